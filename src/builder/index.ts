@@ -1,0 +1,2 @@
+/** builder */
+export type * from './types.ts'

@@ -1,0 +1,89 @@
+import type { Bytes } from '#base'
+import type { ExitStatus, Mount } from '#kernel'
+import type { ImageId, Platform, Reference } from '#oci'
+import type { Credentials } from '#registry'
+import type { TransferProgress } from '#transfer'
+
+export type ContextSource =
+  /** Read in place, over the local socket only. */
+  | { readonly kind: 'folder'; readonly path: string }
+  /** A tar, plain or compressed (gzip, bzip2, xz, zstd). */
+  | { readonly kind: 'tar'; readonly bytes: Bytes }
+
+export interface BuildRequest {
+  readonly context: ContextSource
+  /** Path inside the context, or the text itself (`-f -`, or a file outside the context). */
+  readonly dockerfile: { readonly path: string } | { readonly text: string }
+  readonly tags: readonly Reference[]
+  readonly target?: string
+  /** Undefined: taken from the predefined names or left without a value. */
+  readonly buildArgs: Readonly<Record<string, string | undefined>>
+  readonly labels: Readonly<Record<string, string>>
+  readonly noCache: boolean
+  readonly pull: boolean
+  readonly network: 'default' | 'none' | 'host'
+  readonly platform?: Platform
+  readonly credentialsFor?: (domain: string) => Credentials | undefined
+}
+
+/** What a build says while it goes on. `step` numbers follow the Dockerfile's order, from 1; the API makes the classic stream of it. */
+export type BuildEvent =
+  | { readonly kind: 'plan'; readonly steps: readonly { readonly number: number; readonly text: string }[] }
+  | { readonly kind: 'start'; readonly step: number }
+  | { readonly kind: 'cached'; readonly step: number }
+  | { readonly kind: 'run'; readonly step: number; readonly id: string }
+  | { readonly kind: 'output'; readonly step: number; readonly stream: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
+  | { readonly kind: 'pull'; readonly step: number; readonly progress: TransferProgress }
+  | { readonly kind: 'done'; readonly step: number; readonly image: ImageId }
+  | { readonly kind: 'warning'; readonly step?: number; readonly text: string }
+
+export interface BuildOptions {
+  readonly onEvent: (event: BuildEvent) => void
+  readonly signal?: AbortSignal
+}
+
+export interface BuildOutcome {
+  readonly image: ImageId
+  readonly tags: readonly Reference[]
+}
+
+export interface Builder {
+  /** Errors: `DockerfileError` with ranges, `CommandError` with exit code and last lines, others as they are. */
+  build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>
+  /** Removes cache records (all, or those unused since) and what only they held. */
+  prune(options: {
+    readonly all: boolean
+    readonly until?: bigint
+  }): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
+  cacheUsage(): Promise<readonly CacheUsage[]>
+}
+
+export interface CacheUsage {
+  readonly id: string
+  readonly description: string
+  readonly size: number
+  readonly createdAt: bigint
+  readonly lastUsedAt: bigint
+  readonly usageCount: number
+  readonly inUse: boolean
+  readonly shared: boolean
+}
+
+/** How a RUN is carried out; the engine fulfils it with `runtime` and `network`. */
+export interface CommandSpec {
+  /** Recorded before it starts, so that a successor can kill what is left. */
+  readonly id: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  /** As in the image config; looked up in the root's passwd and group. */
+  readonly user: string
+  readonly network: 'default' | 'none' | 'host'
+}
+
+export type OutputSink = (chunk: { readonly stream: 'stdout' | 'stderr'; readonly bytes: Uint8Array }) => void
+
+export interface Runner {
+  /** Mounts the root (from `root`), runs, unmounts; what the runtime makes for its own mounts never stays in the upper. */
+  run(command: CommandSpec, root: readonly Mount[], output: OutputSink, signal?: AbortSignal): Promise<ExitStatus>
+}

@@ -1,0 +1,2 @@
+/** container */
+export type * from './types.ts'

@@ -1,0 +1,207 @@
+import type { Bytes } from '#base'
+import type { Endpoint, PortBinding } from '#network'
+import type { Healthcheck, ImageId } from '#oci'
+import type { ExecProcess, OutputChunk, StreamEnds } from '#runtime'
+import type { PathChange } from '#store/layer'
+import type { Usage } from '#store/snapshot'
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
+
+export interface MountRequest {
+  readonly kind: 'bind' | 'volume' | 'tmpfs'
+  /** Host path, volume name, or absent (anonymous volume, tmpfs). */
+  readonly source?: string
+  readonly target: string
+  readonly readonly: boolean
+  /** Bind only, from `-v`: make the host folder where it is missing. */
+  readonly createSource?: boolean
+  /** Volume only: do not copy what the image has there. */
+  readonly noCopy?: boolean
+  readonly propagation?: string
+  /** tmpfs: options as given («size=64m,mode=1777»). */
+  readonly options?: string
+}
+
+/** What `create` takes: the API has already refused what is not carried out. Image defaults are merged in here, not by the caller. */
+export interface CreateRequest {
+  readonly name?: string
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly entrypoint?: readonly string[]
+  readonly env: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  readonly user?: string
+  readonly workingDir?: string
+  readonly hostname?: string
+  readonly domainname?: string
+  readonly tty: boolean
+  readonly openStdin: boolean
+  readonly stdinOnce: boolean
+  readonly attach: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }
+  readonly exposedPorts: readonly string[]
+  readonly volumes: readonly string[]
+  readonly stopSignal?: string
+  readonly stopTimeout?: number
+  readonly healthcheck?: Healthcheck
+  readonly networkMode: string
+  readonly mounts: readonly MountRequest[]
+  readonly ports: readonly PortBinding[]
+  readonly autoRemove: boolean
+  readonly init: boolean
+  readonly privileged: boolean
+  readonly capAdd: readonly string[]
+  readonly capDrop: readonly string[]
+  readonly readonlyRoot: boolean
+  readonly shmSize?: number
+  /** The request as it came, given back by inspect (HostConfig and Config as on the wire). */
+  readonly asGiven: {
+    readonly config: Readonly<Record<string, unknown>>
+    readonly hostConfig: Readonly<Record<string, unknown>>
+  }
+}
+
+export interface MountPoint {
+  readonly kind: 'bind' | 'volume' | 'tmpfs'
+  readonly name?: string
+  readonly source: string
+  readonly destination: string
+  readonly readonly: boolean
+  readonly anonymous: boolean
+}
+
+/** A stored row, whole enough for inspect. Times are nanoseconds since the epoch; 0n is «never». */
+export interface ContainerRecord {
+  readonly id: string
+  readonly name: string
+  readonly image: ImageId
+  /** As the user wrote it. */
+  readonly imageName: string
+  readonly createdAt: bigint
+  readonly request: CreateRequest
+  /** Image defaults and request merged: what really runs. */
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly entrypoint: readonly string[] | undefined
+  readonly command: readonly string[] | undefined
+  readonly user: string
+  readonly workingDir: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly exposedPorts: readonly string[]
+  readonly volumes: readonly string[]
+  readonly stopSignal: string
+  readonly hostname: string
+  readonly mounts: readonly MountPoint[]
+  readonly state: ContainerState
+  readonly pid: number
+  readonly exitCode: number
+  readonly error: string
+  readonly startedAt: bigint
+  readonly finishedAt: bigint
+  readonly restartCount: number
+  readonly endpoints: readonly Endpoint[]
+  readonly logPath: string
+}
+
+export interface LogLine extends OutputChunk {
+  /** Nanoseconds since the epoch. */
+  readonly time: bigint
+  /** False where the line goes on in the next chunk. */
+  readonly ended: boolean
+}
+
+export interface LogOptions {
+  readonly follow: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  /** Number of last lines; undefined for all. */
+  readonly tail?: number
+  readonly since?: bigint
+  readonly until?: bigint
+  readonly signal?: AbortSignal
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[]
+  readonly env: readonly string[]
+  readonly user?: string
+  readonly workingDir?: string
+  readonly privileged: boolean
+  readonly tty: boolean
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly detachKeys?: string
+}
+
+export interface ExecRecord {
+  readonly id: string
+  readonly container: string
+  readonly request: ExecRequest
+  readonly running: boolean
+  readonly pid: number
+  readonly exitCode: number | undefined
+}
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
+
+export interface CommitRequest {
+  readonly container: string
+  readonly name?: string
+  readonly comment?: string
+  readonly author?: string
+  readonly pause: boolean
+  /** Dockerfile lines of -c. */
+  readonly changes: readonly string[]
+}
+
+/** All names may be ids, unique prefixes, or names with or without a leading slash. */
+export interface ContainerService {
+  create(request: CreateRequest): Promise<{ readonly id: string; readonly warnings: readonly string[] }>
+  /** `not-modified` where it runs already. Errors carry `details.exitCode` 126 or 127 where the command could not be started. */
+  start(name: string): Promise<void>
+  stop(name: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>
+  restart(name: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>
+  kill(name: string, signal: string): Promise<void>
+  pause(name: string): Promise<void>
+  unpause(name: string): Promise<void>
+  remove(name: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>
+  wait(
+    name: string,
+    condition: WaitCondition,
+    signal?: AbortSignal,
+  ): Promise<{ readonly exitCode: number; readonly error?: string }>
+  rename(name: string, to: string): Promise<void>
+  get(name: string): Promise<ContainerRecord>
+  list(): Promise<readonly ContainerRecord[]>
+  /** Before `start` too: then the streams begin with the container. With `logs`, what was written before comes first. */
+  attach(
+    name: string,
+    options: { readonly logs: boolean; readonly stream: boolean; readonly signal?: AbortSignal },
+  ): Promise<StreamEnds>
+  resize(name: string, rows: number, columns: number): Promise<void>
+  logs(name: string, options: LogOptions): Promise<AsyncIterable<LogLine>>
+  changes(name: string): Promise<readonly PathChange[]>
+  /** Writable layer; and whole root where `total`. */
+  usage(name: string): Promise<Usage>
+  top(
+    name: string,
+    psArgs: readonly string[],
+  ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>
+  export(name: string, signal?: AbortSignal): Promise<Bytes>
+  commit(request: CommitRequest): Promise<ImageId>
+  prune(
+    keep: (container: ContainerRecord) => boolean,
+  ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
+  execCreate(name: string, request: ExecRequest): Promise<string>
+  execStart(
+    id: string,
+    options: {
+      readonly detach: boolean
+      readonly tty: boolean
+      readonly size?: { readonly rows: number; readonly columns: number }
+    },
+  ): Promise<ExecProcess>
+  execResize(id: string, rows: number, columns: number): Promise<void>
+  execGet(id: string): Promise<ExecRecord>
+}

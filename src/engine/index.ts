@@ -1,0 +1,2 @@
+/** engine */
+export type * from './types.ts'

@@ -1,0 +1,123 @@
+import type { Builder } from '#builder'
+import type { ContainerService } from '#container'
+import type { EventBus } from '#event'
+import type { NetworkRecord, Networks } from '#network'
+import type { Descriptor, HistoryEntry, ImageId, Reference } from '#oci'
+import type { Image, ImageRecord } from '#store/image'
+import type { LayerChanges } from '#store/layer'
+import type { Transfer } from '#transfer'
+import type { Volumes } from '#volume'
+
+export interface EngineConfig {
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly mirrors: readonly string[]
+  readonly insecureRegistries: readonly string[]
+  /** CIDR of the default bridge's gateway; chosen free of the host's routes where absent. */
+  readonly bip?: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** The worker's entry file. */
+  readonly workerEntry: string | URL
+  /** Where the daemon's own log goes. */
+  readonly writeLog: (line: string) => void
+}
+
+/** Sizes in bytes of the layers of an image, bottom first, with who shares them. */
+export interface LayerView {
+  readonly chain: string
+  readonly diffId: string
+  readonly role: 'base' | 'intermediate' | 'top'
+  readonly instruction: string
+  readonly size: number
+  readonly changes: LayerChanges
+  /** Other images (familiar names, or short ids) that have this layer too. */
+  readonly sharedWith: readonly string[]
+}
+
+export interface LayersView {
+  readonly image: ImageId
+  readonly layers: readonly LayerView[]
+  /** For a container: its writable layer. */
+  readonly writable?: { readonly container: string; readonly size: number; readonly changes: LayerChanges }
+  readonly kernel: string
+}
+
+export interface HistoryRow {
+  readonly entry: HistoryEntry
+  /** Bytes. */
+  readonly size: number
+  readonly image?: ImageId
+  readonly tags: readonly string[]
+}
+
+export interface ImageSummary {
+  readonly record: ImageRecord
+  readonly image: Image
+  /** Bytes of all its unpacked layers. */
+  readonly size: number
+  /** Bytes of the layers that other images have too. */
+  readonly sharedSize: number
+  readonly containers: number
+}
+
+export interface RemovedImage {
+  readonly untagged?: string
+  readonly deleted?: string
+}
+
+export interface ImageService {
+  list(): Promise<readonly ImageSummary[]>
+  get(name: string): Promise<ImageSummary>
+  /** Newest first, as Docker's history. */
+  history(name: string): Promise<readonly HistoryRow[]>
+  layers(imageOrContainer: string): Promise<LayersView>
+  tag(name: string, to: Reference): Promise<void>
+  /** Docker's rules of rmi: untag, delete with the last name, conflicts with containers and several names. */
+  remove(name: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly RemovedImage[]>
+  prune(options: {
+    readonly dangling: boolean
+    readonly keep: (image: ImageSummary) => boolean
+  }): Promise<{ readonly removed: readonly RemovedImage[]; readonly bytes: number }>
+  readonly transfer: Transfer
+  descriptorOf(record: ImageRecord): Descriptor | undefined
+}
+
+export interface DiskUsage {
+  readonly layersSize: number
+  readonly images: readonly ImageSummary[]
+}
+
+export interface Finding {
+  readonly name: string
+  readonly ok: boolean
+  readonly essential: boolean
+  readonly text: string
+  readonly cure?: string
+}
+
+export interface SystemService {
+  readonly id: string
+  readonly version: string
+  readonly config: EngineConfig
+  readonly startedAt: bigint
+  readonly runtime: { readonly name: string; readonly version: string; readonly reason: string }
+  diskUsage(): Promise<DiskUsage>
+  /** One collection now. */
+  collect(): Promise<number>
+  doctor(): Promise<readonly Finding[]>
+}
+
+export interface NetworkService extends Pick<Networks, 'get' | 'list' | 'endpoints'> {
+  /** Networks of no use; the three predefined ones stay. */
+  prune(): Promise<readonly NetworkRecord[]>
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly images: ImageService
+  readonly builds: Builder
+  readonly containers: ContainerService
+  readonly networks: NetworkService
+  readonly volumes: Volumes
+  readonly events: EventBus
+  readonly system: SystemService
+}

@@ -1,0 +1,61 @@
+/** A mount as plain data: storage emits them, runtime and builder attach them. */
+export interface Mount {
+  /** `overlay`, `bind`, `tmpfs`, `proc` … */
+  readonly type: string
+  readonly source: string
+  /** Where below the root; absent for the root itself. */
+  readonly target?: string
+  readonly options: readonly string[]
+}
+
+export interface ExitStatus {
+  /** 0–255, or 128 + signal. */
+  readonly code: number
+  readonly signal?: string
+}
+
+/** What `spawnProcess` starts: never through a shell, with exactly this environment. */
+export interface ProcessRequest {
+  /** Absolute path, or a name looked up on the daemon's own PATH. */
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Child descriptor n gets stdio[n]: a descriptor number of ours, a pipe to us, or nothing (/dev/null). Three at least. */
+  readonly stdio: readonly (number | 'pipe' | 'ignore')[]
+  /** A session of its own (setsid), as conmon needs. */
+  readonly session?: boolean
+}
+
+/** A child of ours, started by posix_spawn: the event loop is not stopped. */
+export interface SpawnedProcess {
+  readonly pid: number
+  /** Our end of each `pipe`, as raw descriptors owned by the caller (`stdio[0]` is the one to write to). */
+  readonly pipes: ReadonlyMap<number, number>
+  readonly exited: Promise<ExitStatus>
+}
+
+/** A job that a worker thread runs: plain synchronous code of another room, found by name. */
+export interface JobContext {
+  /** True once the caller's signal is aborted; a job looks at each entry and throws kind `cancelled`. */
+  cancelled(): boolean
+  /** Small reports to the caller while the job runs (structured-clone values). */
+  report(value: unknown): void
+}
+
+export type Job<Input, Output> = (input: Input, context: JobContext) => Output
+
+/** Room name, dot, verb («layer.apply») to job. The worker's entry file puts the tables of all rooms together. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a table of jobs of different shapes; `WorkerPool.run` types each
+export type JobTable = Readonly<Record<string, Job<any, unknown>>>
+
+export interface JobOptions {
+  readonly signal?: AbortSignal
+  /** `short` jobs (stat, small hash) have a thread kept for them. */
+  readonly lane?: 'bulk' | 'short'
+  readonly onReport?: (value: unknown) => void
+}
+
+export interface WorkerPool extends AsyncDisposable {
+  run<Input, Output>(job: string, input: Input, options?: JobOptions): Promise<Output>
+}

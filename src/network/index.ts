@@ -1,0 +1,2 @@
+/** network */
+export type * from './types.ts'

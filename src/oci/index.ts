@@ -1,0 +1,6 @@
+/**
+ * oci: the values of the image, distribution and platform specifications: digests, descriptors, manifests,
+ * indexes, image configs, platforms, references, chain ids. Everything here is pure: text in, value out, or
+ * an `invalid` error. Bytes are parsed once, at the border; the types make a mix-up a compile error.
+ */
+export type * from './types.ts'

@@ -1,0 +1,106 @@
+import type { ExitStatus, Mount } from '#kernel'
+
+export type Signal = number
+
+/** Ids that were looked up in the container's own passwd and group files, by parsing, never by running anything. */
+export interface ProcessUser {
+  readonly uid: number
+  readonly gid: number
+  readonly additionalGids: readonly number[]
+}
+
+export interface ProcessSpec {
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly user: ProcessUser
+  readonly terminal: boolean
+  /** Names with CAP_; the effective, permitted and bounding set (empty effective where uid is not 0). */
+  readonly capabilities: readonly string[]
+  readonly noNewPrivileges?: boolean
+  /** Rows and columns of a terminal at the start. */
+  readonly size?: { readonly rows: number; readonly columns: number }
+}
+
+export interface DeviceRule {
+  readonly path: string
+  readonly type: 'c' | 'b'
+  readonly major: number
+  readonly minor: number
+  readonly access: string
+}
+
+/** A plain request; the OCI runtime spec is made of it. */
+export interface RunRequest {
+  readonly id: string
+  /** The mounted root, as seen in the daemon's mount namespace. */
+  readonly rootfs: string
+  readonly process: ProcessSpec
+  readonly hostname: string
+  readonly domainname?: string
+  /** Beyond the standard ones (/proc, /dev, /sys, /dev/shm …). */
+  readonly mounts: readonly Mount[]
+  /** A path to a network namespace file, or the host's. */
+  readonly network: { readonly kind: 'path'; readonly path: string } | { readonly kind: 'host' }
+  readonly privileged: boolean
+  readonly readonlyRoot: boolean
+  readonly seccomp: 'default' | 'unconfined'
+  /** `/mica/<id>` below each controller. */
+  readonly cgroupPath: string
+  readonly shmSize?: number
+  /** Docker's --init: a tiny init is bound in and becomes pid 1. */
+  readonly init?: boolean
+}
+
+export interface OutputChunk {
+  readonly stream: 'stdout' | 'stderr'
+  readonly bytes: Uint8Array
+}
+
+/** The live end of a process's streams. */
+export interface StreamEnds extends AsyncDisposable {
+  readonly output: AsyncIterable<OutputChunk>
+  write(chunk: Uint8Array): Promise<void>
+  /** EOF on its stdin, output still flows. */
+  closeInput(): Promise<void>
+  resize(rows: number, columns: number): Promise<void>
+}
+
+export interface ExecProcess {
+  readonly pid: number
+  /** Absent for a detached exec. */
+  readonly streams?: StreamEnds
+  readonly exited: Promise<ExitStatus>
+  resize(rows: number, columns: number): Promise<void>
+}
+
+export type RuntimeState = 'created' | 'running' | 'paused' | 'stopped' | 'absent'
+
+export interface Runtime {
+  /** Which program runs containers here and why («crun 1.8.1: starts with the cgroup v2 tree hidden»). */
+  readonly program: { readonly name: string; readonly version: string; readonly reason: string }
+  /** conmon holds the streams from here on; its log is `logPath` (k8s-file lines). */
+  create(
+    request: RunRequest,
+    stdio: { readonly logPath: string; readonly openStdin: boolean; readonly stdinOnce: boolean },
+  ): Promise<{ readonly pid: number }>
+  start(id: string): Promise<void>
+  attach(id: string): Promise<StreamEnds>
+  resize(id: string, rows: number, columns: number): Promise<void>
+  signal(id: string, signal: Signal, all?: boolean): Promise<void>
+  pause(id: string): Promise<void>
+  resume(id: string): Promise<void>
+  exec(
+    id: string,
+    process: ProcessSpec,
+    options: { readonly stdin: boolean; readonly detach: boolean },
+  ): Promise<ExecProcess>
+  state(id: string): Promise<{ readonly state: RuntimeState; readonly pid: number }>
+  /** Resolves with the exit; also after a restart of the daemon (conmon's exit file). */
+  wait(id: string): Promise<ExitStatus & { readonly at: bigint }>
+  delete(id: string): Promise<void>
+  /** A build step: no monitor, its output handed on; killed and deleted when the signal is aborted. */
+  runStep(request: RunRequest, output: (chunk: OutputChunk) => void, signal?: AbortSignal): Promise<ExitStatus>
+  /** Kills and deletes what a killed daemon left of build steps. */
+  removeLeftoverSteps(): Promise<void>
+}

@@ -1,0 +1,2 @@
+/** store/content */
+export type * from './types.ts'

@@ -1,0 +1,2 @@
+/** store/db */
+export type * from './types.ts'

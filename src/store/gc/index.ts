@@ -1,0 +1,2 @@
+/** store/gc */
+export type * from './types.ts'

@@ -1,0 +1,2 @@
+/** store/image */
+export type * from './types.ts'

@@ -1,0 +1,2 @@
+/** store/layer */
+export type * from './types.ts'

@@ -1,0 +1,63 @@
+import type { ChainId, Descriptor, DiffId } from '#oci'
+import type { Bytes } from '#base'
+import type { Lease } from '#store/lease'
+import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
+
+export interface LayerRecord {
+  readonly chain: ChainId
+  readonly diffId: DiffId
+  readonly snapshot: SnapshotId
+  /** Bytes of the uncompressed tar. */
+  readonly size: number
+  /** The tar writer's rule set a layer made here was hashed with; absent for one that came as a blob. */
+  readonly rules?: number
+  /** Known blobs of it. */
+  readonly blobs: readonly Descriptor[]
+}
+
+export type LayerForm = 'tar' | 'gzip' | 'zstd'
+
+/** Counts of entries in a layer's changeset. */
+export interface LayerChanges {
+  readonly added: number
+  readonly changed: number
+  readonly removed: number
+}
+
+/** How a path differs from the layers below; Docker's words C, A, D. */
+export interface PathChange {
+  readonly path: string
+  readonly kind: 'changed' | 'added' | 'removed'
+}
+
+export interface Layers {
+  /** Unpacks a layer blob on `parent` and seals it; single flight per chain; `corrupt` where the diff id differs. */
+  apply(
+    layer: Descriptor,
+    expected: DiffId,
+    parent: SealedSnapshot | undefined,
+    lease: Lease,
+    signal?: AbortSignal,
+  ): Promise<SealedSnapshot>
+  /** Hashes the tar that this tree would pack to; makes no blob. */
+  diff(
+    snapshot: FrozenSnapshot,
+    lease: Lease,
+    signal?: AbortSignal,
+  ): Promise<{ readonly diffId: DiffId; readonly size: number }>
+  /** Seals a tree that was made here and keeps its layer record. */
+  adopt(
+    frozen: FrozenSnapshot,
+    parent: ChainId | undefined,
+    layer: { readonly diffId: DiffId; readonly size: number },
+  ): Promise<SealedSnapshot>
+  find(chain: ChainId): Promise<LayerRecord | undefined>
+  list(): Promise<readonly LayerRecord[]>
+  /** The blob, when somebody needs it: a known one as it came, else packed now; `corrupt` where the diff id differs. */
+  pack(layer: LayerRecord, form: LayerForm, lease: Lease, signal?: AbortSignal): Promise<Descriptor>
+  /** The uncompressed tar of a layer as a stream (for save and export of one layer). */
+  tar(layer: LayerRecord, signal?: AbortSignal): Bytes
+  /** Added, changed, removed paths of an upper folder against its parents, sorted by path (container diff). */
+  changes(upper: string, parent: SnapshotId | undefined): Promise<readonly PathChange[]>
+  count(chain: ChainId): Promise<LayerChanges>
+}

@@ -1,0 +1,2 @@
+/** store/lease */
+export type * from './types.ts'

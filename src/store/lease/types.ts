@@ -1,0 +1,19 @@
+/** What can be held, and what the collector's graph is made of. */
+export interface Resource {
+  readonly kind: 'blob' | 'ingest' | 'snapshot' | 'image' | 'cache'
+  readonly id: string
+}
+
+/** Who still needs what. A lease holds a resource *before* it exists. */
+export interface Lease extends AsyncDisposable {
+  readonly id: string
+  /** Synchronous: after it returns no collection removes these. */
+  hold(...resources: readonly Resource[]): void
+}
+
+export interface Leases {
+  /** The lease expires by itself if this process dies (it names the daemon's run; another run's leases are void). */
+  open(purpose: string): Promise<Lease>
+  /** Everything that some lease holds, for the collector's roots. */
+  held(): readonly Resource[]
+}

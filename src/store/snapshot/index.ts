@@ -1,0 +1,2 @@
+/** store/snapshot */
+export type * from './types.ts'

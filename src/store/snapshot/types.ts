@@ -1,0 +1,65 @@
+import type { Mount } from '#kernel'
+import type { ChainId } from '#oci'
+import type { Lease } from '#store/lease'
+
+declare const snapshotBrand: unique symbol
+/** The store's own id of a snapshot; a decimal number as text; its folder is `snapshots/<id>/`. */
+export type SnapshotId = string & { readonly [snapshotBrand]: 'snapshot' }
+
+/** What a tree takes on disk. */
+export interface Usage {
+  /** Bytes of blocks. */
+  readonly size: number
+  readonly inodes: number
+}
+
+export interface ViewSnapshot {
+  readonly key: string
+  readonly id: SnapshotId
+  readonly parent?: SnapshotId
+  /** One overlay (or bind, where there is but one lower) that shows the whole root. */
+  readonly mounts: readonly Mount[]
+}
+
+/** A writable transaction on top of `parent`. */
+export interface ActiveSnapshot extends ViewSnapshot {
+  /** The upper folder, `snapshots/<id>/fs`. */
+  readonly upper: string
+  /** Must not be mounted any more. From now on immutable, usable as a parent, not yet named. */
+  freeze(): Promise<FrozenSnapshot>
+}
+
+export interface FrozenSnapshot {
+  readonly id: SnapshotId
+  readonly parent?: SnapshotId
+  readonly upper: string
+}
+
+export interface SealedSnapshot extends FrozenSnapshot {
+  readonly chain: ChainId
+}
+
+/** Of two snapshots with one chain the first keeps the name; the second stays until its children are gone. */
+export interface Snapshots {
+  /**
+   * A new active snapshot; `conflict` where the key is in use. `volatile` trees are mounted without fsync and are
+   * marked unsynced with the boot id until a background syncfs.
+   */
+  prepare(
+    key: string,
+    parent: SnapshotId | undefined,
+    lease: Lease,
+    options?: { readonly volatile?: boolean },
+  ): Promise<ActiveSnapshot>
+  view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot>
+  /** An active snapshot that exists (a container's root after a restart). Throws `not-found`. */
+  reopen(key: string): Promise<ActiveSnapshot>
+  seal(frozen: FrozenSnapshot, chain: ChainId): Promise<SealedSnapshot>
+  find(chain: ChainId): Promise<SealedSnapshot | undefined>
+  get(id: SnapshotId): Promise<FrozenSnapshot & { readonly chain?: ChainId }>
+  /** Folders of the stack, topmost first: what an overlay takes as lowers when `id` is the parent. */
+  lowers(id: SnapshotId): Promise<readonly string[]>
+  usage(id: SnapshotId): Promise<Usage>
+  /** Removes an active or view snapshot; its bytes go after the record. Must not be mounted. */
+  remove(key: string): Promise<void>
+}

@@ -1,0 +1,2 @@
+/** transfer */
+export type * from './types.ts'

@@ -1,0 +1,2 @@
+/** volume */
+export type * from './types.ts'
