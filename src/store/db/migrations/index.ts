@@ -1,0 +1,19 @@
+import { sql as lease } from './001-lease.ts'
+import { sql as content } from './002-content.ts'
+
+/** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
+export interface Migration {
+  readonly number: number
+  /** The room that owns the tables; only its code touches them. */
+  readonly room: string
+  readonly sql: string
+}
+
+/**
+ * Every migration, by number. Taken numbers: 1 lease, 2 content, 3 snapshot, 4 layer, 5 image, 6 network, 7 volume,
+ * 8 container, 9 builder. Tables are STRICT and carry the room's name in front; a time is an INTEGER of nanoseconds.
+ */
+export const migrations: readonly Migration[] = [
+  { number: 1, room: 'lease', sql: lease },
+  { number: 2, room: 'content', sql: content },
+]
