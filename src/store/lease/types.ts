@@ -1,13 +1,18 @@
+export type ResourceKind = 'blob' | 'ingest' | 'snapshot' | 'image' | 'cache'
+
 /** What can be held, and what the collector's graph is made of. */
 export interface Resource {
-  readonly kind: 'blob' | 'ingest' | 'snapshot' | 'image' | 'cache'
+  readonly kind: ResourceKind
   readonly id: string
 }
 
 /** Who still needs what. A lease holds a resource *before* it exists. */
 export interface Lease extends AsyncDisposable {
   readonly id: string
-  /** Synchronous: after it returns no collection removes these. */
+  /**
+   * Synchronous: after it returns no collection removes these. Not inside a transaction that may be taken back:
+   * the hold would be taken back with it.
+   */
   hold(...resources: readonly Resource[]): void
 }
 
