@@ -20,6 +20,8 @@ export interface EngineConfig {
   readonly workerEntry: string | URL
   /** Where the daemon's own log goes. */
   readonly writeLog: (line: string) => void
+  /** Where helper programs (igzip, xz) are looked for. */
+  readonly path: string
 }
 
 /** Sizes in bytes of the layers of an image, bottom first, with who shares them. */
@@ -105,6 +107,8 @@ export interface SystemService {
   /** One collection now. */
   collect(): Promise<number>
   doctor(): Promise<readonly Finding[]>
+  /** Stops every container and takes networks away (`mica daemon stop --all`). */
+  stopAll(): Promise<void>
 }
 
 export interface NetworkService extends Pick<Networks, 'get' | 'list' | 'endpoints'> {

@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util'
+import { invalid, messageOf } from '#base'
+import type { LogLevel } from '#base'
+
+/** The daemon's flags, named as dockerd names them. */
+export interface DaemonOptions {
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly hosts: readonly string[]
+  readonly pidfile: string
+  readonly mirrors: readonly string[]
+  readonly insecureRegistries: readonly string[]
+  readonly bip?: string
+  readonly logLevel: LogLevel
+  /** `run`, or what to do with a daemon that runs, or only look at the machine. */
+  readonly action: 'run' | 'stop' | 'doctor'
+  readonly all: boolean
+  readonly json: boolean
+}
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+/** Throws `invalid` with one sentence for a flag that is not known or has no good value. */
+export function parseDaemonOptions(args: readonly string[]): DaemonOptions {
+  const { values, positionals } = parse(args)
+  const execRoot = absolute('--exec-root', values['exec-root'] ?? '/run/mica')
+  const level = values.debug ? 'debug' : (values['log-level'] ?? 'info')
+  const logLevel = LEVELS.find((known) => known === level)
+  if (logLevel === undefined) throw invalid(`cannot start the daemon: --log-level ${level} is none of ${LEVELS.join(', ')}`)
+  return {
+    dataRoot: absolute('--data-root', values['data-root'] ?? '/var/lib/mica'),
+    execRoot,
+    hosts: (values.host ?? [`unix://${execRoot}/mica.sock`]).map(checkHost),
+    pidfile: absolute('--pidfile', values.pidfile ?? `${execRoot}/mica.pid`),
+    mirrors: (values['registry-mirror'] ?? []).map(checkMirror),
+    insecureRegistries: values['insecure-registry'] ?? [],
+    ...(values.bip !== undefined && { bip: values.bip }),
+    logLevel,
+    action: actionOf(positionals),
+    all: values.all ?? false,
+    json: values.json ?? false,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        'data-root': { type: 'string' },
+        'exec-root': { type: 'string' },
+        host: { type: 'string', short: 'H', multiple: true },
+        pidfile: { type: 'string', short: 'p' },
+        'registry-mirror': { type: 'string', multiple: true },
+        'insecure-registry': { type: 'string', multiple: true },
+        bip: { type: 'string' },
+        'log-level': { type: 'string', short: 'l' },
+        debug: { type: 'boolean', short: 'D' },
+        all: { type: 'boolean' },
+        json: { type: 'boolean' },
+      },
+    })
+  } catch (error) {
+    throw invalid(`cannot start the daemon: ${messageOf(error).split('\n')[0]?.split('. To ')[0] ?? ''}`, { cause: error })
+  }
+}
+
+function actionOf(positionals: readonly string[]): DaemonOptions['action'] {
+  const [word, ...more] = positionals
+  if (more.length === 0 && (word === undefined || word === 'run' || word === 'stop' || word === 'doctor')) return word ?? 'run'
+  throw invalid(`cannot start the daemon: unexpected argument ${positionals.join(' ')}`)
+}
+
+function absolute(flag: string, path: string): string {
+  if (!path.startsWith('/') || path.includes('\0')) throw invalid(`cannot start the daemon: ${flag} ${path} is not an absolute path`)
+  return path.length > 1 ? path.replace(/\/+$/, '') : path
+}
+
+/** Loopback only: the API is as good as root, and TLS comes later. */
+function checkHost(host: string): string {
+  if (/^unix:\/\/\/.+/.test(host)) return host
+  if (/^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(host)) return host
+  if (host.startsWith('tcp://'))
+    throw invalid(`cannot listen on ${host}: only loopback addresses are served without TLS; use tcp://127.0.0.1:PORT or a unix socket`)
+  throw invalid(`cannot listen on ${host}: give unix:///path.sock or tcp://127.0.0.1:PORT`)
+}
+
+function checkMirror(url: string): string {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url.replace(/\/+$/, '')
+  throw invalid(`cannot use the registry mirror ${url}: it is not an http or https URL`)
+}

@@ -1,0 +1,141 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { createApi } from '#api'
+import { createLog, isKind, messageOf, sleep, writeFileAtomic } from '#base'
+import { diagnose, openEngine, planReexecution } from '#engine'
+import type { Engine, EngineConfig, Finding } from '#engine'
+import { parseDaemonOptions } from './daemon-options.ts'
+import type { DaemonOptions } from './daemon-options.ts'
+
+/** Set for the process that runs inside the daemon's own mount namespace. */
+const INSIDE = 'MICA_INSIDE'
+
+/** How long `stop` waits for the daemon to end. Milliseconds. */
+const STOP_PATIENCE = 60_000
+
+async function main(): Promise<void> {
+  const options = parseDaemonOptions(process.argv.slice(2))
+  switch (options.action) {
+    case 'stop':
+      return await stopDaemon(options)
+    case 'doctor':
+      return await printDiagnosis(options)
+    case 'run':
+      return process.env[INSIDE] === undefined ? enterNamespace(options) : await serve(options)
+  }
+}
+
+/** Executes itself inside the daemon's own mount namespace; the pid stays. */
+function enterNamespace(options: DaemonOptions): void {
+  if (process.geteuid?.() !== 0) throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
+  mkdirSync(options.execRoot, { recursive: true, mode: 0o711 })
+  mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
+  const command = planReexecution({ execRoot: options.execRoot, command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)] })
+  const [file = '/bin/sh'] = command
+  process.execve?.(file, [...command], { ...process.env, [INSIDE]: '1' })
+}
+
+async function serve(options: DaemonOptions): Promise<void> {
+  const config = configOf(options)
+  const log = createLog(options.logLevel, config.writeLog)
+  const engine = await openEngine(config)
+  const api = createApi({ engine, log })
+  try {
+    await api.listen(options.hosts)
+  } catch (error) {
+    await engine[Symbol.asyncDispose]()
+    throw error
+  }
+  await mkdir(options.execRoot, { recursive: true })
+  await writeFileAtomic(options.pidfile, `${process.pid}\n`, 0o644)
+  process.stdout.write(`mica: accepting calls on ${options.hosts.join(', ')}\n`)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
+    process.once(signal, () => {
+      close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) => log.error('cannot close the engine', { error: messageOf(error) }))
+    })
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) }))
+}
+
+interface Closing {
+  readonly engine: Engine
+  readonly api: { close(): Promise<void> }
+  readonly options: DaemonOptions
+  /** Stop the containers too. */
+  readonly all: boolean
+}
+
+async function close({ engine, api, options, all }: Closing): Promise<void> {
+  await api.close()
+  if (all) await engine.system.stopAll()
+  await engine[Symbol.asyncDispose]()
+  rmSync(options.pidfile, { force: true })
+  process.exit(0)
+}
+
+function configOf(options: DaemonOptions): EngineConfig {
+  return {
+    dataRoot: options.dataRoot,
+    execRoot: options.execRoot,
+    mirrors: options.mirrors,
+    insecureRegistries: options.insecureRegistries,
+    ...(options.bip !== undefined && { bip: options.bip }),
+    logLevel: options.logLevel,
+    workerEntry: workerEntry(),
+    writeLog: (line) => process.stderr.write(line),
+    path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+  }
+}
+
+/** Beside this file, in the same form: `worker.ts` in the sources, `worker.js` in the bundle. */
+function workerEntry(): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+}
+
+async function printDiagnosis(options: DaemonOptions): Promise<void> {
+  const findings = await diagnose(configOf(options))
+  process.stdout.write(options.json ? `${JSON.stringify(findings)}\n` : findings.map((finding) => `${lineOf(finding)}\n`).join(''))
+  if (findings.some((finding) => finding.essential && !finding.ok)) process.exitCode = 1
+}
+
+function lineOf(finding: Finding): string {
+  const mark = finding.ok ? 'ok  ' : finding.essential ? 'FAIL' : 'warn'
+  return `${mark}  ${finding.name.padEnd(13)} ${finding.text}${finding.cure === undefined ? '' : `\n      cure:         ${finding.cure}`}`
+}
+
+/** Asks the daemon of this exec root to end, and waits for it. */
+async function stopDaemon(options: DaemonOptions): Promise<void> {
+  const pid = Number(readPid(options.pidfile))
+  if (!Number.isSafeInteger(pid) || pid <= 1 || !isMicaDaemon(pid)) {
+    process.stdout.write(`mica: no daemon runs at ${options.execRoot}\n`)
+    return
+  }
+  process.kill(pid, options.all ? 'SIGUSR2' : 'SIGTERM')
+  const end = Date.now() + STOP_PATIENCE
+  while (isMicaDaemon(pid)) {
+    if (Date.now() > end) throw new Error(`cannot stop the daemon with pid ${pid}: it did not end within ${STOP_PATIENCE / 1000} s`)
+    await sleep(20)
+  }
+}
+
+function readPid(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+/** A pid may have been given to another process since: only one that is a mica daemon is ever signalled. */
+function isMicaDaemon(pid: number): boolean {
+  try {
+    return /daemon\.(js|ts)\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`mica: ${messageOf(error)}\n`)
+  process.exit(isKind(error, 'invalid') ? 125 : 1)
+})
+
