@@ -9,7 +9,10 @@ export interface Reclaimed {
 export interface Collector {
   roots(): Iterable<Resource>
   edges(from: Resource): Iterable<Resource>
-  /** Removes the records of its own resources that are not live, in the caller's transaction; returns what removes the bytes. */
+  /**
+   * Removes the records of its own resources that are not live (`live` holds `resourceKey`s of #store/lease), in the
+   * caller's transaction; returns what removes the bytes.
+   */
   sweep(live: ReadonlySet<string>): SweepPlan
 }
 

@@ -5,4 +5,5 @@
  * layers, a snapshot's parents) is the collector's business.
  */
 export { createLeases } from './leases.ts'
+export { resourceKey } from './resource.ts'
 export type * from './types.ts'
