@@ -1,0 +1,67 @@
+import { type Bytes, corrupt } from '#base'
+
+/** One line of a progress stream: pull, push, load, import, build. */
+export interface ProgressLine {
+  readonly stream?: string
+  readonly status?: string
+  readonly id?: string
+  readonly progress?: string
+  readonly progressDetail?: { readonly current?: number; readonly total?: number }
+  readonly aux?: unknown
+  readonly errorDetail?: { readonly code?: number; readonly message: string }
+  readonly error?: string
+}
+
+/** Longest line that is read; a build's output comes in pieces far shorter. */
+const MAX_LINE = 16 * 1024 * 1024
+
+/** A value as a line. Docker ends the lines of progress streams with CR LF, and clients split at either. */
+export function encodeLine(value: unknown): string {
+  return `${JSON.stringify(value)}\r\n`
+}
+
+/** The JSON values of a stream of lines; the last may lack its line end. Throws `corrupt` at what is not JSON. */
+export async function* decodeLines(bytes: Bytes): AsyncIterable<unknown> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of bytes) {
+    text += decoder.decode(chunk, { stream: true })
+    const lines = text.split('\n')
+    text = lines.pop() ?? ''
+    if (text.length > MAX_LINE) throw corrupt('cannot read JSON lines: a line is too long')
+    for (const line of lines) if (line.trim() !== '') yield parseLine(line)
+  }
+  text += decoder.decode()
+  if (text.trim() !== '') yield parseLine(text)
+}
+
+/** The bar and numbers that Docker's progress lines carry for clients that show them as they are. */
+export function progressText(current: number, total: number): string {
+  if (total <= 0) return formatSize(current)
+  const done = Math.min(50, Math.floor((current / total) * 50))
+  const bar = `[${'='.repeat(done)}${done < 50 ? '>' : ''}${' '.repeat(Math.max(0, 49 - done))}]`
+  const shown = [formatSize(current), formatSize(total)].map((size) => size.padStart(8)).join('/')
+  return `${bar}  ${shown.trimStart()}`
+}
+
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
+
+/** Bytes as people read them, in thousands with four digits («2.063MB»), as Docker's progress does. */
+export function formatSize(bytes: number, digits = 4): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < SIZE_UNITS.length - 1) {
+    value /= 1000
+    unit += 1
+  }
+  return `${Number(value.toPrecision(digits))}${SIZE_UNITS[unit] ?? ''}`
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw corrupt(`cannot read JSON lines: ${error.message}`, { cause: error })
+    throw error
+  }
+}
