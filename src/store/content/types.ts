@@ -1,6 +1,7 @@
-import type { Bytes } from '#base'
+import type { Bytes, Clock, Log } from '#base'
 import type { Digest } from '#oci'
-import type { Lease } from '#store/lease'
+import type { Database } from '#store/db'
+import type { Lease, Resource } from '#store/lease'
 
 export interface BlobInfo {
   readonly digest: Digest
@@ -36,9 +37,44 @@ export interface Ingest extends AsyncDisposable {
   commit(expected?: { readonly digest: Digest; readonly size: number }): Promise<BlobInfo>
 }
 
+export interface IngestOptions {
+  /**
+   * True unless given: what was written stays for a day and the same key continues it. False for bytes that can be
+   * made again from what is here (packing a layer): they go when the ingest is disposed of, or with the next start.
+   */
+  readonly resume?: boolean
+}
+
 export interface ContentStore extends ContentReader {
   /** The same key continues after an interruption; two at once on one key: the second throws `conflict`. */
-  begin(key: string, lease: Lease): Promise<Ingest>
+  begin(key: string, lease: Lease, options?: IngestOptions): Promise<Ingest>
   /** Small bytes (manifests, configs) in one call. */
   put(bytes: Uint8Array, lease: Lease): Promise<BlobInfo>
+}
+
+/** Runs `contentJobs` in a worker; kernel's pool is one. */
+export interface ContentJobRunner {
+  run<Input, Output>(job: string, input: Input): Promise<Output>
+}
+
+export interface ContentOptions {
+  /** The store's own folder: `blobs/sha256/<hex>` and `ingest/` below it. */
+  readonly folder: string
+  readonly database: Database
+  readonly jobs: ContentJobRunner
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** This room's part in a collection (the shape of #store/gc's `Collector`). */
+export interface ContentCollector {
+  /** Ingests that are being written, or wait for their continuation. */
+  roots(): Iterable<Resource>
+  /** None: what a blob's bytes refer to is known by who reads them. */
+  edges(from: Resource): Iterable<Resource>
+  sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
+}
+
+export interface OpenContentStore extends ContentStore {
+  readonly collector: ContentCollector
 }

@@ -8,6 +8,7 @@ CREATE TABLE content_blob (
 CREATE TABLE content_ingest (
   key TEXT PRIMARY KEY,
   file TEXT NOT NULL UNIQUE,
+  resume INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 `

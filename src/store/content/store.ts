@@ -1,0 +1,58 @@
+import { createKeyedLock, syncFolder } from '#base'
+import { digestOf, hexOf } from '#oci'
+import type { Lease } from '#store/lease'
+import { open, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createCollector } from './collector.ts'
+import { openFolders } from './folders.ts'
+import { beginIngest } from './ingest.ts'
+import type { ContentParts } from './parts.ts'
+import { getBlob, readBlob } from './read.ts'
+import { reconcile } from './reconcile.ts'
+import { contentRecords } from './records.ts'
+import type { BlobInfo, ContentOptions, OpenContentStore } from './types.ts'
+
+/** Opens the store and puts right what a crash left: files that nothing names go, records without a file too. */
+export async function openContentStore(options: ContentOptions): Promise<OpenContentStore> {
+  const folders = await openFolders(options.folder)
+  const records = contentRecords(options.database, options.clock)
+  await reconcile(folders, records, options.log)
+  const parts: ContentParts = {
+    folders,
+    records,
+    jobs: options.jobs,
+    clock: options.clock,
+    locks: createKeyedLock(),
+    open: new Set(),
+    async holdsFile(digest) {
+      if (!records.findBlob(digest)) return false
+      return (await stat(folders.blob(digest), { throwIfNoEntry: false })) !== undefined
+    },
+  }
+  return {
+    find: async (digest) => records.findBlob(digest),
+    read: (digest, range) => readBlob(parts, digest, range),
+    path: async (digest) => folders.blob(getBlob(parts, digest).digest),
+    list: async () => records.listBlobs(),
+    begin: (key, lease, how = {}) => beginIngest(parts, key, lease, how),
+    put: (bytes, lease) => putBlob(parts, bytes, lease),
+    collector: createCollector(parts),
+  }
+}
+
+async function putBlob(parts: ContentParts, bytes: Uint8Array, lease: Lease): Promise<BlobInfo> {
+  const blob: BlobInfo = { digest: digestOf(bytes), size: bytes.length }
+  lease.hold({ kind: 'blob', id: blob.digest })
+  await parts.locks.run(blob.digest, async () => {
+    if (await parts.holdsFile(blob.digest)) return
+    const temporary = join(parts.folders.ingests, `put-${hexOf(blob.digest)}`)
+    await using handle = await open(temporary, 'w', 0o600)
+    await handle.writeFile(bytes)
+    await handle.chmod(0o444)
+    await handle.sync()
+    await rename(temporary, parts.folders.blob(blob.digest))
+    await syncFolder(parts.folders.blobs)
+    parts.records.addBlob(blob)
+  })
+  return blob
+}
