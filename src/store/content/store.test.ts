@@ -7,6 +7,7 @@ import type { Lease, Leases } from '#store/lease'
 import { createLeases, resourceKey } from '#store/lease'
 import assert from 'node:assert/strict'
 import {
+  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
