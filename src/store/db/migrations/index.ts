@@ -1,5 +1,6 @@
 import { sql as lease } from './001-lease.ts'
 import { sql as content } from './002-content.ts'
+import { sql as image } from './005-image.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
 export interface Migration {
@@ -16,4 +17,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { number: 1, room: 'lease', sql: lease },
   { number: 2, room: 'content', sql: content },
+  { number: 5, room: 'image', sql: image },
 ]

@@ -1,0 +1,37 @@
+import { collect } from '#base'
+import { configDigest, parseImageConfig, type ImageConfig, type ImageId } from '#oci'
+import type { ContentStore } from '#store/content'
+
+/** A config larger than this is refused: real ones are kilobytes. */
+const MAX_CONFIG = 16 << 20
+
+/** Configs kept parsed: a list of all images reads each file once. Configs never change. */
+const KEPT = 1000
+const LARGEST_KEPT = 64 << 10
+
+interface ParsedConfig {
+  readonly config: ImageConfig
+  readonly configBytes: Uint8Array
+}
+
+export interface ConfigCache {
+  read(id: ImageId): Promise<ParsedConfig>
+  forget(id: ImageId): void
+}
+
+export function createConfigCache(content: Pick<ContentStore, 'read'>): ConfigCache {
+  const kept = new Map<ImageId, ParsedConfig>()
+  return {
+    async read(id) {
+      const known = kept.get(id)
+      if (known) return known
+      const configBytes = await collect(content.read(configDigest(id)), MAX_CONFIG)
+      const parsed = { config: parseImageConfig(configBytes), configBytes }
+      const oldest = kept.size >= KEPT ? kept.keys().next().value : undefined
+      if (oldest !== undefined) kept.delete(oldest)
+      if (configBytes.length <= LARGEST_KEPT) kept.set(id, parsed)
+      return parsed
+    },
+    forget: (id) => void kept.delete(id),
+  }
+}
