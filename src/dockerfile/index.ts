@@ -1,0 +1,10 @@
+/**
+ * dockerfile: the text of a Dockerfile to instructions with their place in the file; variables and quotes
+ * expanded as the reference says; .dockerignore patterns and COPY wildcards; lint rules as data. All of it is
+ * pure, takes time linear in the input, and throws only `DockerfileError`, which shows file, line and excerpt.
+ * What an instruction does to a root or a config is the builder's.
+ */
+export { parseDockerfile, parseTrigger } from './parse.ts'
+export { DockerfileError } from './source.ts'
+export type { SourceRange } from './source.ts'
+export type * from './types.ts'
