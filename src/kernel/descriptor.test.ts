@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import {
+  closeDescriptor,
+  copyRange,
+  descriptorPath,
+  lockFile,
+  openInRoot,
+  openRoot,
+  syncFileSystem,
+} from './descriptor.ts'
+import { isErrno } from './system-call-error.ts'
+import { getXattr, listXattrs, makeDevice, makeNode, removeXattr, setTimes, setXattr, splitDevice } from './xattr.ts'
+
+function folder(t: TestContext): string {
+  const made = mkdtempSync(join(tmpdir(), 'mica-kernel-'))
+  t.after(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+test('openInRoot() never leaves the root', (t) => {
+  const base = folder(t)
+  const root = join(base, 'root')
+  mkdirSync(join(root, 'inner'), { recursive: true })
+  writeFileSync(join(base, 'secret'), 'outside')
+  writeFileSync(join(root, 'secret'), 'inside')
+  const links = {
+    absolute: '/secret',
+    up: '../../../secret',
+    long: 'inner/../../../../../../../../secret',
+    folder: '/',
+    away: `${base}/secret`,
+    magic: '/proc/self/root/secret',
+  }
+  for (const [name, target] of Object.entries(links)) symlinkSync(target, join(root, name))
+  const rootFd = openRoot(root)
+  const read = (path: string): string => {
+    const fd = openInRoot(rootFd, path, constants.O_RDONLY, { follow: true })
+    try {
+      return readFileSync(fd, 'utf8')
+    } finally {
+      closeDescriptor(fd)
+    }
+  }
+  for (const path of [
+    'secret',
+    '/secret',
+    '../secret',
+    '/../../secret',
+    'absolute',
+    'up',
+    'long',
+    'folder/secret',
+    'inner/../../secret',
+  ]) {
+    assert.equal(read(path), 'inside', path)
+  }
+  for (const path of ['away', 'magic', 'inner/none'])
+    assert.throws(
+      () => read(path),
+      (error) => isErrno(error, 'ENOENT'),
+      path,
+    )
+  assert.throws(
+    () => openInRoot(rootFd, 'absolute', constants.O_RDONLY),
+    (error) => isErrno(error, 'ELOOP'),
+  )
+  closeDescriptor(rootFd)
+})
+
+test('openInRoot() makes files inside the root, with their mode', (t) => {
+  const root = folder(t)
+  symlinkSync('/made', join(root, 'link'))
+  const rootFd = openRoot(root)
+  const fd = openInRoot(rootFd, 'link', constants.O_CREAT | constants.O_WRONLY, { mode: 0o640, follow: true })
+  closeDescriptor(fd)
+  assert.equal(statSync(join(root, 'made')).mode & 0o777, 0o640)
+  mkdirSync(join(descriptorPath(rootFd), 'by-descriptor'))
+  assert.ok(statSync(join(root, 'by-descriptor')).isDirectory())
+  closeDescriptor(rootFd)
+})
+
+test('lockFile() is refused while another holder lives', (t) => {
+  const path = join(folder(t), 'lock')
+  const [first, second] = [openSync(path, 'w'), openSync(path, 'w')]
+  assert.equal(lockFile(first), true)
+  assert.equal(lockFile(second), false)
+  closeSync(first)
+  assert.equal(lockFile(second), true)
+  closeSync(second)
+})
+
+test('copyRange() copies from the positions of both files', (t) => {
+  const base = folder(t)
+  writeFileSync(join(base, 'a'), 'hello')
+  const [from, to] = [openSync(join(base, 'a'), 'r'), openSync(join(base, 'b'), 'w')]
+  assert.equal(copyRange(from, to, 100), 5)
+  assert.equal(copyRange(from, to, 100), 0)
+  closeSync(from)
+  closeSync(to)
+  assert.equal(readFileSync(join(base, 'b'), 'utf8'), 'hello')
+})
+
+test('syncFileSystem() resolves', async (t) => {
+  await syncFileSystem(folder(t))
+})
+
+test('setTimes() keeps nanoseconds, before 1970 too, and does not follow links', (t) => {
+  const path = join(folder(t), 'file')
+  writeFileSync(path, '')
+  for (const time of [1_234_567_890_123_456_789n, 0n, -1n, -1_500_000_000n]) {
+    setTimes(path, time, time)
+    assert.equal(statSync(path, { bigint: true }).mtimeNs, time)
+  }
+  symlinkSync('file', `${path}-link`)
+  setTimes(`${path}-link`, 5n, 5n)
+  assert.equal(statSync(path, { bigint: true }).mtimeNs, -1_500_000_000n)
+})
+
+test('user xattrs are set, listed, read and removed, big ones and on names that are not UTF-8 too', (t) => {
+  const path = Buffer.concat([Buffer.from(`${folder(t)}/`), Buffer.from([0xff, 0xfe])])
+  writeFileSync(path, '')
+  assert.deepEqual(listXattrs(path), [])
+  assert.equal(getXattr(path, 'user.a'), undefined)
+  const big = Buffer.alloc(2000, 7)
+  setXattr(path, 'user.a', Buffer.from([0, 1]))
+  setXattr(path, 'user.big', big)
+  setXattr(path, 'user.empty', Buffer.alloc(0))
+  assert.deepEqual([...listXattrs(path)].sort(), ['user.a', 'user.big', 'user.empty'])
+  assert.deepEqual(getXattr(path, 'user.a'), Buffer.from([0, 1]))
+  assert.deepEqual(getXattr(path, 'user.big'), big)
+  assert.equal(getXattr(path, 'user.empty')?.length, 0)
+  removeXattr(path, 'user.a')
+  removeXattr(path, 'user.a')
+  assert.equal(getXattr(path, 'user.a'), undefined)
+  assert.throws(
+    () => getXattr('/no/such', 'user.a'),
+    (error) => isErrno(error, 'ENOENT'),
+  )
+})
+
+test('makeNode() makes a fifo', (t) => {
+  const path = join(folder(t), 'fifo')
+  makeNode(path, constants.S_IFIFO | 0o600, 0)
+  assert.ok(statSync(path).isFIFO())
+})
+
+test('makeDevice() and splitDevice() agree', () => {
+  for (const [major, minor] of [
+    [0, 0],
+    [1, 3],
+    [8, 257],
+    [4095, 1048575],
+    [259, 70000],
+  ] as const) {
+    assert.deepEqual(splitDevice(makeDevice(major, minor)), { major, minor })
+  }
+  const { rdev } = statSync('/dev/null')
+  assert.equal(makeDevice(1, 3), rdev)
+})

@@ -1,0 +1,3 @@
+import type { JobTable } from './types.ts'
+
+export const hostJobs = {} satisfies JobTable

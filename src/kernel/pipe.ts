@@ -1,0 +1,81 @@
+import { constants } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { throwIfCancelled } from '#base'
+import { ffi } from './ffi.ts'
+import { libc, O_CLOEXEC } from './libc.ts'
+import { setNonBlocking, watch } from './poll.ts'
+import { checked, systemCallError } from './system-call-error.ts'
+
+const { errno } = constants
+const CHUNK = 64 * 1024
+
+/** So many chunks in a row, then the event loop gets its turn. */
+const CHUNKS_A_TURN = 16
+
+/** A new pipe: what is written to `to` is read from `from`. Both are closed in children. */
+export function createPipe(): { readonly from: number; readonly to: number } {
+  const ends = Buffer.alloc(8)
+  checked(libc().pipe2(ends, O_CLOEXEC), { call: 'make a pipe' })
+  return { from: ends.readInt32LE(0), to: ends.readInt32LE(4) }
+}
+
+/**
+ * What comes out of a pipe, fifo, socket or terminal until its end; one chunk a read, so packets of a SOCK_SEQPACKET socket
+ * stay whole (up to 64 KiB). Waits on the event loop, on no thread. The descriptor stays the caller's; it becomes
+ * non-blocking, and is to be closed only after the iteration has ended: abort `signal` to end it (kind `cancelled`).
+ */
+export async function* readDescriptor(
+  fd: number,
+  options: { readonly signal?: AbortSignal } = {},
+): AsyncIterable<Uint8Array> {
+  setNonBlocking(fd)
+  using readable = watch(fd, 'readable', options)
+  for (let turn = 1; ; turn += 1) {
+    throwIfCancelled(options.signal, 'read')
+    const chunk = readChunk(fd)
+    if (chunk === 'wait') {
+      await readable.ready()
+    } else {
+      if (chunk.length === 0) return
+      yield chunk
+      if (turn % CHUNKS_A_TURN === 0) await nextTurn()
+    }
+  }
+}
+
+/**
+ * Writes all of `chunk` to a pipe, fifo, socket or terminal; waits on the event loop where it is full. Calls on one
+ * descriptor are to be made one after the other. A closed other end is a SystemCallError with errno EPIPE.
+ */
+export async function writeDescriptor(
+  fd: number,
+  chunk: Uint8Array,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  setNonBlocking(fd)
+  for (let rest = chunk; rest.length > 0;) {
+    throwIfCancelled(options.signal, 'write')
+    const size = libc().write(fd, rest, rest.length)
+    if (size >= 0) {
+      rest = rest.subarray(size)
+      continue
+    }
+    const number = ffi().errno()
+    if (number !== errno.EAGAIN && number !== errno.EINTR)
+      throw systemCallError({ call: 'write to descriptor', path: String(fd) }, number)
+    using writable = watch(fd, 'writable', options)
+    await writable.ready()
+  }
+}
+
+/** One read without waiting: a chunk, an empty one at the end, or that there is nothing yet. */
+function readChunk(fd: number): Uint8Array | 'wait' {
+  const buffer = Buffer.allocUnsafeSlow(CHUNK)
+  const size = libc().read(fd, buffer, CHUNK)
+  if (size >= 0) return size > CHUNK / 2 ? buffer.subarray(0, size) : Buffer.from(buffer.subarray(0, size))
+  const number = ffi().errno()
+  if (number === errno.EAGAIN || number === errno.EINTR) return 'wait'
+  // The end of a terminal whose other side was closed, and of a socket whose peer died.
+  if (number === errno.EIO || number === errno.ECONNRESET) return Buffer.alloc(0)
+  throw systemCallError({ call: 'read descriptor', path: String(fd) }, number)
+}

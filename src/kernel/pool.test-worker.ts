@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs'
+import { cancelled, conflict } from '#base'
+import { serveJobs } from './job.ts'
+import type { JobContext } from './types.ts'
+import { getXattr } from './xattr.ts'
+
+serveJobs({
+  'test.double': (input: number, context: JobContext) => {
+    context.report({ got: input })
+    return input * 2
+  },
+  'test.fail': (how: string) => {
+    if (how === 'engine') throw conflict('no room', { details: { room: 'none' } })
+    if (how === 'kernel') return getXattr('/no/such', 'user.x')
+    return readFileSync('/no/such')
+  },
+  'test.spin': (_input: number, context: JobContext) => {
+    context.report('spinning')
+    while (!context.cancelled());
+    throw cancelled('spin')
+  },
+  'test.die': () => process.exit(7),
+})

@@ -1,0 +1,166 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { cancelled, type Deferred, defer, internal, messageOf, unavailable } from '#base'
+import { errorFrom, type JobMessage, type JobReply } from './job.ts'
+import type { JobOptions, WorkerPool } from './types.ts'
+
+const MOST_THREADS = 4
+
+interface Task {
+  readonly job: string
+  readonly input: unknown
+  readonly options: JobOptions
+  readonly cancel: SharedArrayBuffer
+  readonly done: Deferred<unknown>
+  readonly forget: () => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  task: { readonly id: number; readonly task: Task } | undefined
+}
+
+/**
+ * Threads that run the jobs of `entry` (a file that calls `serveJobs`): at most `size` (default: cores + 1, at most 4), each
+ * started when first needed and kept. One is kept for `short` jobs where there are two or more. An aborted job ends as
+ * `cancelled`, once it has stopped; a job whose thread dies fails with kind `internal`. Idle threads keep no process alive.
+ */
+export function createWorkerPool(options: { readonly entry: string | URL; readonly size?: number }): WorkerPool {
+  return new Pool(options.entry, options.size ?? Math.min(MOST_THREADS, availableParallelism() + 1))
+}
+
+class Pool implements WorkerPool {
+  readonly #entry: string | URL
+  readonly #size: number
+  readonly #threads = new Set<Thread>()
+  readonly #waiting: Task[] = []
+  #nextId = 1
+  #closed = false
+
+  constructor(entry: string | URL, size: number) {
+    this.#entry = entry
+    this.#size = size
+  }
+
+  run<Input, Output>(job: string, input: Input, options: JobOptions = {}): Promise<Output> {
+    if (this.#closed) return Promise.reject(unavailable(`cannot run job ${job}: the worker pool is closed`))
+    if (options.signal?.aborted) return Promise.reject(cancelled(job, options.signal.reason))
+    const task = this.#task(job, input, options)
+    this.#waiting.push(task)
+    this.#assign()
+    return task.done.promise as Promise<Output>
+  }
+
+  /** Lets running jobs stop at their next look at the cancel flag, then ends the threads. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    for (const task of this.#waiting.splice(0)) this.#reject(task, cancelled(task.job))
+    const running = [...this.#threads].flatMap((thread) => (thread.task ? [thread.task.task] : []))
+    for (const task of running) requestStop(task)
+    await Promise.allSettled(running.map((task) => task.done.promise))
+    await Promise.all([...this.#threads].map((thread) => thread.worker.terminate()))
+  }
+
+  #task(job: string, input: unknown, options: JobOptions): Task {
+    const abort = (): void => this.#abort(task)
+    const forget = (): void => options.signal?.removeEventListener('abort', abort)
+    const task = { job, input, options, cancel: new SharedArrayBuffer(4), done: defer<unknown>(), forget }
+    options.signal?.addEventListener('abort', abort, { once: true })
+    return task
+  }
+
+  #abort(task: Task): void {
+    const at = this.#waiting.indexOf(task)
+    if (at < 0) {
+      requestStop(task)
+    } else {
+      this.#waiting.splice(at, 1)
+      this.#reject(task, cancelled(task.job, task.options.signal?.reason))
+    }
+  }
+
+  #assign(): void {
+    for (let at = 0; at < this.#waiting.length;) {
+      const task = this.#waiting[at]
+      const thread = task && this.#threadFor(task)
+      if (task && thread) {
+        this.#waiting.splice(at, 1)
+        this.#start(thread, task)
+      } else {
+        at += 1
+      }
+    }
+  }
+
+  /** Bulk jobs take all threads but one, short ones any. */
+  #threadFor(task: Task): Thread | undefined {
+    const threads = [...this.#threads]
+    const bulk = threads.filter((thread) => thread.task && thread.task.task.options.lane !== 'short').length
+    if (task.options.lane !== 'short' && bulk >= Math.max(1, this.#size - 1)) return undefined
+    return threads.find((thread) => !thread.task) ?? (threads.length < this.#size ? this.#open() : undefined)
+  }
+
+  #open(): Thread {
+    const worker = new Worker(this.#entry)
+    const thread: Thread = { worker, task: undefined }
+    worker.on('message', (reply: JobReply) => this.#receive(thread, reply))
+    worker.on('error', (error) => this.#lost(thread, messageOf(error)))
+    worker.on('exit', (code) => this.#lost(thread, `its thread ended with status ${code}`))
+    worker.unref()
+    this.#threads.add(thread)
+    return thread
+  }
+
+  #start(thread: Thread, task: Task): void {
+    const id = this.#nextId++
+    thread.task = { id, task }
+    thread.worker.ref()
+    const message: JobMessage = { id, job: task.job, input: task.input, cancel: task.cancel }
+    try {
+      thread.worker.postMessage(message)
+    } catch (error) {
+      this.#free(thread)
+      this.#reject(task, internal(`cannot run job ${task.job}: its input cannot be passed on`, { cause: error }))
+    }
+  }
+
+  #receive(thread: Thread, reply: JobReply): void {
+    const current = thread.task
+    if (!current || current.id !== reply.id) return
+    const { task } = current
+    if ('report' in reply) {
+      task.options.onReport?.(reply.report)
+      return
+    }
+    this.#free(thread)
+    if ('error' in reply) {
+      this.#reject(task, errorFrom(reply.error))
+    } else {
+      task.forget()
+      task.done.resolve(reply.output)
+    }
+    this.#assign()
+  }
+
+  #lost(thread: Thread, why: string): void {
+    if (!this.#threads.delete(thread)) return
+    const task = thread.task?.task
+    thread.task = undefined
+    if (task) this.#reject(task, internal(`cannot finish job ${task.job}: ${why}`))
+    if (!this.#closed) this.#assign()
+  }
+
+  #free(thread: Thread): void {
+    thread.task = undefined
+    thread.worker.unref()
+  }
+
+  #reject(task: Task, error: Error): void {
+    task.forget()
+    task.done.reject(error)
+  }
+}
+
+function requestStop(task: Task): void {
+  Atomics.store(new Int32Array(task.cancel), 0, 1)
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import {
+  attachMount,
+  attachMounts,
+  getXattr,
+  isErrno,
+  listXattrs,
+  makeNode,
+  type Mount,
+  setXattr,
+  unmount,
+  unmountSync,
+} from '#kernel'
+
+/** A temporary folder with a tmpfs of its own, gone with everything mounted below it at the end. */
+function scratch(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-kernel-'))
+  attachMount({ type: 'tmpfs', source: 'tmpfs', options: ['mode=0755', 'nosuid'] }, folder)
+  t.after(() => {
+    unmountSync(folder, { detach: true })
+    rmSync(folder, { recursive: true })
+    assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(folder))
+  })
+  return folder
+}
+
+function overlayOf(base: string, layers: number, extra: readonly string[] = []): Mount {
+  const lowers = Array.from({ length: layers }, (_, index) => join(base, `layer-${index}`, 'fs'))
+  for (const [index, lower] of lowers.entries()) {
+    mkdirSync(lower, { recursive: true })
+    writeFileSync(join(lower, `from-${index}`), String(index))
+    writeFileSync(join(lower, 'shared'), String(index))
+  }
+  mkdirSync(join(base, 'upper'), { recursive: true })
+  mkdirSync(join(base, 'work'), { recursive: true })
+  const options = [
+    ...lowers.map((lower) => `lowerdir+=${lower}`),
+    `upperdir=${join(base, 'upper')}`,
+    `workdir=${join(base, 'work')}`,
+    ...['redirect_dir=off', 'metacopy=off', 'index=off'],
+    ...extra,
+  ]
+  return { type: 'overlay', source: 'overlay', options }
+}
+
+test('an overlay of 128 layers mounts, the topmost winning', async (t) => {
+  const base = scratch(t)
+  const root = join(base, 'root')
+  mkdirSync(root)
+  attachMount(overlayOf(base, 128), root)
+  assert.equal(readdirSync(root).length, 129)
+  assert.equal(readFileSync(join(root, 'shared'), 'utf8'), '0')
+  writeFileSync(join(root, 'shared'), 'mine')
+  assert.equal(readFileSync(join(base, 'upper', 'shared'), 'utf8'), 'mine')
+  await unmount(root)
+  assert.equal(readdirSync(root).length, 0)
+})
+
+test('an overlay takes volatile and ro, and paths longer than fsconfig does', (t) => {
+  const base = join(scratch(t), 'x'.repeat(200), 'y'.repeat(100))
+  mkdirSync(join(base, 'root'), { recursive: true })
+  attachMount(overlayOf(base, 3, ['volatile', 'ro']), join(base, 'root'))
+  assert.throws(() => writeFileSync(join(base, 'root', 'new'), ''), { code: 'EROFS' })
+  unmountSync(join(base, 'root'))
+})
+
+test('a failing overlay mount says what the kernel says', (t) => {
+  const base = scratch(t)
+  mkdirSync(join(base, 'root'))
+  const mount = overlayOf(base, 1, ['lowerdir+=/no/such/layer'])
+  assert.throws(
+    () => attachMount(mount, join(base, 'root')),
+    (error) => isErrno(error, 'ENOENT'),
+  )
+  const wrong = overlayOf(base, 501)
+  assert.throws(() => attachMount(wrong, join(base, 'root')), /too many lower directories/)
+})
+
+test('a removed file leaves a whiteout node that the room reads and makes', (t) => {
+  const base = scratch(t)
+  mkdirSync(join(base, 'root'))
+  attachMount(overlayOf(base, 1), join(base, 'root'))
+  rmSync(join(base, 'root', 'shared'))
+  const whiteout = statSync(join(base, 'upper', 'shared'))
+  assert.ok(whiteout.isCharacterDevice())
+  assert.equal(whiteout.rdev, 0)
+  unmountSync(join(base, 'root'))
+  makeNode(join(base, 'upper', 'from-0'), constants.S_IFCHR, 0)
+  attachMount(overlayOf(base, 1), join(base, 'root'))
+  assert.deepEqual(readdirSync(join(base, 'root')), [])
+  unmountSync(join(base, 'root'))
+})
+
+test('trusted and security xattrs are read and written', (t) => {
+  const path = join(scratch(t), 'file')
+  writeFileSync(path, '')
+  setXattr(path, 'trusted.overlay.opaque', Buffer.from('y'))
+  assert.equal(getXattr(path, 'trusted.overlay.opaque')?.toString(), 'y')
+  assert.deepEqual(listXattrs(path), ['trusted.overlay.opaque'])
+})
+
+test('attachMounts() attaches below a root without following links out of it', (t) => {
+  const base = scratch(t)
+  const [root, source] = [join(base, 'root'), join(base, 'source')]
+  mkdirSync(join(source, 'sub'), { recursive: true })
+  mkdirSync(join(root, 'inside'), { recursive: true })
+  const bind = (target: string): Mount => ({
+    type: 'bind',
+    source,
+    target,
+    options: ['rbind', 'ro', 'nosuid', 'rprivate'],
+  })
+  attachMounts([bind('/../inside')], root)
+  assert.deepEqual(readdirSync(join(root, 'inside')), ['sub'])
+  assert.throws(() => writeFileSync(join(root, 'inside', 'new'), ''), { code: 'EROFS' })
+  assert.throws(
+    () => attachMounts([bind('/etc')], root),
+    (error) => isErrno(error, 'ENOENT'),
+  )
+  unmountSync(join(root, 'inside'))
+})
+
+test('unmount() of nothing is fine only where that is said', async (t) => {
+  const base = scratch(t)
+  mkdirSync(join(base, 'plain'))
+  await unmount(join(base, 'plain'), { ifMounted: true })
+  await unmount(join(base, 'none'), { ifMounted: true })
+  await assert.rejects(unmount(join(base, 'plain')), (error) => isErrno(error, 'EINVAL'))
+})
