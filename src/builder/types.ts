@@ -1,8 +1,7 @@
 import type { Bytes } from '#base'
 import type { ExitStatus, Mount } from '#kernel'
 import type { ImageId, Platform, Reference } from '#oci'
-import type { Credentials } from '#registry'
-import type { TransferProgress } from '#transfer'
+import type { TransferOptions, TransferProgress } from '#transfer'
 
 export type ContextSource =
   /** Read in place, over the local socket only. */
@@ -23,7 +22,7 @@ export interface BuildRequest {
   readonly pull: boolean
   readonly network: 'default' | 'none' | 'host'
   readonly platform?: Platform
-  readonly credentialsFor?: (domain: string) => Credentials | undefined
+  readonly credentialsFor?: (domain: string) => TransferOptions['credentials']
 }
 
 /** What a build says while it goes on. `step` numbers follow the Dockerfile's order, from 1; the API makes the classic stream of it. */
