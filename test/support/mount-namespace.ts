@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process'
+
+const INSIDE = 'MICA_TEST_NAMESPACE'
+
+/**
+ * Called first in an integration test: continues in a mount namespace of its own, so that what it mounts can never
+ * stay on the host. Needs root.
+ */
+export function ownMountNamespace(): void {
+  if (process.geteuid?.() !== 0) throw new Error('this test mounts and makes namespaces: run it as root')
+  if (process.env[INSIDE] === String(process.ppid)) return
+  const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  const done = spawnSync('unshare', ['--mount', '--propagation', 'slave', '--', ...again], {
+    stdio: 'inherit',
+    env: { ...process.env, [INSIDE]: String(process.pid) },
+  })
+  if (done.error) throw done.error
+  process.exit(done.status ?? 1)
+}
