@@ -1,2 +1,12 @@
-/** store/snapshot */
+/**
+ * store/snapshot: overlay snapshots. An active one is a writable folder over its parents, a view its read-only form; frozen
+ * it is immutable and usable as a parent; sealed it has the chain id as a name. It emits mounts as data and mounts nothing.
+ * It promises that each upper folder stands alone (no redirects, no metacopy), that a record goes before its bytes, and
+ * that after a power cut no tree is believed that was not synced. What is in a tree belongs to `store/layer`; the
+ * confined walk through one is offered here, because removing and copying need it too.
+ */
+export { OPAQUE_XATTR, isOpaque, isOverlayXattr, readXattrs } from './attributes.ts'
+export { snapshotJobs } from './jobs.ts'
+export { openSnapshots } from './snapshots.ts'
+export { type TreeEntry, compareNames, ifThere, walkTree } from './tree.ts'
 export type * from './types.ts'

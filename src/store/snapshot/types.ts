@@ -1,6 +1,8 @@
+import type { Clock, Log } from '#base'
 import type { Mount } from '#kernel'
 import type { ChainId } from '#oci'
-import type { Lease } from '#store/lease'
+import type { Database } from '#store/db'
+import type { Lease, Resource } from '#store/lease'
 
 declare const snapshotBrand: unique symbol
 /** The store's own id of a snapshot; a decimal number as text; its folder is `snapshots/<id>/`. */
@@ -52,7 +54,10 @@ export interface Snapshots {
     options?: { readonly volatile?: boolean },
   ): Promise<ActiveSnapshot>
   view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot>
-  /** An active snapshot that exists (a container's root after a restart). Throws `not-found`. */
+  /**
+   * An active snapshot that exists (a container's root after a restart). Throws `not-found`. To be called before each
+   * mount but the first: the kernel refuses a volatile tree that was mounted before, until this takes its mark away.
+   */
   reopen(key: string): Promise<ActiveSnapshot>
   seal(frozen: FrozenSnapshot, chain: ChainId): Promise<SealedSnapshot>
   find(chain: ChainId): Promise<SealedSnapshot | undefined>
@@ -62,4 +67,39 @@ export interface Snapshots {
   usage(id: SnapshotId): Promise<Usage>
   /** Removes an active or view snapshot; its bytes go after the record. Must not be mounted. */
   remove(key: string): Promise<void>
+}
+
+/** Runs `snapshotJobs` in a worker; kernel's pool is one. */
+export interface SnapshotJobRunner {
+  run<Input, Output>(job: string, input: Input, options?: { readonly signal?: AbortSignal }): Promise<Output>
+}
+
+export interface SnapshotOptions {
+  readonly database: Database
+  /** The room's own folder: `<n>/fs`, `<n>/work` and `trash/` below it. */
+  readonly folder: string
+  readonly jobs: SnapshotJobRunner
+  readonly clock: Clock
+  readonly log: Log
+  /** The kernel's id of this boot: trees left unsynced by another one are not believed. */
+  readonly bootId: string
+}
+
+/** This room's part in a collection (the shape of #store/gc's `Collector`). */
+export interface SnapshotCollector {
+  /** None: containers, images, cache records and leases hold snapshots. */
+  roots(): Iterable<Resource>
+  /** From a chain id (as images name snapshots) to the snapshot, from a snapshot to its parent. */
+  edges(from: Resource): Iterable<Resource>
+  sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
+}
+
+export interface OpenSnapshots extends Snapshots, AsyncDisposable {
+  readonly collector: SnapshotCollector
+  /** A frozen copy of a tree as it is now, on the same parent (commit of a container that lives on). */
+  fork(source: SnapshotId, lease: Lease, signal?: AbortSignal): Promise<FrozenSnapshot>
+  /** Resolves once all trees frozen so far would survive a power cut; goes on by itself in the background otherwise. */
+  sync(): Promise<void>
+  /** Resolves once the bytes of what was removed so far are gone. */
+  settle(): Promise<void>
 }

@@ -1,5 +1,7 @@
 import { sql as lease } from './001-lease.ts'
 import { sql as content } from './002-content.ts'
+import { sql as snapshot } from './003-snapshot.ts'
+import { sql as layer } from './004-layer.ts'
 import { sql as image } from './005-image.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
@@ -17,5 +19,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { number: 1, room: 'lease', sql: lease },
   { number: 2, room: 'content', sql: content },
+  { number: 3, room: 'snapshot', sql: snapshot },
+  { number: 4, room: 'layer', sql: layer },
   { number: 5, room: 'image', sql: image },
 ]

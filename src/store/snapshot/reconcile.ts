@@ -1,0 +1,54 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '#base'
+import { type SnapshotRecord, type SnapshotRecords, parseSnapshotId } from './records.ts'
+import type { Trash } from './trash.ts'
+import type { SnapshotId } from './types.ts'
+
+/**
+ * Compares folders and records after a start. Folders without a record go. Records go where the folder is missing, or
+ * where the tree was not synced before a reboot, together with all that stands on them; this is said, and what named
+ * them is made again from blobs by whoever needs it.
+ */
+export async function reconcile(options: {
+  readonly folder: string
+  readonly records: SnapshotRecords
+  readonly trash: Trash
+  readonly log: Log
+  readonly bootId: string
+}): Promise<void> {
+  const { folder, records, trash, log } = options
+  await trash.empty()
+  await dropLost(options)
+  const known = new Set<string>(records.list().map((record) => record.id))
+  for (const name of await readdir(folder)) {
+    const id = parseSnapshotId(name)
+    if (id === undefined || known.has(id)) continue
+    log.debug(`snapshot ${id} has no record: its folder goes`)
+    trash.later(trash.remove(id))
+  }
+}
+
+async function dropLost({ folder, records, trash, log, bootId }: Parameters<typeof reconcile>[0]): Promise<void> {
+  const lost: SnapshotId[] = []
+  for (const record of records.list()) {
+    const why = await whyLost(record, folder, bootId)
+    if (why === undefined) continue
+    lost.push(record.id)
+    log.warn(`snapshot ${record.id} ${record.chain ?? record.key ?? ''} is dropped: ${why}`)
+  }
+  for (const { id } of records.above(lost)) {
+    if (!lost.includes(id)) log.warn(`snapshot ${id} is dropped: it stands on one that is lost`)
+    records.remove(id)
+    trash.later(trash.remove(id))
+  }
+}
+
+async function whyLost(record: SnapshotRecord, folder: string, bootId: string): Promise<string | undefined> {
+  if (record.unsyncedBoot !== undefined && record.unsyncedBoot !== bootId) {
+    return 'it was not yet safe on the disk when the machine went down'
+  }
+  if (record.kind === 'view') return undefined
+  const found = await stat(join(folder, record.id, 'fs'), { throwIfNoEntry: false })
+  return found ? undefined : 'its folder is missing'
+}

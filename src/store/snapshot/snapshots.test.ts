@@ -1,0 +1,210 @@
+import { silentLog, systemClock } from '#base'
+import type { Mount } from '#kernel'
+import { parseChainId } from '#oci'
+import type { Database } from '#store/db'
+import { openDatabase } from '#store/db'
+import type { Lease } from '#store/lease'
+import { createLeases, resourceKey } from '#store/lease'
+import assert from 'node:assert/strict'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { snapshotJobs } from './jobs.ts'
+import { openSnapshots } from './snapshots.ts'
+import type { OpenSnapshots, SnapshotJobRunner } from './types.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mica-snapshot-'))
+after(() => rmSync(folder, { recursive: true }))
+
+const context = { cancelled: () => false, report: () => undefined }
+const jobs: SnapshotJobRunner = {
+  async run<Input, Output>(job: string, input: Input): Promise<Output> {
+    const table: Readonly<Record<string, unknown>> = snapshotJobs
+    const found = table[job]
+    assert(typeof found === 'function')
+    return found(input, context)
+  },
+}
+
+const CHAIN = parseChainId(`sha256:${'a'.repeat(64)}`)
+
+interface Bench {
+  readonly database: Database
+  readonly root: string
+  readonly lease: Lease
+  readonly open: (bootId?: string) => Promise<OpenSnapshots>
+}
+
+async function bench(name: string): Promise<Bench> {
+  const database = await openDatabase(join(folder, `${name}.db`))
+  after(() => database[Symbol.asyncDispose]())
+  const root = join(folder, name)
+  const lease = await createLeases({ database, clock: systemClock(), run: 'one' }).open('test')
+  return {
+    database,
+    root,
+    lease,
+    open: (bootId = 'boot') =>
+      openSnapshots({ database, folder: root, jobs, clock: systemClock(), log: silentLog(), bootId }),
+  }
+}
+
+function only(mounts: readonly Mount[]): Mount {
+  assert.equal(mounts.length, 1)
+  return mounts[0]!
+}
+
+test('prepare() gives a bind of the folder itself where there is no parent, else an overlay with every option said', async () => {
+  const { lease, root, open } = await bench('prepare')
+  await using snapshots = await open()
+  const base = await snapshots.prepare('base', undefined, lease)
+  assert.deepEqual(only(base.mounts), { type: 'bind', source: join(root, '1/fs'), options: ['bind', 'rw'] })
+  const frozen = await base.freeze()
+  const top = await snapshots.prepare('top', frozen.id, lease, { volatile: true })
+  assert.deepEqual(only(top.mounts).options, [
+    `lowerdir+=${join(root, '1/fs')}`,
+    `upperdir=${join(root, '2/fs')}`,
+    `workdir=${join(root, '2/work')}`,
+    'redirect_dir=off',
+    'metacopy=off',
+    'index=off',
+    'volatile',
+  ])
+  assert.deepEqual(only((await snapshots.view('look', frozen.id, lease)).mounts).options, ['bind', 'ro'])
+})
+
+test('prepare() refuses a key in use and a parent that is still written', async () => {
+  const { lease, open } = await bench('refuse')
+  await using snapshots = await open()
+  const base = await snapshots.prepare('base', undefined, lease)
+  await assert.rejects(snapshots.prepare('base', undefined, lease), { kind: 'conflict' })
+  await assert.rejects(snapshots.prepare('top', base.id, lease), { kind: 'conflict' })
+  await assert.rejects(snapshots.reopen('nobody'), { kind: 'not-found' })
+})
+
+test('prepare() gives the new root mode and owner of its parent', async () => {
+  const { lease, root, open } = await bench('mode')
+  await using snapshots = await open()
+  const base = await snapshots.prepare('base', undefined, lease)
+  writeFileSync(join(base.upper, 'x'), '')
+  chmodSync(base.upper, 0o1777)
+  const { id } = await base.freeze()
+  const top = await snapshots.prepare('top', id, lease)
+  assert.equal(lstatSync(top.upper).mode & 0o7777, 0o1777)
+  assert.deepEqual(await snapshots.lowers(id), [join(root, '1/fs')])
+})
+
+test('seal() keeps the first of two with one chain; the second stays usable', async () => {
+  const { lease, open } = await bench('seal')
+  await using snapshots = await open()
+  const first = await (await snapshots.prepare('a', undefined, lease)).freeze()
+  const second = await (await snapshots.prepare('b', undefined, lease)).freeze()
+  assert.equal((await snapshots.seal(first, CHAIN)).id, first.id)
+  assert.equal((await snapshots.seal(second, CHAIN)).id, first.id)
+  assert.equal((await snapshots.find(CHAIN))?.id, first.id)
+  assert.equal((await snapshots.get(second.id)).chain, undefined)
+})
+
+test('remove() takes the record at once and the bytes behind it', async () => {
+  const { lease, root, open } = await bench('remove')
+  await using snapshots = await open()
+  const { upper } = await snapshots.prepare('gone', undefined, lease)
+  mkdirSync(join(upper, 'a/b'), { recursive: true })
+  symlinkSync('/etc', join(upper, 'a/link'))
+  writeFileSync(Buffer.concat([Buffer.from(join(upper, 'a/')), Buffer.from([0xff, 0xfe])]), 'x')
+  await snapshots.remove('gone')
+  await assert.rejects(snapshots.reopen('gone'), { kind: 'not-found' })
+  await snapshots.settle()
+  assert.deepEqual(readdirSync(root), ['trash'])
+  assert.deepEqual(readdirSync(join(root, 'trash')), [])
+  assert(existsSync('/etc'))
+})
+
+test('the collector follows a chain id to its snapshot and to the parents, and removes the rest', async () => {
+  const { lease, root, open } = await bench('collect')
+  await using snapshots = await open()
+  const base = await (await snapshots.prepare('a', undefined, lease)).freeze()
+  const top = await (await snapshots.prepare('b', base.id, lease)).freeze()
+  await (await snapshots.prepare('c', top.id, lease)).freeze()
+  await snapshots.seal(top, CHAIN)
+  const { collector } = snapshots
+  assert.deepEqual([...collector.edges({ kind: 'snapshot', id: CHAIN })], [{ kind: 'snapshot', id: '2' }])
+  assert.deepEqual([...collector.edges({ kind: 'snapshot', id: '2' })], [{ kind: 'snapshot', id: '1' }])
+  const live = new Set(['1', '2'].map((id) => resourceKey({ kind: 'snapshot', id })))
+  const plan = collector.sweep(live)
+  assert.deepEqual(plan.resources, [{ kind: 'snapshot', id: '3' }])
+  await plan.removeBytes()
+  assert.deepEqual(readdirSync(root).toSorted(), ['1', '2', 'trash'])
+})
+
+test('after a reboot, trees that were not synced are dropped with all that stands on them', async () => {
+  const { lease, root, open, database } = await bench('reboot')
+  {
+    await using snapshots = await open()
+    await (await snapshots.prepare('safe', undefined, lease)).freeze()
+  }
+  const crashed = await open()
+  const lost = await (await crashed.prepare('lost', undefined, lease)).freeze()
+  await crashed.prepare('child', lost.id, lease)
+  await crashed.prepare('volatile', undefined, lease, { volatile: true })
+  await using snapshots = await open('another boot')
+  await snapshots.settle()
+  assert.deepEqual(
+    database.all('SELECT id FROM snapshot'),
+    [{ id: 1 }].map((row) => Object.assign(Object.create(null), row)),
+  )
+  assert.deepEqual(readdirSync(root).toSorted(), ['1', 'trash'])
+})
+
+test('openSnapshots() removes folders without records and records without folders', async () => {
+  const { lease, root, open } = await bench('reconcile')
+  const first = await open()
+  const base = await (await first.prepare('a', undefined, lease)).freeze()
+  await (await first.prepare('b', base.id, lease)).freeze()
+  await first[Symbol.asyncDispose]()
+  rmSync(join(root, '2'), { recursive: true })
+  mkdirSync(join(root, '77/fs'), { recursive: true })
+  mkdirSync(join(root, 'trash/5/fs'), { recursive: true })
+  await using snapshots = await open()
+  await snapshots.settle()
+  assert.deepEqual(readdirSync(root).toSorted(), ['1', 'trash'])
+  assert.deepEqual(readdirSync(join(root, 'trash')), [])
+  assert.equal((await snapshots.get(base.id)).id, base.id)
+})
+
+test('fork() copies a tree that goes on being written', async () => {
+  const { lease, open } = await bench('fork')
+  await using snapshots = await open()
+  const active = await snapshots.prepare('live', undefined, lease)
+  mkdirSync(join(active.upper, 'd'))
+  writeFileSync(join(active.upper, 'd/f'), 'one')
+  const copy = await snapshots.fork(active.id, lease)
+  writeFileSync(join(active.upper, 'd/f'), 'two')
+  assert.equal(readFileSync(join(copy.upper, 'd/f'), 'utf8'), 'one')
+  assert((await snapshots.usage(copy.id)).inodes === 2)
+})
+
+test('tree.remove removes what is nested deeper than a path can name', () => {
+  const path = join(folder, 'deep')
+  mkdirSync(path)
+  for (let level = 0; level < 500; level += 1) {
+    mkdirSync(`${path}-above`)
+    renameSync(path, join(`${path}-above`, 'x'.repeat(50)))
+    renameSync(`${path}-above`, path)
+  }
+  snapshotJobs['tree.remove'](path, context)
+  assert(!existsSync(path))
+})
