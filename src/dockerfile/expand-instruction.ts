@@ -77,22 +77,14 @@ function expandNode(node: Instruction, words: Expander, variables: Variables): I
       return { ...node, pairs: node.pairs.map((pair) => expandPair(pair, words)) }
     case 'arg':
       return expandArgs(node, words, variables)
-    case 'workdir':
-    case 'user':
-    case 'stopsignal':
-      return { ...node, value: words.one(node.value) }
     case 'expose':
       return { ...node, values: node.values.flatMap((value) => words.many(value)) }
     case 'volume':
       return { ...node, values: node.values.map((value) => words.one(value)) }
-    case 'run':
-    case 'cmd':
-    case 'entrypoint':
-    case 'shell':
-    case 'healthcheck':
-    case 'maintainer':
-    case 'onbuild':
-      return node
+    default:
+      return node.kind === 'workdir' || node.kind === 'user' || node.kind === 'stopsignal'
+        ? { ...node, value: words.one(node.value) }
+        : node
   }
 }
 

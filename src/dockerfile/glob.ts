@@ -129,29 +129,20 @@ function enter(states: Uint8Array, tokens: readonly Token[], from: number): void
 function advance(next: Uint8Array, tokens: readonly Token[], at: number, char: string): void {
   const token = tokens[at]
   if (token === undefined) return
-  switch (token.kind) {
-    case 'char':
-      if (token.char === char) enter(next, tokens, at + 1)
-      return
-    case 'any':
-      if (char !== '/') enter(next, tokens, at + 1)
-      return
-    case 'class':
-      if (inClass(token, char)) enter(next, tokens, at + 1)
-      return
-    case 'star':
-      if (char !== '/') enter(next, tokens, at)
-      return
-    case 'rest':
-      enter(next, tokens, at)
-      return
-    case 'dirs':
-    case 'within': {
-      const within = token.kind === 'dirs' ? at + 1 : at
-      next[within] = 1
-      if (char === '/') enter(next, tokens, within + 1)
-    }
+  if (token.kind === 'dirs' || token.kind === 'within') {
+    const within = token.kind === 'dirs' ? at + 1 : at
+    next[within] = 1
+    if (char === '/') enter(next, tokens, within + 1)
+  } else if (accepts(token, char)) {
+    const stays = token.kind === 'star' || token.kind === 'rest'
+    enter(next, tokens, stays ? at : at + 1)
   }
+}
+
+function accepts(token: Token, char: string): boolean {
+  if (token.kind === 'char') return token.char === char
+  if (token.kind === 'class') return inClass(token, char)
+  return token.kind === 'rest' || char !== '/'
 }
 
 function inClass(token: Extract<Token, { kind: 'class' }>, char: string): boolean {
