@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { cancelled, type Deferred, defer, internal, messageOf, unavailable } from '#base'
-import { errorFrom, type JobMessage, type JobReply } from './job.ts'
+import { errorFrom, type JobMessage, type JobReply } from './job-message.ts'
 import type { JobOptions, WorkerPool } from './types.ts'
 
 const MOST_THREADS = 4

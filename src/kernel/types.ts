@@ -59,3 +59,53 @@ export interface JobOptions {
 export interface WorkerPool extends AsyncDisposable {
   run<Input, Output>(job: string, input: Input, options?: JobOptions): Promise<Output>
 }
+
+/** What a path of the host leads to, links followed. */
+export interface HostEntry {
+  readonly kind: 'folder' | 'file' | 'other'
+  /** Permission bits. */
+  readonly mode: number
+}
+
+/** Files and mounts as the host sees them. Paths are absolute; links are followed there. */
+export interface HostMounts extends AsyncDisposable {
+  /**
+   * A detached copy of the host's mount at `path` as a descriptor, owned by the caller: to be attached by `moveMount`, or to
+   * be read in place by `descriptorPath(fd)`. `recursive`: with what is mounted below it.
+   */
+  clone(path: string, options?: { readonly recursive?: boolean }): Promise<number>
+  /** Undefined where there is nothing. */
+  inspect(path: string): Promise<HostEntry | undefined>
+  /** With its parents. */
+  makeFolder(path: string, mode?: number): Promise<void>
+  /** Lazily; fine where nothing is mounted. */
+  unmount(path: string): Promise<void>
+}
+
+/** One line of the mount table (proc(5), mountinfo). */
+export interface MountEntry {
+  readonly id: number
+  readonly parent: number
+  /** «major:minor». */
+  readonly device: string
+  /** Which folder of the file system is shown. */
+  readonly root: string
+  readonly target: string
+  readonly options: readonly string[]
+  /** «shared:1», «master:2»; none for a private mount. */
+  readonly propagation: readonly string[]
+  readonly type: string
+  readonly source: string
+  readonly superOptions: readonly string[]
+}
+
+/** A netlink socket in the network namespace in which it was opened. */
+export interface NetlinkSocket extends Disposable {
+  /**
+   * Sends one message (nlmsghdr and payload; sequence and acknowledge flag are filled in) and gives all replies, each with
+   * its header. An error of the kernel is a SystemCallError with the kernel's own words.
+   */
+  request(message: Uint8Array): readonly Buffer[]
+  /** The same off the main thread: deleting a link waits for the kernel for milliseconds. */
+  requestAsync(message: Uint8Array): Promise<readonly Buffer[]>
+}

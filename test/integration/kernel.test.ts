@@ -1,19 +1,40 @@
 import assert from 'node:assert/strict'
-import { constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import {
   attachMount,
   attachMounts,
+  closeDescriptor,
+  createNetworkNamespace,
+  descriptorPath,
   getXattr,
   isErrno,
   listXattrs,
   makeNode,
   type Mount,
+  mountTable,
+  openHostMounts,
+  openNetlink,
+  removeNetworkNamespace,
+  runProcess,
   setXattr,
   unmount,
   unmountSync,
+  unpinMountNamespace,
+  withNetworkNamespace,
 } from '#kernel'
 
 /** A temporary folder with a tmpfs of its own, gone with everything mounted below it at the end. */
@@ -41,7 +62,9 @@ function overlayOf(base: string, layers: number, extra: readonly string[] = []):
     ...lowers.map((lower) => `lowerdir+=${lower}`),
     `upperdir=${join(base, 'upper')}`,
     `workdir=${join(base, 'work')}`,
-    ...['redirect_dir=off', 'metacopy=off', 'index=off'],
+    'redirect_dir=off',
+    'metacopy=off',
+    'index=off',
     ...extra,
   ]
   return { type: 'overlay', source: 'overlay', options }
@@ -131,3 +154,81 @@ test('unmount() of nothing is fine only where that is said', async (t) => {
   await unmount(join(base, 'none'), { ifMounted: true })
   await assert.rejects(unmount(join(base, 'plain')), (error) => isErrno(error, 'EINVAL'))
 })
+
+const entry = new URL('../../src/kernel/pool.test-worker.ts', import.meta.url)
+
+test('a program that re-executes itself shares one pinned mount namespace with its successor, and sees later host mounts', async (t) => {
+  const base = scratch(t)
+  const pin = join(base, 'run', 'mnt', 'daemon')
+  const later = join(base, 'later')
+  for (const name of ['later', 'root']) mkdirSync(join(base, name))
+  const program = new URL('./kernel.test-daemon.ts', import.meta.url).pathname
+  const start = async (round: string): Promise<Record<string, unknown>> => {
+    const { status, stdout, stderr } = await runProcess(process.execPath, [program, round, pin, base])
+    assert.equal(status.code, 0, stderr.toString())
+    return JSON.parse(stdout.toString()) as Record<string, unknown>
+  }
+  t.after(() => unpinMountNamespace(pin))
+  const first = await start('first')
+  assert.equal(first.sameNamespace, false)
+  assert.equal(first.strangers, 0)
+  assert.ok(!mountTable().some((entry) => entry.target === join(base, 'root')), 'a mount of the daemon leaked')
+  attachMount({ type: 'tmpfs', source: 'tmpfs', options: [] }, later)
+  writeFileSync(join(later, 'file'), 'mounted on the host later')
+  const second = await start('second')
+  assert.equal(second.namespace, first.namespace)
+  assert.equal(second.kept, 'kept')
+  assert.equal(second.later, 'mounted on the host later')
+  assert.deepEqual(second.inspected, { kind: 'folder', mode: 0o1777 })
+})
+
+test('openHostMounts() without a namespace of its own takes the own view', async (t) => {
+  const base = scratch(t)
+  await using host = openHostMounts({ entry })
+  await host.makeFolder(join(base, 'a', 'b'), 0o700)
+  assert.deepEqual(await host.inspect(join(base, 'a', 'b')), { kind: 'folder', mode: 0o700 })
+  assert.equal(await host.inspect(join(base, 'none')), undefined)
+  writeFileSync(join(base, 'a', 'file'), 'read in place')
+  const fd = await host.clone(join(base, 'a'))
+  assert.equal(readFileSync(`${descriptorPath(fd)}/file`, 'utf8'), 'read in place')
+  closeDescriptor(fd)
+})
+
+test('a network namespace is entered, left, and gone with its file', (t) => {
+  const path = join(scratch(t), 'net')
+  const own = readlinkSync('/proc/self/ns/net')
+  createNetworkNamespace(path)
+  const there = withNetworkNamespace(path, () => readlinkSync('/proc/thread-self/ns/net'))
+  assert.notEqual(there, own)
+  assert.throws(() => withNetworkNamespace(path, () => assert.fail('in the section')), /in the section/)
+  assert.equal(readlinkSync('/proc/self/ns/net'), own)
+  assert.throws(() => createNetworkNamespace(path), { code: 'EEXIST' })
+  removeNetworkNamespace(path)
+  removeNetworkNamespace(path)
+  assert.equal(existsSync(path), false)
+})
+
+test('netlink answers dumps and says why it refuses', async (t) => {
+  const path = join(scratch(t), 'net')
+  createNetworkNamespace(path)
+  using netlink = withNetworkNamespace(path, () => openNetlink(0))
+  const links = netlink.request(rtMessage(18, 0x300))
+  assert.equal(links.length >= 1, true)
+  const [first] = links
+  assert.equal(first?.readInt32LE(20), 1)
+  assert.throws(
+    () => netlink.request(rtMessage(17, 0, 99)),
+    (error) => isErrno(error, 'ENODEV'),
+  )
+  await assert.rejects(netlink.requestAsync(rtMessage(17, 0, 98)), (error) => isErrno(error, 'ENODEV'))
+  removeNetworkNamespace(path)
+})
+
+/** nlmsghdr and ifinfomsg. */
+function rtMessage(type: number, flags: number, index = 0): Buffer {
+  const message = Buffer.alloc(32)
+  message.writeUInt16LE(type, 4)
+  message.writeUInt16LE(flags, 6)
+  message.writeInt32LE(index, 20)
+  return message
+}

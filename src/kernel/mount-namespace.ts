@@ -1,0 +1,117 @@
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { closeDescriptor, descriptorPath, openRoot } from './descriptor.ts'
+import { AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC } from './libc.ts'
+import { MS } from './mount-options.ts'
+import { attachMount, moveMount, setPropagation, unmountSync } from './mount.ts'
+import { mountTable } from './mount-table.ts'
+import { setCloseOnExec } from './poll.ts'
+import { checked } from './system-call-error.ts'
+
+const CLONE_FS = 0x200
+const CLONE_NEWNS = 0x20000
+const MNT_DETACH = 2
+const OPEN_TREE_CLONE = 1
+
+/** The environment variable by which the re-executed program learns of the host's namespace; for `openHostMounts`. */
+export const HOST_VARIABLE = 'MICA_HOST_MOUNTS'
+
+/**
+ * Replaces this process by `file args`, in a mount namespace of its own that is pinned at `pin` (a file; its folder becomes
+ * a private mount): the first daemon makes it, its successors re-enter it and see the mounts made there. Host mounts
+ * spread in where the host shares them, nothing spreads out. Works below a chroot. To be called on the main thread,
+ * before anything else is open: other threads end, descriptors above 2 are closed.
+ */
+export function reexecuteInMountNamespace(options: {
+  readonly pin: string
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+}): never {
+  const host = enterMountNamespace(options.pin)
+  const env = { ...options.env, [HOST_VARIABLE]: `${host.namespace}:${host.root}` }
+  for (const fd of [0, 1, 2, host.namespace, host.root]) setCloseOnExec(fd, false)
+  const assignments = Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]))
+  libc().execve(options.file, [options.file, ...options.args, null], [...assignments, null])
+  checked(-1, { call: 'execute', path: options.file })
+  return process.abort()
+}
+
+/** Takes the pin of `reexecuteInMountNamespace` away, in the namespace where it was made. Fine where there is none. */
+export function unpinMountNamespace(pin: string): void {
+  unmountSync(pin, { detach: true, ifMounted: true })
+  unmountSync(dirname(pin), { detach: true, ifMounted: true })
+}
+
+/** Makes another mount namespace this thread's own; `root` (of that namespace) becomes its root and current folder. */
+export function joinMountNamespace(namespace: number, root: number | undefined): void {
+  // The kernel refuses it to a thread that shares root and current folder with others.
+  checked(libc().unshare(CLONE_FS), { call: 'leave the shared root folder' })
+  checked(libc().setns(namespace, CLONE_NEWNS), { call: 'enter mount namespace', path: String(namespace) })
+  if (root === undefined) return
+  checked(libc().fchdir(root), { call: 'change to the root folder' })
+  checked(libc().chroot(cString('.')), { call: 'change root' })
+}
+
+function enterMountNamespace(pin: string): { readonly namespace: number; readonly root: number } {
+  const cwd = process.cwd()
+  const host = { namespace: openSync('/proc/thread-self/ns/mnt', 'r'), root: openRoot('/') }
+  if (isPinned(pin)) {
+    const fd = openSync(pin, 'r')
+    joinMountNamespace(fd, undefined)
+    closeSync(fd)
+  } else {
+    preparePin(pin)
+    makeMountNamespace()
+    keepMountNamespace(pin, host)
+  }
+  if (existsSync(cwd)) process.chdir(cwd)
+  return host
+}
+
+function isPinned(pin: string): boolean {
+  return mountTable().some((entry) => entry.target === pin && entry.type === 'nsfs')
+}
+
+/** A mount namespace can only be pinned on a private mount, else the pin would spread into the namespace itself. */
+function preparePin(pin: string): void {
+  const folder = dirname(pin)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (!mountTable().some((entry) => entry.target === folder)) {
+    attachMount({ type: 'bind', source: folder, options: ['bind'] }, folder)
+  }
+  setPropagation(folder, MS.private, false)
+  writeFileSync(pin, '', { mode: 0o600 })
+}
+
+/**
+ * A new namespace whose root is a copy of the tree below our root: setns enters a namespace at its real root, so a
+ * successor that lives in the same chroot would else find itself outside of it.
+ */
+function makeMountNamespace(): void {
+  checked(libc().unshare(CLONE_NEWNS), { call: 'make a mount namespace' })
+  const flags = (OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE) >>> 0
+  const tree = checked(libc().openTree(NUMBER.openTree, AT_FDCWD, cString('/'), flags), { call: 'clone the root' })
+  const place = openRoot('/proc')
+  const own = openSync('/proc/thread-self/ns/mnt', 'r')
+  moveMount(tree, descriptorPath(place))
+  joinMountNamespace(own, undefined)
+  checked(libc().fchdir(tree), { call: 'change to the new root' })
+  checked(libc().pivotRoot(NUMBER.pivotRoot, cString('.'), cString('.')), { call: 'change root to the copy' })
+  checked(libc().umount2(cString('.'), MNT_DETACH), { call: 'leave the former root' })
+  for (const fd of [tree, place, own]) closeDescriptor(fd)
+  process.chdir('/')
+  setPropagation('/', MS.slave, true)
+}
+
+function keepMountNamespace(pin: string, host: { readonly namespace: number; readonly root: number }): void {
+  const own = openSync('/proc/thread-self/ns/mnt', 'r')
+  try {
+    joinMountNamespace(host.namespace, host.root)
+    const source = cString(descriptorPath(own))
+    checked(libc().mount(source, cString(pin), null, MS.bind, null), { call: 'pin mount namespace at', path: pin })
+  } finally {
+    joinMountNamespace(own, undefined)
+    closeSync(own)
+  }
+}

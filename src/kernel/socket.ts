@@ -1,0 +1,125 @@
+import { constants } from 'node:os'
+import { internal, invalid, throwIfCancelled } from '#base'
+import { closeDescriptor } from './descriptor.ts'
+import { ffi } from './ffi.ts'
+import { libc, O_CLOEXEC } from './libc.ts'
+import { setNonBlocking, watch } from './poll.ts'
+import { checked, systemCallError } from './system-call-error.ts'
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOCK_SEQPACKET = 5
+const SHUT_WR = 1
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_CMSG_CLOEXEC = 0x40000000
+const TIOCSWINSZ = 0x5414
+
+/** sun_path holds 108 bytes with its NUL. */
+const PATH_LIMIT = 107
+
+/**
+ * Connects to a SOCK_SEQPACKET unix socket, as conmon's attach socket is: each chunk of `readDescriptor` is one packet, each
+ * short `writeDescriptor` makes one. The caller closes it.
+ */
+export function connectSeqpacket(path: string): number {
+  const fd = openSocket(SOCK_SEQPACKET)
+  return keptIf(fd, () => {
+    const address = unixAddress(path)
+    checked(libc().connect(fd, address, address.length), { call: 'connect to socket', path })
+    setNonBlocking(fd)
+  })
+}
+
+/** No more will be written to a socket: its peer reads an end, and can still answer. */
+export function shutdownWrite(fd: number): void {
+  checked(libc().shutdown(fd, SHUT_WR), { call: 'end writing to socket', path: String(fd) })
+}
+
+/** A unix socket at which a program hands over one descriptor, as a runtime does with the master of a terminal. */
+export interface DescriptorListener extends Disposable {
+  /** Waits for it; the caller closes it. Kind `cancelled` where the signal is aborted first. */
+  receive(signal?: AbortSignal): Promise<number>
+}
+
+/** Listens at `path` for one program that sends a descriptor (SCM_RIGHTS). The socket's file stays the caller's to remove. */
+export function listenForDescriptor(path: string): DescriptorListener {
+  const fd = openSocket(SOCK_STREAM)
+  keptIf(fd, () => {
+    const address = unixAddress(path)
+    checked(libc().bind(fd, address, address.length), { call: 'bind socket', path })
+    checked(libc().listen(fd, 1), { call: 'listen at socket', path })
+    setNonBlocking(fd)
+  })
+  return {
+    async receive(signal) {
+      const peer = await whenReady(fd, () => libc().accept4(fd, null, null, O_CLOEXEC), signal)
+      try {
+        setNonBlocking(peer)
+        return await receiveDescriptor(peer, signal)
+      } finally {
+        closeDescriptor(peer)
+      }
+    },
+    [Symbol.dispose]: () => closeDescriptor(fd),
+  }
+}
+
+/** Sets rows and columns of a terminal by its master. */
+export function setTerminalSize(fd: number, rows: number, columns: number): void {
+  const size = Buffer.alloc(8)
+  size.writeUInt16LE(rows, 0)
+  size.writeUInt16LE(columns, 2)
+  checked(libc().ioctl(fd, TIOCSWINSZ, size), { call: 'set the size of terminal', path: String(fd) })
+}
+
+function openSocket(type: number): number {
+  return checked(libc().socket(AF_UNIX, type | O_CLOEXEC, 0), { call: 'open unix socket' })
+}
+
+function keptIf(fd: number, prepare: () => void): number {
+  try {
+    prepare()
+    return fd
+  } catch (error) {
+    closeDescriptor(fd)
+    throw error
+  }
+}
+
+function unixAddress(path: string): Buffer {
+  const name = Buffer.from(path)
+  if (name.length > PATH_LIMIT) throw invalid(`cannot use socket ${path}: its path is longer than ${PATH_LIMIT} bytes`)
+  const address = Buffer.alloc(2 + name.length + 1)
+  address.writeUInt16LE(AF_UNIX, 0)
+  name.copy(address, 2)
+  return address
+}
+
+async function whenReady(fd: number, call: () => number, signal: AbortSignal | undefined): Promise<number> {
+  using readable = watch(fd, 'readable', { signal })
+  for (;;) {
+    const result = call()
+    if (result >= 0) return result
+    const number = ffi().errno()
+    if (number !== constants.errno.EAGAIN) throw systemCallError({ call: 'wait for a descriptor' }, number)
+    await readable.ready()
+    throwIfCancelled(signal, 'wait for a descriptor')
+  }
+}
+
+/** One message of at most 256 bytes with one control message: cmsghdr (16 bytes) and a descriptor, padded to 24. */
+async function receiveDescriptor(peer: number, signal: AbortSignal | undefined): Promise<number> {
+  const [data, control, vector, header] = [Buffer.alloc(256), Buffer.alloc(24), Buffer.alloc(16), Buffer.alloc(56)]
+  vector.writeBigUInt64LE(ffi().address(data), 0)
+  vector.writeBigUInt64LE(BigInt(data.length), 8)
+  header.writeBigUInt64LE(ffi().address(vector), 16)
+  header.writeBigUInt64LE(1n, 24)
+  header.writeBigUInt64LE(ffi().address(control), 32)
+  header.writeBigUInt64LE(BigInt(control.length), 40)
+  await whenReady(peer, () => libc().recvmsg(peer, header, MSG_CMSG_CLOEXEC), signal)
+  if (control.readInt32LE(8) !== SOL_SOCKET || control.readInt32LE(12) !== SCM_RIGHTS) {
+    throw internal('cannot take over a terminal: the runtime sent no descriptor')
+  }
+  return control.readInt32LE(16)
+}

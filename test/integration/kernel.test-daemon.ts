@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { attachMount, descriptorPath, HOST_VARIABLE, openHostMounts, reexecuteInMountNamespace } from '#kernel'
+
+/** Plays a daemon that lives in a pinned mount namespace, for kernel.test.ts. */
+const [, program = '', round = '', pin = '', base = ''] = process.argv
+const inherited = process.env[HOST_VARIABLE]
+if (inherited === undefined) {
+  reexecuteInMountNamespace({ pin, file: process.execPath, args: [program, round, pin, base], env: process.env })
+}
+await using host = openHostMounts({
+  entry: new URL('../../src/kernel/pool.test-worker.ts', import.meta.url),
+  inherited,
+})
+const root = join(base, 'root')
+const kept = join(root, 'kept')
+const namespace = readlinkSync('/proc/self/ns/mnt')
+if (round === 'first') {
+  attachMount({ type: 'tmpfs', source: 'tmpfs', options: [] }, root)
+  writeFileSync(kept, 'kept')
+  const sameNamespace = readlinkSync(`/proc/${process.ppid}/ns/mnt`) === namespace
+  const strangers = readdirSync('/proc/self/fd').filter((fd) => leadsTo(fd).startsWith(base)).length
+  process.stdout.write(JSON.stringify({ namespace, sameNamespace, strangers }))
+} else {
+  const later = join(base, 'later')
+  const fd = await host.clone(later, { recursive: true })
+  process.stdout.write(
+    JSON.stringify({
+      namespace,
+      kept: readFileSync(kept, 'utf8'),
+      inspected: await host.inspect(later),
+      later: readFileSync(`${descriptorPath(fd)}/file`, 'utf8'),
+    }),
+  )
+}
+
+function leadsTo(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
