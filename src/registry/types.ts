@@ -8,24 +8,42 @@ export interface Credentials {
   readonly registryToken?: string
 }
 
-/** One per host; keeps its tokens; knows nothing of the store. Errors are `RegistryError` (status, codes). */
+/** How a blob came to be in a repository. */
+export type PutOutcome = 'uploaded' | 'mounted'
+
+/** One per address; keeps its tokens; knows nothing of the store. Errors are `RegistryError` (status, codes). */
 export interface Registry {
-  /** HEAD or GET of a manifest by tag or digest. `not-found` where there is none. */
+  /** What was configured or named («127.0.0.1:5000», «registry-1.docker.io», a mirror's address). */
+  readonly address: string
+  /** HEAD or GET of a manifest by tag or digest (the digest wins). `not-found` in Docker's words where there is none. */
   resolve(name: Reference, signal?: AbortSignal): Promise<Descriptor>
-  /** The manifest's bytes, verified against the digest. */
+  /** The manifest's bytes, verified against the digest; `corrupt` where they are others. */
   manifest(repository: string, descriptor: Descriptor, signal?: AbortSignal): Promise<Uint8Array>
   hasBlob(repository: string, digest: Digest, signal?: AbortSignal): Promise<boolean>
-  /** Not verified here: the ingest does. `from` asks for a range; throws kind `unsupported` where the range is ignored. */
+  /**
+   * Not verified here: the ingest does; but never more bytes than the descriptor says (`corrupt`), and an early end
+   * throws `unavailable`. `from` asks for a range; throws kind `unsupported` where the range is ignored.
+   */
   blob(repository: string, blob: Descriptor, from?: number, signal?: AbortSignal): Bytes
+  /** `bytes` is called for each attempt. */
   putBlob(
     repository: string,
     blob: Descriptor,
     bytes: () => Bytes,
-    mountFrom?: string,
-    signal?: AbortSignal,
-  ): Promise<void>
+    options?: { readonly mountFrom?: string; readonly signal?: AbortSignal },
+  ): Promise<PutOutcome>
+  /** Under the name's tag, else by its digest. */
   putManifest(name: Reference, mediaType: string, bytes: Uint8Array, signal?: AbortSignal): Promise<Digest>
+  /** All tags, in the registry's order. */
   tags(repository: string, signal?: AbortSignal): Promise<readonly string[]>
+}
+
+/** Whom to ask instead of connecting directly; absent or empty: nobody. */
+export interface ProxyConfig {
+  readonly http?: string
+  readonly https?: string
+  /** Hosts, suffixes and ports without a proxy, separated by commas. */
+  readonly except?: string
 }
 
 export interface RegistryConfig {
@@ -33,7 +51,26 @@ export interface RegistryConfig {
   readonly mirrors: readonly string[]
   /** Hosts (with port) or CIDRs that may be spoken to without TLS; 127.0.0.0/8 always may. */
   readonly insecure: readonly string[]
+  readonly proxy?: ProxyConfig
+  /** Folders like /etc/docker/certs.d: below them `<host[:port]>/{*.crt,*.cert,*.key}`. */
+  readonly certificates?: readonly string[]
+  /** How failing requests are repeated; tests make it short. */
+  readonly patience?: Patience
+}
+
+export interface Patience {
+  /** Attempts of one request in all. */
+  readonly attempts: number
+  /** Milliseconds before the second attempt; doubled each time. */
+  readonly delay: number
+  /** Milliseconds that a `Retry-After` may ask for at most. */
+  readonly longest: number
 }
 
 /** The endpoints to try for a reference, best first: mirrors (docker.io only), then the host itself. */
 export type RegistryFor = (name: Reference, credentials?: Credentials) => readonly Registry[]
+
+/** All registries that were spoken to, with their connections. */
+export interface Registries extends AsyncDisposable {
+  readonly registryFor: RegistryFor
+}

@@ -1,0 +1,203 @@
+import { cancelled, messageOf, throwIfCancelled, type Bytes } from '#base'
+import { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { RegistryError } from './error.ts'
+import type { ProxyConfig } from './types.ts'
+
+/** Milliseconds until a connection stands. */
+const CONNECT_TIMEOUT = 15_000
+/** Milliseconds until the reply begins; a registry checks an uploaded blob before it answers. */
+const READ_TIMEOUT = 60_000
+const WRITE_TIMEOUT = 600_000
+/** Milliseconds without a byte after which a download counts as cut. */
+const STALL_TIMEOUT = 60_000
+/** A longer rest of a body costs more than a new connection. */
+const MAX_DISCARD = 16 << 10
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Bytes | Uint8Array
+  readonly signal?: AbortSignal
+}
+
+export interface HttpReply {
+  readonly status: number
+  /** Undefined where absent; of several the first. */
+  header(name: string): string | undefined
+  /** May be read once; must be read or discarded. */
+  readonly body: Bytes
+  /** Gives the connection back, or closes it where much is left to read. */
+  discard(): Promise<void>
+}
+
+export interface HttpOptions {
+  /** The registry's own host with port; what follows but for `proxy` and `ca` holds for it alone. */
+  readonly host: string
+  /** Accept any certificate. */
+  readonly trustAny: boolean
+  readonly ca?: readonly string[]
+  readonly clientCertificate?: { readonly certificate: string; readonly key: string }
+  readonly proxy?: ProxyConfig
+}
+
+/** HTTP/1.1 without redirects, decompression, cookies or caches: what a registry client needs to decide itself. */
+export interface Http extends AsyncDisposable {
+  /** Throws `cancelled`, or `unavailable` (a RegistryError of status 0) where no reply came. */
+  send(request: HttpRequest): Promise<HttpReply>
+}
+
+export function createHttp(options: HttpOptions): Http {
+  const { host, trustAny, clientCertificate, ...shared } = options
+  const home = createDispatcher({ ...shared, trustAny, ...(clientCertificate && { clientCertificate }) })
+  const others = createDispatcher({ ...shared, trustAny: false })
+  // A default port is not part of a URL's host.
+  const homes = new Set([new URL(`https://${host}`).host, new URL(`http://${host}`).host])
+  return {
+    async send(request) {
+      const dispatcher = homes.has(request.url.host) ? home : others
+      return sendOnce(await dispatcher.open(), request)
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([home.close(), others.close()])
+    },
+  }
+}
+
+interface LazyDispatcher {
+  open(): Promise<Dispatcher>
+  close(): Promise<void>
+}
+
+function createDispatcher(options: Omit<HttpOptions, 'host'>): LazyDispatcher {
+  let opened: Promise<Dispatcher> | undefined
+  return {
+    open: () => (opened ??= connect(options)),
+    close: async () => (await opened)?.destroy(),
+  }
+}
+
+/** undici is loaded with the first request: most runs of the daemon begin without one. */
+async function connect(options: Omit<HttpOptions, 'host'>): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import('undici')
+  const { clientCertificate: client } = options
+  const tls = {
+    rejectUnauthorized: !options.trustAny,
+    ...(options.ca && { ca: [...options.ca] }),
+    ...(client && { cert: client.certificate, key: client.key }),
+  }
+  const settings = {
+    bodyTimeout: STALL_TIMEOUT,
+    headersTimeout: READ_TIMEOUT,
+    allowH2: false,
+    connect: { timeout: CONNECT_TIMEOUT, ...tls },
+  }
+  const { http = '', https = '', except = '' } = options.proxy ?? {}
+  if (http === '' && https === '') return new Agent(settings)
+  const proxies = { httpProxy: http, httpsProxy: https === '' ? http : https, noProxy: except }
+  return new EnvHttpProxyAgent({ ...settings, ...proxies, requestTls: tls })
+}
+
+async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<HttpReply> {
+  const { method, url, headers, body, signal } = request
+  throwIfCancelled(signal, describeRequest(request))
+  const source = body === undefined || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false })
+  try {
+    const reply = await dispatcher.request({
+      method,
+      origin: url.origin,
+      path: url.pathname + url.search,
+      headers: { 'user-agent': 'mica', 'accept-encoding': 'identity', ...headers },
+      ...(source !== undefined && { body: source }),
+      ...(signal && { signal }),
+      ...(body !== undefined && { headersTimeout: WRITE_TIMEOUT }),
+    })
+    return replyOf(request, reply)
+  } catch (error) {
+    throw transportError(request, error)
+  } finally {
+    if (source instanceof Readable) source.destroy()
+  }
+}
+
+function replyOf(request: HttpRequest, reply: Dispatcher.ResponseData): HttpReply {
+  return {
+    status: reply.statusCode,
+    header(name) {
+      const value = reply.headers[name]
+      return Array.isArray(value) ? value[0] : value
+    },
+    body: readBody(request, reply.body),
+    async discard() {
+      await reply.body.dump({ limit: MAX_DISCARD }).catch(() => undefined)
+    },
+  }
+}
+
+async function* readBody(request: HttpRequest, body: Readable): Bytes {
+  try {
+    for await (const chunk of body) yield chunk
+  } catch (error) {
+    throw transportError(request, error)
+  } finally {
+    // Leaving early must close the connection, and what the closing says is nobody's concern.
+    body.on('error', () => undefined).destroy()
+  }
+}
+
+/** «Get "https://host/v2/…"», as Go's client names a request; without the query, which may hold a signature. */
+export function describeRequest({ method, url }: Pick<HttpRequest, 'method' | 'url'>): string {
+  const verb = method.charAt(0) + method.slice(1).toLowerCase()
+  return `${verb} "${url.origin}${url.pathname}"`
+}
+
+function transportError(request: HttpRequest, error: unknown): Error {
+  const what = describeRequest(request)
+  if (request.signal?.aborted === true) return cancelled(what, request.signal.reason)
+  return new RegistryError('unavailable', `${what}: ${reasonOf(error, request.url)}`, { status: 0, cause: error })
+}
+
+/** What happened to the connection, in the words that Go's net package uses (scripts look for them). */
+function reasonOf(error: unknown, url: URL): string {
+  const code = codeOf(error) ?? ''
+  const host = url.port === '' ? `${url.hostname}:${url.protocol === 'https:' ? 443 : 80}` : url.host
+  const known = REASONS[code]
+  if (known !== undefined) return known.replace('HOST', host).replace('NAME', url.hostname)
+  return isWrongVersion(error) ? 'http: server gave HTTP response to HTTPS client' : tlsReason(error, code)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'dial tcp HOST: connect: connection refused',
+  ENOTFOUND: 'dial tcp: lookup NAME: no such host',
+  EAI_AGAIN: 'dial tcp: lookup NAME: no such host',
+  EHOSTUNREACH: 'dial tcp HOST: connect: no route to host',
+  ENETUNREACH: 'dial tcp HOST: connect: network is unreachable',
+  UND_ERR_CONNECT_TIMEOUT: 'dial tcp HOST: i/o timeout',
+  ETIMEDOUT: 'dial tcp HOST: i/o timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'context deadline exceeded: no reply for too long',
+  UND_ERR_BODY_TIMEOUT: 'context deadline exceeded: no bytes for too long',
+  ECONNRESET: 'unexpected EOF: the connection was cut',
+  UND_ERR_SOCKET: 'unexpected EOF: the connection was cut',
+}
+
+function tlsReason(error: unknown, code: string): string {
+  const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code)
+  return isCertificate ? `tls: failed to verify certificate: ${messageOf(error)}` : messageOf(error)
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (error instanceof AggregateError) return codeOf(error.errors[0])
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return codeOf(error.cause)
+}
+
+/** True where something answered in plain text what should have been TLS. */
+export function isWrongVersion(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = codeOf(error) ?? ''
+  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG' || code === 'EPROTO'
+    ? true
+    : isWrongVersion(error.cause)
+}
