@@ -2,13 +2,10 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createApi } from '#api'
 import { createLog, isKind, messageOf, sleep, writeFileAtomic } from '#base'
-import { diagnose, openEngine, planReexecution } from '#engine'
+import { diagnose, enterOwnNamespace, inheritedHost, openEngine } from '#engine'
 import type { Engine, EngineConfig, Finding } from '#engine'
 import { parseDaemonOptions } from './daemon-options.ts'
 import type { DaemonOptions } from './daemon-options.ts'
-
-/** Set for the process that runs inside the daemon's own mount namespace. */
-const INSIDE = 'MICA_INSIDE'
 
 /** How long `stop` waits for the daemon to end. Milliseconds. */
 const STOP_PATIENCE = 60_000
@@ -21,7 +18,7 @@ async function main(): Promise<void> {
     case 'doctor':
       return await printDiagnosis(options)
     case 'run':
-      return process.env[INSIDE] === undefined ? enterNamespace(options) : await serve(options)
+      return inheritedHost(process.env) === undefined ? enterNamespace(options) : await serve(options)
   }
 }
 
@@ -30,9 +27,7 @@ function enterNamespace(options: DaemonOptions): void {
   if (process.geteuid?.() !== 0) throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
   mkdirSync(options.execRoot, { recursive: true, mode: 0o711 })
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
-  const command = planReexecution({ execRoot: options.execRoot, command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)] })
-  const [file = '/bin/sh'] = command
-  process.execve?.(file, [...command], { ...process.env, [INSIDE]: '1' })
+  enterOwnNamespace(options.execRoot, [...process.execArgv, ...process.argv.slice(1)], process.env)
 }
 
 async function serve(options: DaemonOptions): Promise<void> {
@@ -81,6 +76,7 @@ function configOf(options: DaemonOptions): EngineConfig {
     ...(options.bip !== undefined && { bip: options.bip }),
     logLevel: options.logLevel,
     workerEntry: workerEntry(),
+    hostMounts: inheritedHost(process.env),
     writeLog: (line) => process.stderr.write(line),
     path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
   }

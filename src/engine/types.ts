@@ -18,6 +18,8 @@ export interface EngineConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** The worker's entry file. */
   readonly workerEntry: string | URL
+  /** How to look at the host's own mounts, as the re-execution handed it over; absent: there is no other namespace. */
+  readonly hostMounts: string | undefined
   /** Where the daemon's own log goes. */
   readonly writeLog: (line: string) => void
   /** Where helper programs (igzip, xz) are looked for. */
