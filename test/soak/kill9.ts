@@ -1,0 +1,10 @@
+import { killAtRandomMoments } from '#test/kill9'
+import { ownMountNamespace } from '#test/mount-namespace'
+import { test } from 'node:test'
+
+ownMountNamespace()
+
+test('kill -9 of the daemon at two hundred random moments', { timeout: 3 * 3_600_000 }, async (context) => {
+  const starts = await killAtRandomMoments(200, Math.random)
+  context.diagnostic(`a new daemon accepted calls after ${Math.round(Math.max(...starts))} ms at most`)
+})
