@@ -1,3 +1,7 @@
+import type { Clock, Log } from '#base'
+import type { EventBus } from '#event'
+import type { Database } from '#store/db'
+
 export interface VolumeRecord {
   readonly name: string
   readonly driver: 'local'
@@ -9,26 +13,53 @@ export interface VolumeRecord {
   readonly mountpoint: string
 }
 
+export interface VolumeRequest {
+  readonly name?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly options?: Readonly<Record<string, string>>
+}
+
 export interface Volumes {
   /** Idempotent for the same name. Names follow Docker's rule; an absent name makes an anonymous volume of 64 hex digits. */
-  create(options: {
-    readonly name?: string
-    readonly labels?: Readonly<Record<string, string>>
-    readonly options?: Readonly<Record<string, string>>
-  }): Promise<VolumeRecord>
+  create(options: VolumeRequest): Promise<VolumeRecord>
   get(name: string): Promise<VolumeRecord>
   find(name: string): Promise<VolumeRecord | undefined>
   list(): Promise<readonly VolumeRecord[]>
-  /** `conflict` while a container uses it. */
+  /** `conflict` while a container uses it, forced or not; forced, one that is not there is no error. */
   remove(name: string, force?: boolean): Promise<void>
+  /** Synchronous, and may stand in a transaction with the container's record. Throws `not-found`. */
   use(name: string, container: string): void
   release(container: string): void
   users(name: string): readonly string[]
-  /** Copies what the image has at that path into an empty volume (owner, mode, times, xattrs), confined on both sides. */
+  /**
+   * Copies what the image has at that path into an empty volume (owner, mode, times, xattrs), confined on both sides.
+   * Nothing happens where the volume holds something, or the image has no folder there.
+   */
   seed(name: string, root: string, path: string): Promise<void>
   prune(filter: {
     readonly all: boolean
     readonly keep: (volume: VolumeRecord) => boolean
   }): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
+  /** Bytes of blocks. */
   usage(name: string): Promise<number>
+}
+
+/** Bulk work on trees, in a worker: the jobs `tree.copy`, `tree.remove` and `tree.usage` of store/snapshot do it. */
+export interface VolumeTrees {
+  /** All that is in a folder to another, which exists, with the folder's own owner, mode and xattrs. */
+  copy(from: string, to: string): Promise<void>
+  /** Bytes that went; fine where nothing is there. */
+  remove(path: string): Promise<number>
+  /** Bytes of blocks. */
+  usage(path: string): Promise<number>
+}
+
+export interface VolumesOptions {
+  /** `volumes/` below the data root. */
+  readonly folder: string
+  readonly database: Database
+  readonly trees: VolumeTrees
+  readonly events: Pick<EventBus, 'emit'>
+  readonly clock: Clock
+  readonly log: Log
 }

@@ -1,0 +1,69 @@
+import { closeDescriptor, descriptorPath, isErrno, openInRoot, openRoot, setTimes, syncFileSystem } from '#kernel'
+import { constants, statSync } from 'node:fs'
+import { chmod, chown, mkdir, readdir, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { VolumeFolders } from './folders.ts'
+import type { VolumeTrees } from './types.ts'
+
+interface SeedRequest {
+  readonly volume: string
+  /** The container's root, mounted, and a path as its processes would see it. */
+  readonly root: string
+  readonly path: string
+  /** True where other containers use the volume and may have it mounted. */
+  readonly shared: boolean
+}
+
+/**
+ * Gives an empty volume the image's files: all of them or none, for the copy is made beside it and takes its place.
+ * Links in `path` lead inside the root only.
+ */
+export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, request: SeedRequest): Promise<void> {
+  const data = folders.data(request.volume)
+  if ((await readdir(data)).length > 0) return
+  const source = openSource(request.root, request.path)
+  if (source === undefined) return
+  const seeding = folders.seeding(request.volume)
+  try {
+    await trees.remove(seeding)
+    await mkdir(seeding)
+    // The point makes the folder itself of what would be looked at as a link.
+    const from = `${descriptorPath(source)}/.`
+    await trees.copy(from, seeding)
+    const { atimeNs, mtimeNs } = statSync(from, { bigint: true })
+    setTimes(seeding, atimeNs, mtimeNs)
+    if ((await readdir(seeding)).length > 0) await syncFileSystem(seeding)
+    await (request.shared ? moveEntries(seeding, data) : rename(seeding, data))
+  } finally {
+    closeDescriptor(source)
+    await trees.remove(seeding)
+  }
+}
+
+/** Undefined where the image has no folder there. */
+function openSource(root: string, path: string): number | undefined {
+  const rootDescriptor = openRoot(root)
+  try {
+    return openInRoot(rootDescriptor, path, constants.O_RDONLY | constants.O_DIRECTORY, { follow: true })
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  } finally {
+    closeDescriptor(rootDescriptor)
+  }
+}
+
+/** Another container has the folder itself mounted: it must stay, and gets what is in the copy. */
+async function moveEntries(from: string, to: string): Promise<void> {
+  const { uid, gid, mode } = await stat(from)
+  for (const name of await readdir(from, { encoding: 'buffer' })) {
+    await rename(below(from, name), below(to, name))
+  }
+  await chown(to, uid, gid)
+  await chmod(to, mode & 0o7777)
+}
+
+/** Names may be other than UTF-8. */
+function below(folder: string, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(join(folder, '/')), name])
+}
