@@ -37,7 +37,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: ['base', 'event', 'oci', 'wire', 'engine'],
   buildkit: ['base', 'wire', 'engine'],
   client: ['base', 'wire'],
-  cli: ['base', 'oci', 'archive', 'dockerfile', 'wire', 'client'],
+  'cli/kit': ['base', 'wire', 'client'],
+  'cli/container': ['base', 'oci', 'wire', 'cli/kit'],
+  'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit'],
+  'cli/system': ['base', 'wire', 'cli/kit'],
+  cli: ['base', 'client', 'cli/kit', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
   bin: ['base', 'engine', 'api', 'buildkit', 'cli'],
 }

@@ -88,7 +88,7 @@ async function describe(layer, name, command) {
   return { image: name, diffId, digest: await digestOf(`${layer}.gz`), size: statSync(`${layer}.gz`).size, config }
 }
 
-export async function digestOf(path) {
+async function digestOf(path) {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk)
   return `sha256:${hash.digest('hex')}`

@@ -41,8 +41,8 @@ export async function stopRegistry() {
   return there
 }
 
-/** A registry of its own data, for tests and soaks: { base, stop() }. */
-export async function start(port) {
+/** Starts the program and waits until it answers. */
+async function start(port) {
   const program = unpackedProgram('registry')
   const base = `http://127.0.0.1:${port}`
   const config = join(running, 'registry.yml')

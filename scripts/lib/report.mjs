@@ -12,7 +12,8 @@ export default async function* report(source) {
     if (type === 'test:summary' && data.file === undefined) {
       yield* lines(files)
       const { passed, failed, cancelled, skipped } = data.counts
-      appendFileSync(process.env.MICA_COUNTS, `${JSON.stringify({ passed, failed: failed + cancelled, skipped })}\n`)
+      if (process.env.MICA_COUNTS)
+        appendFileSync(process.env.MICA_COUNTS, `${JSON.stringify({ passed, failed: failed + cancelled, skipped })}\n`)
       yield `${passed} passed, ${failed + cancelled} failed${skipped ? `, ${skipped} skipped` : ''} in ${Math.round(data.duration_ms)} ms\n`
     }
   }

@@ -78,7 +78,7 @@ function executable(path) {
   }
 }
 
-export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** Asks every 50 ms until the answer is truthy; undefined after `seconds`. */
 export async function until(seconds, ask) {

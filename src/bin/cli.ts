@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { messageOf, unavailable } from '#base'
+import { runCli } from '#cli'
+import { createIo } from './io.ts'
+import { VERSION } from './version.ts'
+
+const DAEMON_LOG_FOLDER = '/run/mica-start'
+
+/** Beside this file, in the same form: `daemon.ts` in the sources, `daemon.js` in the bundle. */
+function daemonCommand(words: readonly string[]): readonly string[] {
+  const entry = import.meta.url.endsWith('.ts') ? './daemon.ts' : './daemon.js'
+  return [...process.execArgv, fileURLToPath(new URL(entry, import.meta.url)), ...words]
+}
+
+/** The process itself becomes the daemon: its pid, streams and signals are those of the command that was typed. */
+function becomeDaemon(words: readonly string[]): Promise<number> {
+  process.execve?.(process.execPath, [process.execPath, ...daemonCommand(words)], process.env)
+  return Promise.resolve(125)
+}
+
+/** In a session of its own, with none of this process's descriptors: `mica ps | cat` ends when mica ends. */
+function startDaemon(words: readonly string[]) {
+  if (process.geteuid?.() !== 0)
+    throw unavailable('no daemon runs, and starting one takes root for now: run mica as root, or with sudo')
+  mkdirSync(DAEMON_LOG_FOLDER, { recursive: true, mode: 0o700 })
+  const log = `${DAEMON_LOG_FOLDER}/daemon.log`
+  const output = openSync(log, 'w', 0o600)
+  try {
+    const child = spawn(process.execPath, [...daemonCommand(words)], {
+      detached: true,
+      stdio: ['ignore', output, output],
+      cwd: '/',
+    })
+    let ended = false
+    child.once('exit', () => (ended = true))
+    child.once('error', () => (ended = true))
+    child.unref()
+    return { alive: () => !ended, output: () => readFileSync(log, 'utf8') }
+  } finally {
+    closeSync(output)
+  }
+}
+
+// A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
+process.stdout.on('error', () => process.exit(141))
+process.stderr.on('error', () => process.exit(141))
+
+runCli({
+  words: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  io: createIo(process),
+  now: () => Date.now(),
+  version: VERSION,
+  becomeDaemon,
+  startDaemon,
+}).then(
+  (exit) => process.exit(exit),
+  (error: unknown) => {
+    process.stderr.write(`mica: ${error instanceof Error ? (error.stack ?? messageOf(error)) : String(error)}\n`)
+    process.exit(125)
+  },
+)

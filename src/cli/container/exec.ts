@@ -1,0 +1,86 @@
+import { EngineError } from '#base'
+import {
+  CommandLineError,
+  command,
+  complaint,
+  connectStreams,
+  type Context,
+  flag,
+  parseKeys,
+  startStatus,
+} from '#cli/kit'
+import type { ExecJson } from '#wire'
+import { followSize, requireTerminal } from './foreground.ts'
+
+export const exec = command({
+  usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
+  summary: 'Execute a command in a running container',
+  flags: {
+    detach: flag.switch('Detached mode: run command in the background', { short: 'd' }),
+    'detach-keys': flag.text('Override the key sequence for detaching a container'),
+    env: flag.list('Set environment variables', { short: 'e' }),
+    interactive: flag.switch('Keep STDIN open even if not attached', { short: 'i' }),
+    privileged: flag.switch('Give extended privileges to the command'),
+    tty: flag.switch('Allocate a pseudo-TTY', { short: 't' }),
+    user: flag.text('Username or UID (format: "<name|uid>[:<group|gid>]")', { short: 'u' }),
+    workdir: flag.text('Working directory inside the container', { short: 'w' }),
+  },
+  min: 2,
+  leading: true,
+  async run(context, { flags, args: [container = '', ...words] }) {
+    if (flags.interactive && flags.tty && !flags.detach) requireTerminal(context)
+    const env = flags.env.flatMap((line) =>
+      line.includes('=') || context.env[line] === undefined ? [line] : [`${line}=${context.env[line]}`],
+    )
+    const { Id } = await context.client.post<{ readonly Id: string }>(
+      `/containers/${encodeURIComponent(container)}/exec`,
+      {
+        json: {
+          AttachStdin: flags.interactive && !flags.detach,
+          AttachStdout: !flags.detach,
+          AttachStderr: !flags.detach,
+          DetachKeys: flags['detach-keys'] ?? '',
+          Tty: flags.tty,
+          Cmd: words,
+          Env: env,
+          User: flags.user ?? '',
+          WorkingDir: flags.workdir ?? '',
+          Privileged: flags.privileged,
+          Detach: flags.detach,
+        },
+      },
+    )
+    try {
+      if (!flags.detach) return await joinExec(context, Id, flags)
+      await context.client.post(`/exec/${Id}/start`, { json: { Detach: true, Tty: flags.tty } })
+      return 0
+    } catch (error) {
+      throw refusal(error)
+    }
+  },
+})
+
+interface ExecFlags {
+  readonly interactive: boolean
+  readonly tty: boolean
+  readonly 'detach-keys': string | undefined
+}
+
+async function joinExec(context: Context, id: string, flags: ExecFlags): Promise<number> {
+  const { client, io } = context
+  using stream = await client.hijack(`/exec/${id}/start`, { json: { Detach: false, Tty: flags.tty } })
+  using released = new DisposableStack()
+  if (flags.tty && flags.interactive && io.stdin.terminal) released.use(io.stdin.raw())
+  if (flags.tty && io.stdout.terminal) released.use(followSize(context, `/exec/${id}`))
+  const detachKeys = flags.tty ? parseKeys(flags['detach-keys']) : undefined
+  const outcome = await connectStreams(stream, { io, input: flags.interactive, detachKeys })
+  if (outcome === 'detached') return 0
+  const { ExitCode } = await client.get<ExecJson>(`/exec/${id}/json`)
+  return ExitCode ?? 0
+}
+
+function refusal(error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error
+  const exit = startStatus(error.message, 1)
+  return exit === 1 ? error : new CommandLineError(complaint(error), { exit })
+}

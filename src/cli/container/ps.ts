@@ -1,0 +1,118 @@
+import { abbreviate } from '#base'
+import { ago, command, ellipsis, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
+import type { ContainerSummaryJson, PortJson } from '#wire'
+
+const COLUMNS = {
+  ID: 'CONTAINER ID',
+  Image: 'IMAGE',
+  Command: 'COMMAND',
+  RunningFor: 'CREATED',
+  Status: 'STATUS',
+  Ports: 'PORTS',
+  Names: 'NAMES',
+  Size: 'SIZE',
+  State: 'STATE',
+  CreatedAt: 'CREATED AT',
+  Labels: 'LABELS',
+  Mounts: 'MOUNTS',
+  LocalVolumes: 'LOCAL VOLUMES',
+  Networks: 'NETWORKS',
+}
+const SHOWN = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names']
+
+export const ps = command({
+  usage: '[OPTIONS]',
+  summary: 'List containers',
+  flags: {
+    all: flag.switch('Show all containers (default shows just running)', { short: 'a' }),
+    filter: flag.list('Filter output based on conditions provided', { short: 'f', value: 'filter' }),
+    format: flag.text('Format output: table, json, or a template such as {{.Names}}'),
+    last: flag.number('Show n last created containers (includes all states)', { short: 'n' }),
+    latest: flag.switch('Show the latest created container (includes all states)', { short: 'l' }),
+    'no-trunc': flag.switch("Don't truncate output"),
+    quiet: flag.switch('Only display container IDs', { short: 'q' }),
+    size: flag.switch('Display total file sizes', { short: 's' }),
+  },
+  max: 0,
+  async run({ client, io, now }, { flags }) {
+    const limit = flags.latest ? 1 : flags.last !== undefined && flags.last > 0 ? flags.last : undefined
+    const found = await client.get<readonly ContainerSummaryJson[]>('/containers/json', {
+      query: {
+        all: flags.all || limit !== undefined,
+        limit,
+        size: flags.size,
+        filters: parseFilterFlags(flags.filter),
+      },
+    })
+    const whole = flags['no-trunc']
+    if (flags.quiet) io.stdout.write(found.map(({ Id }) => `${whole ? Id : abbreviate(Id)}\n`).join(''))
+    else {
+      const rows = found.map((container) => rowOf(container, { whole, now }))
+      io.stdout.write(
+        formatRows(rows, { columns: COLUMNS, shown: flags.size ? [...SHOWN, 'Size'] : SHOWN, format: flags.format }),
+      )
+    }
+    return 0
+  },
+})
+
+interface RowOptions {
+  readonly whole: boolean
+  readonly now: number
+}
+
+function rowOf(
+  container: ContainerSummaryJson,
+  { whole, now }: RowOptions,
+): Readonly<Record<keyof typeof COLUMNS, string>> {
+  const created = container.Created * 1000
+  const names = container.Names.map((name) => name.replace(/^\//, '')).filter((name) => whole || !name.includes('/'))
+  return {
+    ID: whole ? container.Id : abbreviate(container.Id),
+    Image: imageName(container, whole),
+    Command: goQuote(whole ? container.Command : ellipsis(container.Command, 20)),
+    RunningFor: ago(created, now),
+    Status: container.Status,
+    Ports: formatPorts(container.Ports),
+    Names: names.join(','),
+    Size: `${size(container.SizeRw ?? 0)} (virtual ${size(container.SizeRootFs ?? 0)})`,
+    State: container.State,
+    CreatedAt: goTime(created),
+    Labels: Object.entries(container.Labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(','),
+    Mounts: container.Mounts.map((mount) => mount.Name ?? mount.Source)
+      .map((name) => (whole ? name : ellipsis(name, 15)))
+      .join(','),
+    LocalVolumes: String(container.Mounts.filter((mount) => mount.Driver === 'local').length),
+    Networks: Object.keys(container.NetworkSettings.Networks).join(','),
+  }
+}
+
+/** An image that lost its name is shown by its short id. */
+function imageName({ Image, ImageID }: ContainerSummaryJson, whole: boolean): string {
+  if (Image === '') return '<no image>'
+  return !whole && (Image === ImageID || Image.startsWith('sha256:')) ? abbreviate(Image) : Image
+}
+
+/** As Go's strconv.Quote shows what a terminal might not. */
+function goQuote(text: string): string {
+  const quoted = JSON.stringify(text)
+  return quoted.replaceAll(/\\u00(..)/g, '\\x$1').replaceAll('\\b', '\\b')
+}
+
+/** «0.0.0.0:8080->80/tcp, 443/tcp». */
+function formatPorts(ports: readonly PortJson[]): string {
+  const text = ({ IP, PublicPort, PrivatePort, Type }: PortJson): string => {
+    const inner = `${PrivatePort}/${Type}`
+    if (PublicPort === undefined) return inner
+    const address = IP?.includes(':') ? `[${IP}]` : (IP ?? '0.0.0.0')
+    return `${address}:${PublicPort}->${inner}`
+  }
+  return ports.map(text).join(', ')
+}
+
+/** As Go prints a time: «2026-11-21 01:02:03 +0000 UTC». */
+function goTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`
+}

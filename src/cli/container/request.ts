@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { errnoOf, invalid } from '#base'
+import type { FlagValues } from '#cli/kit'
+import type { Attachment, containerFlags } from './options.ts'
+import { parsePublish } from './publish.ts'
+import { parseBytes, parseRestart, parseUlimit } from './values.ts'
+
+export type ContainerFlags = FlagValues<typeof containerFlags>
+
+interface RequestOptions {
+  readonly flags: ContainerFlags
+  readonly given: ReadonlySet<string>
+  readonly image: string
+  readonly command: readonly string[]
+  readonly attachment: Attachment
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
+/** The body of POST /containers/create. */
+export function containerRequest(options: RequestOptions): Readonly<Record<string, unknown>> {
+  const { flags, image, command, attachment } = options
+  return {
+    Hostname: flags.hostname ?? '',
+    Domainname: flags.domainname ?? '',
+    User: flags.user ?? '',
+    AttachStdin: attachment.stdin,
+    AttachStdout: attachment.stdout,
+    AttachStderr: attachment.stderr,
+    Tty: flags.tty,
+    OpenStdin: flags.interactive,
+    StdinOnce: attachment.stdin,
+    Env: environment(options),
+    Cmd: command.length > 0 ? command : null,
+    Image: image,
+    Volumes: keys(flags.volume.filter((volume) => !volume.includes(':'))),
+    WorkingDir: flags.workdir ?? '',
+    Entrypoint: flags.entrypoint === undefined ? null : [flags.entrypoint],
+    Labels: labels(options),
+    ExposedPorts: keys([...flags.expose.map(withProtocol), ...Object.keys(parsePublish(flags.publish))]),
+    ...(flags['stop-signal'] !== undefined && { StopSignal: flags['stop-signal'] }),
+    ...(flags['stop-timeout'] !== undefined && { StopTimeout: flags['stop-timeout'] }),
+    ...(flags['no-healthcheck'] && { Healthcheck: { Test: ['NONE'] } }),
+    HostConfig: hostConfig(options),
+    NetworkingConfig: networking(flags),
+  }
+}
+
+function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<string, unknown>> {
+  return {
+    Binds: flags.volume.filter((volume) => volume.includes(':')).map((volume) => absoluteSource(volume, cwd)),
+    NetworkMode: networkOf(flags),
+    PortBindings: parsePublish(flags.publish),
+    PublishAllPorts: flags['publish-all'],
+    AutoRemove: flags.rm,
+    Privileged: flags.privileged,
+    ReadonlyRootfs: flags['read-only'],
+    CapAdd: flags['cap-add'],
+    CapDrop: flags['cap-drop'],
+    Dns: flags.dns,
+    ExtraHosts: flags['add-host'],
+    GroupAdd: flags['group-add'],
+    VolumesFrom: flags['volumes-from'],
+    SecurityOpt: flags['security-opt'],
+    IpcMode: flags.ipc ?? '',
+    PidMode: flags.pid ?? '',
+    UTSMode: flags.uts ?? '',
+    Tmpfs: pairs(flags.tmpfs, ':'),
+    Sysctls: pairs(flags.sysctl, '='),
+    RestartPolicy: parseRestart(flags.restart),
+    ...(given.has('init') && { Init: flags.init }),
+    ...(flags.memory !== undefined && { Memory: parseBytes('--memory', flags.memory) }),
+    ...(flags['shm-size'] !== undefined && { ShmSize: parseBytes('--shm-size', flags['shm-size']) }),
+    ...(flags.cpus !== undefined && { NanoCpus: cpus(flags.cpus) }),
+    ...(flags['pids-limit'] !== undefined && { PidsLimit: flags['pids-limit'] }),
+    ...(flags.ulimit.length > 0 && { Ulimits: flags.ulimit.map(parseUlimit) }),
+    ...(flags.device.length > 0 && { Devices: flags.device.map(device) }),
+  }
+}
+
+function networkOf(flags: ContainerFlags): string {
+  return flags.network ?? flags.net ?? 'default'
+}
+
+function networking(flags: ContainerFlags): Readonly<Record<string, unknown>> {
+  if (flags['network-alias'].length === 0) return { EndpointsConfig: {} }
+  return { EndpointsConfig: { [networkOf(flags)]: { Aliases: flags['network-alias'] } } }
+}
+
+/** Files first, then -e; a name alone takes the value that it has here, and is left out of a file where it has none. */
+function environment({ flags, env, cwd }: RequestOptions): readonly string[] {
+  const fromFiles = flags['env-file']
+    .flatMap((file) => readLines(file, cwd))
+    .flatMap((line) => withValue(line, env) ?? [])
+  const fromFlags = flags.env.map((line) => {
+    if (line === '' || line.startsWith('=')) throw invalid(`invalid environment variable: ${line}`)
+    return withValue(line, env) ?? line
+  })
+  return [...fromFiles, ...fromFlags]
+}
+
+function withValue(line: string, env: RequestOptions['env']): string | undefined {
+  if (line.includes('=')) return line
+  const value = env[line]
+  return value === undefined ? undefined : `${line}=${value}`
+}
+
+function labels({ flags, cwd }: RequestOptions): Readonly<Record<string, string>> {
+  return pairs([...flags['label-file'].flatMap((file) => readLines(file, cwd)), ...flags.label], '=')
+}
+
+/** Lines of an --env-file or --label-file without blank ones and comments. */
+function readLines(file: string, cwd: string): readonly string[] {
+  const lines = read(resolve(cwd, file), file).split(/\r?\n/)
+  const wanted = lines.map((line) => line.trimStart()).filter((line) => line !== '' && !line.startsWith('#'))
+  const bad = wanted.find((line) => /\s/.test(line.split('=')[0] ?? ''))
+  if (bad !== undefined)
+    throw invalid(`invalid env file (${file}): variable '${bad.split('=')[0] ?? ''}' contains whitespaces`)
+  return wanted
+}
+
+function read(path: string, name: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    throw invalid(`open ${name}: ${errnoOf(error) === 'ENOENT' ? 'no such file or directory' : errnoOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** `./x:/y` and `~/x` are places on this side: the daemon has no idea of this folder. */
+function absoluteSource(volume: string, cwd: string): string {
+  if (!/^\.{1,2}(\/|:)/.test(volume)) return volume
+  const at = volume.indexOf(':')
+  return resolve(cwd, volume.slice(0, at)) + volume.slice(at)
+}
+
+function pairs(texts: readonly string[], separator: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf(separator)
+      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+const keys = (names: readonly string[]): Readonly<Record<string, object>> =>
+  Object.fromEntries(names.map((name) => [name, {}]))
+
+const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`)
+
+function cpus(text: string): number {
+  const value = Number(text)
+  if (!/^\d*\.?\d+$/.test(text))
+    throw invalid(`invalid argument "${text}" for "--cpus" flag: failed to parse ${text} as a rational number`)
+  return Math.round(value * 1e9)
+}
+
+function device(text: string): Readonly<Record<string, string>> {
+  const [host = '', inside = host, permissions = 'rwm'] = text.split(':')
+  return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions }
+}

@@ -1,0 +1,78 @@
+import { EngineError } from '#base'
+import { CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
+import { foreground, requireTerminal } from './foreground.ts'
+import { makeContainer } from './make.ts'
+import { containerFlags } from './options.ts'
+
+export const run = command({
+  usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
+  summary: 'Create and run a new container from an image',
+  flags: {
+    ...containerFlags,
+    attach: flag.list('Attach to STDIN, STDOUT or STDERR', { short: 'a' }),
+    detach: flag.switch('Run container in background and print container ID', { short: 'd' }),
+    'detach-keys': flag.text('Override the key sequence for detaching a container'),
+    'sig-proxy': flag.switch('Proxy received signals to the process', { on: true }),
+  },
+  min: 1,
+  leading: true,
+  async run(context, { flags, given, args }) {
+    if (flags.detach && flags.attach.length > 0)
+      throw new CommandLineError('mica: conflicting options: cannot specify both --attach and --detach', { exit: 125 })
+    if (!flags.detach && flags.interactive && flags.tty) requireTerminal(context)
+    const attachment = streamsOf(flags)
+    try {
+      const id = await makeContainer(context, { flags, given, words: args, attachment })
+      if (flags.detach) return await startInBackground(context, id)
+      return await foreground(context, {
+        id,
+        attachment,
+        tty: flags.tty,
+        remove: flags.rm,
+        signals: flags['sig-proxy'],
+        detachKeys: flags['detach-keys'],
+      })
+    } catch (error) {
+      throw refusal(context, error)
+    }
+  },
+})
+
+interface StreamFlags {
+  readonly attach: readonly string[]
+  readonly detach: boolean
+  readonly interactive: boolean
+}
+
+function streamsOf({ attach, detach, interactive }: StreamFlags): {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+} {
+  if (detach) return { stdin: false, stdout: false, stderr: false }
+  if (attach.length === 0) return { stdin: interactive, stdout: true, stderr: true }
+  const named = attach.map((name) => name.toLowerCase())
+  const bad = named.find((name) => !['stdin', 'stdout', 'stderr'].includes(name))
+  if (bad !== undefined) {
+    throw new CommandLineError(
+      `invalid argument "${bad}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
+      { exit: 125 },
+    )
+  }
+  return { stdin: named.includes('stdin'), stdout: named.includes('stdout'), stderr: named.includes('stderr') }
+}
+
+async function startInBackground({ client, io }: Context, id: string): Promise<number> {
+  await client.post(`/containers/${id}/start`)
+  io.stdout.write(`${id}\n`)
+  return 0
+}
+
+/** Docker's form and exit statuses of a run that did not come to run. */
+function refusal({ name }: Context, error: unknown): unknown {
+  if (!(error instanceof EngineError) || error instanceof CommandLineError || error.kind === 'cancelled') return error
+  return new CommandLineError(`mica: ${complaint(error)}`, {
+    exit: startStatus(error.message, 125),
+    advice: `Run '${name} --help' for more information`,
+  })
+}

@@ -1,0 +1,104 @@
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Bytes, invalid } from '#base'
+import { command, type Context, flag, showProgress } from '#cli/kit'
+import { parseReference } from '#oci'
+import type { ProgressLine } from '#wire'
+import { contextTar } from './context-tar.ts'
+import { locateContext, type Located } from './locate.ts'
+
+export const build = command({
+  usage: '[OPTIONS] [PATH|-]',
+  summary: 'Build an image from a Dockerfile; without PATH from the current folder',
+  flags: {
+    'build-arg': flag.list('Set build-time variables'),
+    file: flag.text('Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
+    iidfile: flag.text('Write the image ID to a file'),
+    label: flag.list('Set metadata for an image'),
+    network: flag.text('Set the networking mode for the RUN instructions during build (default "default")'),
+    'no-cache': flag.switch('Do not use cache when building the image'),
+    platform: flag.text('Set target platform for build'),
+    pull: flag.switch('Always attempt to pull all referenced images'),
+    quiet: flag.switch('Suppress the build output and print image ID on success', { short: 'q' }),
+    tag: flag.list('Name and optionally a tag (format: "name:tag")', { short: 't' }),
+    target: flag.text('Set the target build stage to build'),
+  },
+  max: 1,
+  async run(context, { flags, args: [path = '.'] }) {
+    for (const name of flags.tag) parseReference(name)
+    const located = await locateContext(context, { path, file: flags.file })
+    const query = {
+      t: flags.tag,
+      target: flags.target,
+      buildargs: jsonOf(flags['build-arg'], (name) => context.env[name] ?? null),
+      labels: jsonOf(flags.label, () => ''),
+      nocache: flags['no-cache'],
+      pull: flags.pull,
+      networkmode: flags.network,
+      platform: flags.platform,
+      q: flags.quiet,
+      rm: true,
+      dockerfile: located.dockerfile,
+    }
+    const id = await send(context, { query, located, quiet: flags.quiet })
+    if (flags.iidfile !== undefined) writeFileSync(resolve(context.cwd, flags.iidfile), id)
+    if (flags.quiet) context.io.stdout.write(`${id}\n`)
+    return 0
+  },
+})
+
+interface SendOptions {
+  readonly query: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
+  readonly located: Located
+  readonly quiet: boolean
+}
+
+/** Over the local socket the daemon reads the folder where it is; elsewhere its tar is sent. Answers the image's id. */
+async function send(context: Context, { query, located, quiet }: SendOptions): Promise<string> {
+  const { client, io } = context
+  const local = located.kind === 'folder' && client.host.startsWith('unix:')
+  const source: { readonly query: object; readonly bytes?: Bytes } = local
+    ? { query: { ...query, ...inPlace(located) } }
+    : { query, bytes: located.kind === 'folder' ? contextTar(located) : located.bytes }
+  let id = ''
+  const onAux = (aux: unknown): void => {
+    if (isIdentified(aux)) id = aux.ID
+  }
+  const lines = client.lines<ProgressLine>('POST', '/build', { ...source, query: { ...query, ...source.query } })
+  await showProgress(quiet ? onlyOutcome(lines) : lines, io.stdout, onAux)
+  if (id === '') throw invalid('the daemon built no image')
+  return id
+}
+
+/** mica's own words in the query: the folder's path, and a Dockerfile that lies outside it as text. */
+function inPlace({
+  path,
+  dockerfileText,
+}: {
+  readonly path: string
+  readonly dockerfileText?: string
+}): Readonly<Record<string, string>> {
+  return { contextpath: path, ...(dockerfileText !== undefined && { dockerfiletext: dockerfileText }) }
+}
+
+function isIdentified(aux: unknown): aux is { readonly ID: string } {
+  return typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string'
+}
+
+async function* onlyOutcome(lines: AsyncIterable<ProgressLine>): AsyncIterable<ProgressLine> {
+  for await (const line of lines)
+    if (line.aux !== undefined || line.error !== undefined || line.errorDetail !== undefined) yield line
+}
+
+/** `name=value` flags as JSON; '' where there are none. */
+function jsonOf(flags: readonly string[], missing: (name: string) => string | null): string {
+  if (flags.length === 0) return ''
+  return JSON.stringify(
+    Object.fromEntries(
+      flags.map((text) => {
+        const at = text.indexOf('=')
+        return at < 0 ? [text, missing(text)] : [text.slice(0, at), text.slice(at + 1)]
+      }),
+    ),
+  )
+}

@@ -1,0 +1,28 @@
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { invalid } from '#base'
+import { command, flag, showProgress } from '#cli/kit'
+import type { ProgressLine } from '#wire'
+
+export const load = command({
+  usage: '[OPTIONS]',
+  summary: 'Load an image from a tar archive or STDIN',
+  flags: {
+    input: flag.text('Read from tar archive file, instead of STDIN', { short: 'i' }),
+    quiet: flag.switch('Suppress the load output', { short: 'q' }),
+  },
+  max: 0,
+  async run({ client, io, cwd }, { flags }) {
+    if (flags.input === undefined && io.stdin.terminal) throw invalid('requested load from stdin, but stdin is empty')
+    const bytes =
+      flags.input === undefined
+        ? io.stdin.bytes
+        : createReadStream(resolve(cwd, flags.input), { highWaterMark: 1 << 20 })
+    const lines = client.lines<ProgressLine>('POST', '/images/load', {
+      query: { quiet: flags.quiet ? '1' : '0' },
+      bytes,
+    })
+    await showProgress(lines, io.stdout)
+    return 0
+  },
+})

@@ -1,0 +1,35 @@
+import { EngineError } from '#base'
+import { command, complaint, flag } from '#cli/kit'
+import type { RemovedImageJson } from '#wire'
+
+export const rmi = command({
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  summary: 'Remove one or more images',
+  flags: {
+    force: flag.switch('Force removal of the image', { short: 'f' }),
+    'no-prune': flag.switch('Do not delete untagged parents'),
+  },
+  min: 1,
+  async run({ client, io }, { flags, args }) {
+    let exit = 0
+    for (const name of args) {
+      try {
+        const query = { force: flags.force, noprune: flags['no-prune'] }
+        const removed = await client.delete<readonly RemovedImageJson[]>(`/images/${encodeURIComponent(name)}`, {
+          query,
+        })
+        io.stdout.write(removed.map(lineOf).join(''))
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.kind === 'unavailable') throw error
+        if (error.kind === 'not-found' && flags.force) continue
+        io.stderr.write(`${complaint(error)}\n`)
+        exit = 1
+      }
+    }
+    return exit
+  },
+})
+
+function lineOf({ Untagged, Deleted }: RemovedImageJson): string {
+  return Deleted === undefined ? `Untagged: ${Untagged}\n` : `Deleted: ${Deleted}\n`
+}

@@ -1,0 +1,134 @@
+import type { Client } from '#client'
+import type { FlagKind, FlagSpec, FlagSpecs, FlagValues } from './arguments.ts'
+import { parseWords } from './arguments.ts'
+import { CommandLineError } from './error.ts'
+import { commandHelp } from './help.ts'
+
+export interface Output {
+  readonly terminal: boolean
+  write(chunk: string | Uint8Array): void
+  /** Of a terminal. */
+  size(): { readonly rows: number; readonly columns: number }
+  /** Calls back at each change of a terminal's size, until disposed. */
+  onResize(callback: () => void): Disposable
+}
+
+export interface Io {
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly stdin: {
+    readonly terminal: boolean
+    /** To be read once. */
+    readonly bytes: AsyncIterable<Uint8Array>
+    /** A terminal without echo, line editing and signals, until disposed. */
+    raw(): Disposable
+  }
+  /** Calls back for each of these signals instead of ending, until disposed. */
+  onSignals(names: readonly NodeJS.Signals[], callback: (name: NodeJS.Signals) => void): Disposable
+}
+
+/** What a command is given besides its words. */
+export interface Context {
+  readonly client: Client
+  readonly io: Io
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** Of this client. */
+  readonly version: string
+  /** «mica run», as typed: in usage and errors. */
+  readonly name: string
+  /** Becomes the daemon program with these words (`mica daemon …`), or does not come back. */
+  becomeDaemon(words: readonly string[]): Promise<number>
+}
+
+/** A command as the dispatcher sees it. `start` resolves to the exit status. */
+export interface Command {
+  readonly usage: string
+  readonly summary: string
+  start(context: Context, words: readonly string[]): Promise<number>
+}
+
+interface CommandSpec<F extends FlagSpecs> {
+  /** What follows the command's name: «[OPTIONS] IMAGE». */
+  readonly usage: string
+  readonly summary: string
+  readonly flags: F
+  readonly min?: number
+  readonly max?: number
+  /** Flags end at the first other word: what follows belongs to the container. */
+  readonly leading?: boolean
+  run(
+    context: Context,
+    input: { readonly flags: FlagValues<F>; readonly args: readonly string[]; readonly given: ReadonlySet<string> },
+  ): Promise<number>
+}
+
+export function command<F extends FlagSpecs>(spec: CommandSpec<F>): Command {
+  return {
+    usage: spec.usage,
+    summary: spec.summary,
+    async start(context, words) {
+      const usage = `Usage:  ${context.name} ${spec.usage}`.trimEnd()
+      const parsed = advise(context, usage, () => parseWords(spec.flags, words, { leading: spec.leading ?? false }))
+      if (parsed.help) {
+        context.io.stdout.write(commandHelp(usage, spec.summary, spec.flags))
+        return 0
+      }
+      checkCount(context, {
+        usage,
+        count: parsed.args.length,
+        min: spec.min ?? 0,
+        max: spec.max ?? Number.POSITIVE_INFINITY,
+      })
+      return await spec.run(context, parsed)
+    },
+  }
+}
+
+function advise<T>(context: Context, usage: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof CommandLineError)) throw error
+    throw new CommandLineError(error.message, {
+      exit: error.exit,
+      advice: `${usage}\n\nRun '${context.name} --help' for more information`,
+    })
+  }
+}
+
+interface Counted {
+  readonly usage: string
+  readonly count: number
+  readonly min: number
+  readonly max: number
+}
+
+/** Docker's words and exit status 1. */
+function checkCount(context: Context, { usage, count, min, max }: Counted): void {
+  if (count >= min && count <= max) return
+  const advice = `${usage}\n\nRun '${context.name} --help' for more information`
+  throw new CommandLineError(`mica: '${context.name}' ${requirement(min, max, count)}`, { exit: 1, advice })
+}
+
+function requirement(min: number, max: number, count: number): string {
+  const plural = (number: number): string => `${number} argument${number === 1 ? '' : 's'}`
+  if (max === 0) return 'accepts no arguments'
+  if (min === max) return `requires ${plural(min)}`
+  return count < min ? `requires at least ${plural(min)}` : `requires at most ${plural(max)}`
+}
+
+interface FlagExtras {
+  readonly short?: string
+  readonly value?: string
+  readonly on?: boolean
+}
+
+const make =
+  <K extends FlagKind>(kind: K) =>
+  (help: string, extras: FlagExtras = {}): FlagSpec<K> => ({ kind, help, ...extras })
+
+/** Makers of flags: `flag.switch('Run in background', { short: 'd' })`. */
+export const flag = { switch: make('switch'), text: make('text'), number: make('number'), list: make('list') }

@@ -1,0 +1,17 @@
+import { CommandLineError } from './error.ts'
+
+/** `--filter name=value` flags as the API wants them: JSON of name → values; '' where there are none. */
+export function parseFilterFlags(flags: readonly string[]): string {
+  const filters: Record<string, string[]> = {}
+  for (const text of flags) {
+    const at = text.indexOf('=')
+    if (at <= 0)
+      throw new CommandLineError(
+        `invalid argument "${text}" for "-f, --filter" flag: bad format of filter (expected name=value)`,
+        { exit: 125 },
+      )
+    const name = text.slice(0, at).trim().toLowerCase()
+    filters[name] = [...(filters[name] ?? []), text.slice(at + 1).trim()]
+  }
+  return flags.length === 0 ? '' : JSON.stringify(filters)
+}

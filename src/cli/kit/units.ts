@@ -1,0 +1,25 @@
+import { formatRoughly, formatSize } from '#wire'
+
+/** Bytes with three digits in thousands, as Docker's tables show them («164MB», «0B»). */
+export function size(bytes: number): string {
+  return formatSize(bytes, 3)
+}
+
+/** «3 weeks ago», of a time in milliseconds; docker shows nothing for a time that is not set. */
+export function ago(then: number, now: number): string {
+  return `${formatRoughly(Math.max(0, now - then))} ago`
+}
+
+/** «2026-11-21T01:02:03Z», in the local zone as docker's --no-trunc and -H=false show it. */
+export function isoLocal(milliseconds: number): string {
+  const date = new Date(milliseconds)
+  const offset = -date.getTimezoneOffset()
+  const local = new Date(milliseconds + offset * 60_000).toISOString().slice(0, 19)
+  return `${local}${offset === 0 ? 'Z' : zone(offset)}`
+}
+
+function zone(minutes: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const whole = Math.abs(minutes)
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(whole / 60))}:${two(whole % 60)}`
+}

@@ -1,0 +1,14 @@
+/**
+ * cli/system: the commands about the engine itself, one file each: daemon and doctor, version and info, inspect over
+ * all kinds of objects, volumes, networks, prunes, events. A command turns flags into calls of the API and the answers
+ * into docker's words. What makes a machine fit for mica is the engine's to know.
+ */
+export { daemon } from './daemon.ts'
+export { doctor } from './doctor.ts'
+export { events } from './events.ts'
+export { info } from './info.ts'
+export { inspect, inspectContainer, inspectImage, inspectNetwork, inspectVolume } from './inspect.ts'
+export { networks } from './networks.ts'
+export { pruneContainers, pruneImages, pruneNetworks, pruneVolumes } from './prune.ts'
+export { version } from './version.ts'
+export { createVolume, removeVolume, volumes } from './volumes.ts'

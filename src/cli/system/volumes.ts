@@ -1,0 +1,88 @@
+import { EngineError } from '#base'
+import { command, complaint, flag, formatRows, parseFilterFlags } from '#cli/kit'
+import type { VolumeJson } from '#wire'
+
+const COLUMNS = { Driver: 'DRIVER', Name: 'VOLUME NAME', Mountpoint: 'MOUNTPOINT', Scope: 'SCOPE', Labels: 'LABELS' }
+
+export const volumes = command({
+  usage: '[OPTIONS]',
+  summary: 'List volumes',
+  flags: {
+    filter: flag.list('Provide filter values (e.g. "dangling=true")', { short: 'f', value: 'filter' }),
+    format: flag.text('Format output: table, json, or a template such as {{.Name}}'),
+    quiet: flag.switch('Only display volume names', { short: 'q' }),
+  },
+  max: 0,
+  async run({ client, io }, { flags }) {
+    const reply = await client.get<{ readonly Volumes: readonly VolumeJson[] | null }>('/volumes', {
+      query: { filters: parseFilterFlags(flags.filter) },
+    })
+    const found = (reply.Volumes ?? []).toSorted((one, two) => (one.Name < two.Name ? -1 : 1))
+    if (flags.quiet) io.stdout.write(found.map(({ Name }) => `${Name}\n`).join(''))
+    else {
+      const rows = found.map(({ Driver, Name, Mountpoint, Scope, Labels }) => ({
+        Driver,
+        Name,
+        Mountpoint,
+        Scope,
+        Labels: Object.entries(Labels ?? {})
+          .map(([key, value]) => `${key}=${value}`)
+          .join(','),
+      }))
+      io.stdout.write(formatRows(rows, { columns: COLUMNS, shown: ['Driver', 'Name'], format: flags.format }))
+    }
+    return 0
+  },
+})
+
+export const createVolume = command({
+  usage: '[OPTIONS] [VOLUME]',
+  summary: 'Create a volume',
+  flags: {
+    driver: flag.text('Specify volume driver name', { short: 'd' }),
+    label: flag.list('Set metadata for a volume'),
+    opt: flag.list('Set driver specific options', { short: 'o' }),
+  },
+  max: 1,
+  async run({ client, io }, { flags, args: [name = ''] }) {
+    const json = {
+      Name: name,
+      Driver: flags.driver ?? 'local',
+      Labels: pairs(flags.label),
+      DriverOpts: pairs(flags.opt),
+    }
+    const { Name } = await client.post<VolumeJson>('/volumes/create', { json })
+    io.stdout.write(`${Name}\n`)
+    return 0
+  },
+})
+
+export const removeVolume = command({
+  usage: '[OPTIONS] VOLUME [VOLUME...]',
+  summary: 'Remove one or more volumes',
+  flags: { force: flag.switch('Force the removal of one or more volumes', { short: 'f' }) },
+  min: 1,
+  async run({ client, io }, { flags, args }) {
+    let exit = 0
+    for (const name of args) {
+      try {
+        await client.delete(`/volumes/${encodeURIComponent(name)}`, { query: { force: flags.force } })
+        io.stdout.write(`${name}\n`)
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.kind === 'unavailable') throw error
+        io.stderr.write(`${complaint(error)}\n`)
+        exit = 1
+      }
+    }
+    return exit
+  },
+})
+
+function pairs(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}

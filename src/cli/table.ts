@@ -1,0 +1,181 @@
+import type * as Containers from '#cli/container'
+import type * as Images from '#cli/image'
+import type { Command } from '#cli/kit'
+import type * as System from '#cli/system'
+
+/** Loads the file of a command's kind, and picks the command. */
+type Load = () => Promise<Command>
+
+export interface Entry {
+  readonly summary: string
+  readonly load: Load
+}
+
+export interface Group {
+  readonly title: string
+  readonly entries: Readonly<Record<string, Entry>>
+}
+
+const ofContainer = (summary: string, pick: (room: typeof Containers) => Command): Entry => ({
+  summary,
+  load: async () => pick(await import('#cli/container')),
+})
+const ofImage = (summary: string, pick: (room: typeof Images) => Command): Entry => ({
+  summary,
+  load: async () => pick(await import('#cli/image')),
+})
+const ofSystem = (summary: string, pick: (room: typeof System) => Command): Entry => ({
+  summary,
+  load: async () => pick(await import('#cli/system')),
+})
+
+const attach = ofContainer(
+  'Attach local standard input, output, and error streams to a running container',
+  (room) => room.attach,
+)
+const build = ofImage('Build an image from a Dockerfile', (room) => room.build)
+const commit = ofContainer("Create a new image from a container's changes", (room) => room.commit)
+const create = ofContainer('Create a new container', (room) => room.create)
+const diff = ofContainer("Inspect changes to files or directories on a container's filesystem", (room) => room.diff)
+const exec = ofContainer('Execute a command in a running container', (room) => room.exec)
+const exported = ofContainer("Export a container's filesystem as a tar archive", (room) => room.exportContainer)
+const history = ofImage('Show the history of an image', (room) => room.history)
+const images = ofImage('List images', (room) => room.images)
+const imported = ofImage('Import the contents from a tarball to create a filesystem image', (room) => room.importImage)
+const kill = ofContainer('Kill one or more running containers', (room) => room.kill)
+const layers = ofImage('Show the layers of an image or container', (room) => room.layers)
+const load = ofImage('Load an image from a tar archive or STDIN', (room) => room.load)
+const logs = ofContainer('Fetch the logs of a container', (room) => room.logs)
+const pause = ofContainer('Pause all processes within one or more containers', (room) => room.pause)
+const ps = ofContainer('List containers', (room) => room.ps)
+const pull = ofImage('Download an image from a registry', (room) => room.pull)
+const push = ofImage('Upload an image to a registry', (room) => room.push)
+const rename = ofContainer('Rename a container', (room) => room.rename)
+const restart = ofContainer('Restart one or more containers', (room) => room.restart)
+const rm = ofContainer('Remove one or more containers', (room) => room.rm)
+const rmi = ofImage('Remove one or more images', (room) => room.rmi)
+const run = ofContainer('Create and run a new container from an image', (room) => room.run)
+const save = ofImage('Save one or more images to a tar archive', (room) => room.save)
+const start = ofContainer('Start one or more stopped containers', (room) => room.start)
+const stop = ofContainer('Stop one or more running containers', (room) => room.stop)
+const tag = ofImage('Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', (room) => room.tag)
+const top = ofContainer('Display the running processes of a container', (room) => room.top)
+const unpause = ofContainer('Unpause all processes within one or more containers', (room) => room.unpause)
+const wait = ofContainer('Block until one or more containers stop, then print their exit codes', (room) => room.wait)
+const events = ofSystem('Get real time events from the server', (room) => room.events)
+const info = ofSystem('Display system-wide information', (room) => room.info)
+const inspect = ofSystem(
+  'Return low-level information on containers, images, networks and volumes',
+  (room) => room.inspect,
+)
+const version = ofSystem('Show the mica version information', (room) => room.version)
+
+/** `mica COMMAND`, as help groups them. */
+export const commands: readonly Group[] = [
+  { title: 'Common Commands', entries: { run, exec, ps, build, images, history, layers, pull, push, version, info } },
+  {
+    title: 'Engine Commands',
+    entries: {
+      daemon: ofSystem('Run the engine in the foreground, or end the one that runs', (room) => room.daemon),
+      doctor: ofSystem('Check that this machine has what mica needs, and how to get it', (room) => room.doctor),
+    },
+  },
+  {
+    title: 'Commands',
+    entries: {
+      attach,
+      commit,
+      create,
+      diff,
+      events,
+      export: exported,
+      import: imported,
+      inspect,
+      kill,
+      load,
+      logs,
+      pause,
+      rename,
+      restart,
+      rm,
+      rmi,
+      save,
+      start,
+      stop,
+      tag,
+      top,
+      unpause,
+      wait,
+    },
+  },
+]
+
+/** `mica GROUP COMMAND`. */
+export const groups: Readonly<Record<string, Group>> = {
+  container: {
+    title: 'Manage containers',
+    entries: {
+      attach,
+      commit,
+      create,
+      diff,
+      exec,
+      export: exported,
+      inspect: ofSystem('Display detailed information on one or more containers', (room) => room.inspectContainer),
+      kill,
+      logs,
+      ls: ps,
+      pause,
+      prune: ofSystem('Remove all stopped containers', (room) => room.pruneContainers),
+      rename,
+      restart,
+      rm,
+      run,
+      start,
+      stop,
+      top,
+      unpause,
+      wait,
+    },
+  },
+  image: {
+    title: 'Manage images',
+    entries: {
+      build,
+      history,
+      import: imported,
+      inspect: ofSystem('Display detailed information on one or more images', (room) => room.inspectImage),
+      layers,
+      load,
+      ls: images,
+      prune: ofSystem('Remove unused images', (room) => room.pruneImages),
+      pull,
+      push,
+      rm: rmi,
+      save,
+      tag,
+    },
+  },
+  network: {
+    title: 'Manage networks',
+    entries: {
+      inspect: ofSystem('Display detailed information on one or more networks', (room) => room.inspectNetwork),
+      ls: ofSystem('List networks', (room) => room.networks),
+      prune: ofSystem('Remove all unused networks', (room) => room.pruneNetworks),
+    },
+  },
+  system: { title: 'Manage mica', entries: { events, info } },
+  volume: {
+    title: 'Manage volumes',
+    entries: {
+      create: ofSystem('Create a volume', (room) => room.createVolume),
+      inspect: ofSystem('Display detailed information on one or more volumes', (room) => room.inspectVolume),
+      ls: ofSystem('List volumes', (room) => room.volumes),
+      prune: ofSystem('Remove unused local volumes', (room) => room.pruneVolumes),
+      rm: ofSystem('Remove one or more volumes', (room) => room.removeVolume),
+    },
+  },
+}
+
+/** Other spellings that docker knows within its groups. */
+export const aliases: Readonly<Record<string, string>> = { list: 'ls', ps: 'ls', remove: 'rm' }
