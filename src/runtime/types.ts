@@ -48,8 +48,19 @@ export interface RunRequest {
   /** `/mica/<id>` below each controller. */
   readonly cgroupPath: string
   readonly shmSize?: number
+  /** Beyond the usual ones, and beyond all of the host's where it is privileged. */
+  readonly devices?: readonly DeviceRule[]
   /** Docker's --init: a tiny init is bound in and becomes pid 1. */
   readonly init?: boolean
+}
+
+/** Where a container's output is kept, and what becomes of its stdin. */
+export interface LogTarget {
+  /** k8s-file lines: `RFC3339nano stream F|P text`. */
+  readonly logPath: string
+  readonly openStdin: boolean
+  /** stdin ends with the first attached client. */
+  readonly stdinOnce: boolean
 }
 
 export interface OutputChunk {
@@ -66,6 +77,12 @@ export interface StreamEnds extends AsyncDisposable {
   resize(rows: number, columns: number): Promise<void>
 }
 
+export interface ExecOptions {
+  readonly stdin: boolean
+  /** Its streams go nowhere. */
+  readonly detach: boolean
+}
+
 export interface ExecProcess {
   readonly pid: number
   /** Absent for a detached exec. */
@@ -74,30 +91,37 @@ export interface ExecProcess {
   resize(rows: number, columns: number): Promise<void>
 }
 
+/** How a container's process ended, and when (nanoseconds since the epoch). */
+export interface ProcessExit extends ExitStatus {
+  readonly at: bigint
+}
+
+/** The program that starts containers here. */
+export interface RuntimeProgram {
+  readonly name: 'crun' | 'runc'
+  readonly file: string
+  readonly version: string
+  /** Why this one: «starts with the cgroup v2 tree hidden from it». */
+  readonly reason: string
+}
+
 export type RuntimeState = 'created' | 'running' | 'paused' | 'stopped' | 'absent'
 
 export interface Runtime {
   /** Which program runs containers here and why («crun 1.8.1: starts with the cgroup v2 tree hidden»). */
-  readonly program: { readonly name: string; readonly version: string; readonly reason: string }
+  readonly program: RuntimeProgram
   /** conmon holds the streams from here on; its log is `logPath` (k8s-file lines). */
-  create(
-    request: RunRequest,
-    stdio: { readonly logPath: string; readonly openStdin: boolean; readonly stdinOnce: boolean },
-  ): Promise<{ readonly pid: number }>
+  create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }>
   start(id: string): Promise<void>
   attach(id: string): Promise<StreamEnds>
   resize(id: string, rows: number, columns: number): Promise<void>
   signal(id: string, signal: Signal, all?: boolean): Promise<void>
   pause(id: string): Promise<void>
   resume(id: string): Promise<void>
-  exec(
-    id: string,
-    process: ProcessSpec,
-    options: { readonly stdin: boolean; readonly detach: boolean },
-  ): Promise<ExecProcess>
+  exec(id: string, process: ProcessSpec, options: ExecOptions): Promise<ExecProcess>
   state(id: string): Promise<{ readonly state: RuntimeState; readonly pid: number }>
   /** Resolves with the exit; also after a restart of the daemon (conmon's exit file). */
-  wait(id: string): Promise<ExitStatus & { readonly at: bigint }>
+  wait(id: string): Promise<ProcessExit>
   delete(id: string): Promise<void>
   /** A build step: no monitor, its output handed on; killed and deleted when the signal is aborted. */
   runStep(request: RunRequest, output: (chunk: OutputChunk) => void, signal?: AbortSignal): Promise<ExitStatus>

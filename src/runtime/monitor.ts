@@ -1,0 +1,134 @@
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { sleep } from '#base'
+import { killProcess, processExited, readDescriptor, spawnProcess } from '#kernel'
+import { readPid } from './bundle.ts'
+import type { Bundle, Folders } from './bundle.ts'
+import type { LogTarget, RuntimeProgram } from './types.ts'
+
+export interface MonitorRequest {
+  readonly id: string
+  readonly terminal: boolean
+  readonly program: RuntimeProgram
+  /** conmon's file. */
+  readonly monitor: string
+  readonly folders: Folders
+  readonly bundle: Bundle
+  readonly stdio: LogTarget
+  readonly path: string
+}
+
+/** What became of a creation: the pid of the container's process, or what the runtime complained of. */
+export type MonitorAnswer = { readonly pid: number } | { readonly failure: string }
+
+/**
+ * Starts conmon, in a session of its own so that it outlives us, and waits until the container is created. It holds the
+ * container's streams, writes its log, and leaves its exit code in a file. No descriptor of ours goes with it.
+ */
+export async function startMonitor(request: MonitorRequest): Promise<MonitorAnswer> {
+  const complaints = join(request.bundle.folder, 'monitor.log')
+  const log = openSync(complaints, 'w', 0o600)
+  try {
+    const child = spawnProcess({
+      file: request.monitor,
+      args: argumentsOf(request),
+      env: { PATH: request.path, _OCI_SYNCPIPE: '3' },
+      cwd: request.bundle.folder,
+      stdio: ['ignore', 'ignore', log, 'pipe'],
+      session: true,
+    })
+    const answer = await readAnswer(child.pipes.get(3))
+    return (
+      parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || 'conmon ended without an answer' }
+    )
+  } finally {
+    closeSync(log)
+  }
+}
+
+/** `--log-size-max` is never given: conmon 2.1.6 loses lines by it. */
+function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorRequest): readonly string[] {
+  return [
+    '--api-version=1',
+    '--sync',
+    '--full-attach',
+    `--cid=${id}`,
+    `--cuuid=${id}`,
+    `--runtime=${program.file}`,
+    `--runtime-arg=--root=${folders.state}`,
+    `--bundle=${bundle.folder}`,
+    `--container-pidfile=${bundle.pidFile}`,
+    `--conmon-pidfile=${bundle.monitorPidFile}`,
+    `--log-path=k8s-file:${stdio.logPath}`,
+    `--exit-dir=${folders.exits}`,
+    ...(terminal ? ['--terminal'] : []),
+    ...(stdio.openStdin ? ['--stdin'] : []),
+    ...(stdio.openStdin && !stdio.stdinOnce ? ['--leave-stdin-open'] : []),
+  ]
+}
+
+async function readAnswer(fd: number | undefined): Promise<string> {
+  if (fd === undefined) return ''
+  const chunks: Uint8Array[] = []
+  try {
+    for await (const chunk of readDescriptor(fd)) {
+      chunks.push(chunk)
+      if (chunk.includes(LINE_FEED)) break
+    }
+  } finally {
+    closeSync(fd)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const LINE_FEED = 10
+
+/** `{"data": pid}`, or `{"data": -1, "message": text}`. */
+export function parseAnswer(text: string): MonitorAnswer | undefined {
+  let answer: unknown
+  try {
+    answer = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof answer !== 'object' || answer === null || !('data' in answer) || typeof answer.data !== 'number')
+    return undefined
+  if (answer.data > 0) return { pid: answer.data }
+  const message = 'message' in answer && typeof answer.message === 'string' ? answer.message.trim() : ''
+  return { failure: message || `the runtime ended with ${answer.data}` }
+}
+
+/** Resolves once no monitor of the container lives; its exit file, if it left one, is there by then. */
+export async function monitorLost(bundle: Bundle, id: string): Promise<undefined> {
+  const pid = readPid(bundle.monitorPidFile)
+  if (isMonitorOf(pid, id)) await processExited(pid, { keepAlive: false })
+  return undefined
+}
+
+/** A monitor whose container is gone ends by itself, and writes the exit file before. Milliseconds. */
+const PATIENCE = 3000
+
+/** Waits for the end of the monitor of a container that was killed, or kills it: nothing of it must come after. */
+export async function endMonitor(bundle: Bundle, id: string): Promise<void> {
+  const pid = readPid(bundle.monitorPidFile)
+  if (!isMonitorOf(pid, id)) return
+  const waiting = new AbortController()
+  const late = sleep(PATIENCE, waiting.signal).then(
+    () => killProcess(pid, constants.signals.SIGKILL),
+    () => undefined,
+  )
+  await processExited(pid)
+  waiting.abort()
+  await late
+}
+
+/** The number may have been given to another process: only conmon of this container has it in its arguments. */
+function isMonitorOf(pid: number, id: string): boolean {
+  if (pid === 0) return false
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`--cid=${id}\0`)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,229 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { EngineError, internal, type Log, notFound, unavailable } from '#base'
+import { cgroupMode, killProcess, processExited, runProcess } from '#kernel'
+import type { ExitStatus } from '#kernel'
+import { bundleOf, foldersOf, readPid, removeBundle } from './bundle.ts'
+import type { Bundle, Folders } from './bundle.ts'
+import { cgroupOf, createFreezer, isInCgroup, removeCgroup } from './cgroup.ts'
+import type { Freezer } from './cgroup.ts'
+import { startError } from './command-error.ts'
+import { hostDevices } from './device.ts'
+import { execIn } from './exec.ts'
+import { openExits } from './exits.ts'
+import type { Exits } from './exits.ts'
+import { endMonitor, monitorLost, startMonitor } from './monitor.ts'
+import { findProgram, findRuntime } from './program.ts'
+import { specOf } from './spec.ts'
+import type { HostFacts } from './spec.ts'
+import { removeStepsIn, runStepIn } from './step.ts'
+import type { StepPlace } from './step.ts'
+import { attachToMonitor, writeFifo } from './stream.ts'
+import type {
+  ExecOptions,
+  ExecProcess,
+  LogTarget,
+  OutputChunk,
+  ProcessExit,
+  ProcessSpec,
+  RunRequest,
+  Runtime,
+  RuntimeProgram,
+  RuntimeState,
+  StreamEnds,
+} from './types.ts'
+
+const { SIGKILL } = constants.signals
+
+export interface RuntimeOptions {
+  /** Bundles, sockets, pids and exit codes; emptied by a reboot. */
+  readonly execRoot: string
+  /** PATH of the daemon, where crun, runc, conmon and the small inits are looked for. */
+  readonly path: string
+  /** True where the daemon lives in a mount namespace of its own (the cgroup v2 tree may be hidden there). */
+  readonly ownMountNamespace: boolean
+  readonly log: Log
+}
+
+/** Finds a runtime that works here (`unavailable` with the cure where there is none) and opens the room. */
+export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Disposable> {
+  const folders = foldersOf(options.execRoot)
+  for (const folder of [folders.state, folders.exits, folders.steps])
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const monitor = findProgram(options.path, 'conmon')
+  if (monitor === undefined)
+    throw unavailable('cannot start containers: conmon is not installed; install it (apt-get install conmon)')
+  const program = await findRuntime(options)
+  return new ProgramRuntime({ ...options, folders, monitor, program })
+}
+
+interface Parts extends RuntimeOptions {
+  readonly folders: Folders
+  readonly monitor: string
+  readonly program: RuntimeProgram
+}
+
+class ProgramRuntime implements Runtime {
+  readonly program: RuntimeProgram
+  readonly #parts: Parts
+  readonly #exits: Exits
+  readonly #freezer: Freezer
+
+  constructor(parts: Parts) {
+    this.program = parts.program
+    this.#parts = parts
+    this.#exits = openExits(parts.folders.exits)
+    this.#freezer = createFreezer(cgroupMode())
+  }
+
+  async create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }> {
+    const bundle = this.#bundle(request.id)
+    mkdirSync(bundle.folder, { recursive: true, mode: 0o711 })
+    rmSync(bundle.exitFile, { force: true })
+    writeFileSync(bundle.config, JSON.stringify(specOf(request, this.#facts(request))))
+    const { folders, monitor, program, path } = this.#parts
+    const terminal = request.process.terminal
+    const answer = await startMonitor({ id: request.id, terminal, program, monitor, folders, bundle, stdio, path })
+    if ('pid' in answer) return answer
+    await this.delete(request.id)
+    throw startError('create', {
+      root: request.rootfs,
+      command: request.process.args[0] ?? '',
+      cwd: request.process.cwd,
+      message: answer.failure,
+    })
+  }
+
+  async start(id: string): Promise<void> {
+    const { status, stderr } = await this.#run('start', id)
+    if (status.code !== 0) throw internal(`cannot start container ${id}: ${stderr.toString('utf8').trim()}`)
+  }
+
+  async attach(id: string): Promise<StreamEnds> {
+    return attachToMonitor(this.#bundle(id).attachSocket, (rows, columns) => this.resize(id, rows, columns))
+  }
+
+  /** conmon takes `1 <rows> <columns>` at its control fifo (conmon, src/ctrl.c). */
+  async resize(id: string, rows: number, columns: number): Promise<void> {
+    const { controlFifo } = this.#bundle(id)
+    if (!existsSync(controlFifo)) return
+    writeFifo(controlFifo, `1 ${rows} ${columns}\n`)
+  }
+
+  async signal(id: string, signal: number, all = false): Promise<void> {
+    const pid = this.#livePid(id)
+    if (pid === 0) throw notFound('running process of container', id)
+    killProcess(all ? -pid : pid, signal)
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#freezer.set(cgroupOf(id), true)
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#freezer.set(cgroupOf(id), false)
+  }
+
+  async exec(id: string, process: ProcessSpec, options: ExecOptions): Promise<ExecProcess> {
+    const { folders, program, path } = this.#parts
+    const pid = this.#livePid(id)
+    if (pid === 0) throw notFound('running process of container', id)
+    const { folder } = this.#bundle(id)
+    const place = { id, program, state: folders.state, folder, root: `/proc/${pid}/root`, path }
+    return await execIn(place, process, options)
+  }
+
+  async state(id: string): Promise<{ readonly state: RuntimeState; readonly pid: number }> {
+    const bundle = this.#bundle(id)
+    if (this.#exits.find(id)) return { state: 'stopped', pid: 0 }
+    if (!existsSync(bundle.folder)) return { state: 'absent', pid: 0 }
+    const pid = this.#livePid(id)
+    if (pid === 0) return { state: existsSync(bundle.config) ? 'stopped' : 'absent', pid: 0 }
+    if (existsSync(bundle.startFifo)) return { state: 'created', pid }
+    return { state: this.#freezer.isFrozen(cgroupOf(id)) ? 'paused' : 'running', pid }
+  }
+
+  async wait(id: string): Promise<ProcessExit> {
+    const bundle = this.#bundle(id)
+    const found = this.#exits.find(id)
+    if (found) return found
+    if (!existsSync(bundle.config)) throw notFound('container in the runtime', id)
+    const stopped = new AbortController()
+    const exit = this.#exits.wait(id, stopped.signal)
+    const lost = monitorLost(bundle, id)
+    const first = await Promise.race([exit, lost])
+    if (first) return first
+    stopped.abort(new EngineError('cancelled', `monitor of container ${id} ended`))
+    await exit.catch(() => undefined)
+    return await this.#exitWithoutMonitor(id)
+  }
+
+  async delete(id: string): Promise<void> {
+    const bundle = this.#bundle(id)
+    await this.#run('delete', '--force', id)
+    removeCgroup(cgroupOf(id))
+    await endMonitor(bundle, id)
+    rmSync(bundle.exitFile, { force: true })
+    removeBundle(bundle.folder)
+  }
+
+  async runStep(request: RunRequest, output: (chunk: OutputChunk) => void, signal?: AbortSignal): Promise<ExitStatus> {
+    const spec = specOf(request, this.#facts(request))
+    return await runStepIn(this.#steps(), { request, spec, output, signal })
+  }
+
+  async removeLeftoverSteps(): Promise<void> {
+    await removeStepsIn(this.#steps())
+  }
+
+  [Symbol.dispose](): void {
+    this.#exits[Symbol.dispose]()
+  }
+
+  #bundle(id: string): Bundle {
+    return bundleOf(this.#parts.folders, id)
+  }
+
+  #steps(): StepPlace {
+    const { program, folders, path } = this.#parts
+    return { program, state: folders.state, folder: folders.steps, path }
+  }
+
+  #livePid(id: string): number {
+    const pid = readPid(this.#bundle(id).pidFile)
+    return pid > 0 && isInCgroup(pid, cgroupOf(id)) ? pid : 0
+  }
+
+  #facts(request: RunRequest): HostFacts {
+    const init = request.init ? findProgram(this.#parts.path, 'docker-init', 'tini-static', 'catatonit') : undefined
+    if (request.init && init === undefined)
+      throw unavailable('cannot start a container with --init: no docker-init, tini-static or catatonit is installed')
+    return {
+      cgroups: cgroupMode(),
+      machine: process.arch === 'arm64' ? 'arm64' : 'x64',
+      devices: request.privileged ? hostDevices() : [],
+      ...(init !== undefined && { initProgram: init }),
+    }
+  }
+
+  async #run(...args: readonly string[]): ReturnType<typeof runProcess> {
+    const { program, folders, path } = this.#parts
+    return await runProcess(program.file, [`--root=${folders.state}`, ...args], { env: { PATH: path } })
+  }
+
+  /** Its monitor was killed: the container cannot go on without anybody to read its output, and its code is lost. */
+  async #exitWithoutMonitor(id: string): Promise<ProcessExit> {
+    const found = this.#exits.find(id)
+    if (found) return found
+    const pid = this.#livePid(id)
+    if (pid > 0) {
+      this.#parts.log.warn('the monitor of a container was killed, the container is ended', { id })
+      killProcess(pid, SIGKILL)
+      await processExited(pid)
+    }
+    return { code: UNKNOWN_EXIT, at: BigInt(Date.now()) * 1_000_000n }
+  }
+}
+
+/** The exit code of a container whose monitor died before it. */
+const UNKNOWN_EXIT = 255

@@ -1,0 +1,134 @@
+import { closeSync, constants, fstatSync, readSync } from 'node:fs'
+import { invalid } from '#base'
+import { closeDescriptor, isErrno, openInRoot, openRoot } from '#kernel'
+import type { ProcessUser } from './types.ts'
+
+/** More than any real file; a hostile image must not fill the daemon's memory. Bytes. */
+const FILE_LIMIT = 8 << 20
+
+const ID_LIMIT = 2 ** 31 - 1
+
+interface PasswdEntry {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+interface GroupEntry {
+  readonly name: string
+  readonly gid: number
+  readonly members: readonly string[]
+}
+
+/** Texts of a root's user files; empty where there is none. */
+export interface UserFiles {
+  readonly passwd: string
+  readonly group: string
+}
+
+/**
+ * Who `user` («name», «uid», «name:group», «uid:gid», or nothing for root) is below `root`, by reading its /etc/passwd and
+ * /etc/group confined to it; nothing is run. `invalid` in Docker's words where there is no such user.
+ */
+export function resolveUser(root: string, user: string): ProcessUser {
+  return lookUpUser(readUserFiles(root), user)
+}
+
+/** The pure half of `resolveUser`, by Docker's rules: a group that was named comes alone, else all that list the user. */
+export function lookUpUser(files: UserFiles, user: string): ProcessUser {
+  const [userPart = '', groupPart = ''] = splitOnce(user)
+  const entry = parsePasswd(files.passwd).find((line) => matches(userPart, line.name, line.uid))
+  const uid = entry?.uid ?? numberOf(userPart === '' ? '0' : userPart)
+  if (uid === undefined) throw invalid(`unable to find user ${userPart}: no matching entries in passwd file`)
+  const groups = parseGroup(files.group)
+  const gid = groupPart === '' ? (entry?.gid ?? 0) : namedGroup(groups, groupPart)
+  const member = groupPart === '' && entry ? groups.filter((group) => group.members.includes(entry.name)) : []
+  const ids = [gid, ...member.map((group) => group.gid)]
+  if ([uid, ...ids].some((id) => id > ID_LIMIT)) throw invalid('uids and gids must be in range 0-2147483647')
+  return { uid, gid, additionalGids: [...new Set(ids)] }
+}
+
+function splitOnce(text: string): readonly string[] {
+  const at = text.indexOf(':')
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function matches(wanted: string, name: string, id: number): boolean {
+  return wanted === '' ? id === 0 : name === wanted || String(id) === wanted
+}
+
+function namedGroup(groups: readonly GroupEntry[], wanted: string): number {
+  const gid = groups.find((group) => matches(wanted, group.name, group.gid))?.gid ?? numberOf(wanted)
+  if (gid === undefined) throw invalid(`unable to find group ${wanted}: no matching entries in group file`)
+  return gid
+}
+
+function numberOf(text: string): number | undefined {
+  if (!/^-?\d{1,20}$/.test(text)) return undefined
+  const value = Number(text)
+  if (value < 0 || value > ID_LIMIT) throw invalid('uids and gids must be in range 0-2147483647')
+  return value
+}
+
+function parsePasswd(text: string): readonly PasswdEntry[] {
+  return lines(text).map(([name = '', , uid, gid]) => ({ name, uid: fieldNumber(uid), gid: fieldNumber(gid) }))
+}
+
+function parseGroup(text: string): readonly GroupEntry[] {
+  return lines(text).map(([name = '', , gid, members = '']) => ({
+    name,
+    gid: fieldNumber(gid),
+    members: members.split(',').filter((member) => member !== ''),
+  }))
+}
+
+function lines(text: string): readonly (readonly string[])[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(':'))
+}
+
+/** What is not a number counts as 0, as in Docker. */
+function fieldNumber(text = ''): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : 0
+}
+
+function readUserFiles(root: string): UserFiles {
+  const rootFd = openRoot(root)
+  try {
+    return { passwd: readInside(rootFd, '/etc/passwd'), group: readInside(rootFd, '/etc/group') }
+  } finally {
+    closeDescriptor(rootFd)
+  }
+}
+
+function readInside(rootFd: number, path: string): string {
+  let fd: number
+  try {
+    // Not blocking: the name may be a fifo.
+    fd = openInRoot(rootFd, path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY, { follow: true })
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return ''
+    throw error
+  }
+  try {
+    return fstatSync(fd).isFile() ? readBounded(fd, path) : ''
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readBounded(fd: number, path: string): string {
+  const { size } = fstatSync(fd)
+  if (size > FILE_LIMIT) throw invalid(`cannot look up users: ${path} is larger than ${FILE_LIMIT} bytes`)
+  const buffer = Buffer.alloc(size)
+  let length = 0
+  while (length < size) {
+    const count = readSync(fd, buffer, length, size - length, length)
+    if (count === 0) break
+    length += count
+  }
+  return buffer.toString('utf8', 0, length)
+}
