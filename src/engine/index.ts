@@ -1,2 +1,10 @@
-/** engine */
+/**
+ * engine: constructs every room in plain order, restores after a start, schedules collection and closes. It promises
+ * one object whose services are all that the faces see; the types that cross there are offered here, so that `api`
+ * needs no other door. HTTP, arguments and texts for people belong to the faces.
+ */
+export type * from '#builder'
+export type * from '#container'
+export type * from '#network'
+export type * from '#volume'
 export type * from './types.ts'
