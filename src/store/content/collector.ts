@@ -33,6 +33,18 @@ export function createCollector(parts: ContentParts): ContentCollector {
   }
 }
 
+/** Records and files of all ingests that nobody is writing; bytes that went. */
+export async function discardInterrupted(parts: ContentParts): Promise<number> {
+  const waiting = parts.records.listIngests().filter((ingest) => !parts.open.has(ingest.key))
+  let bytes = 0
+  for (const ingest of waiting) {
+    if (parts.open.has(ingest.key)) continue
+    parts.records.removeIngest(ingest.key)
+    bytes += await removeIngestFile(parts, ingest)
+  }
+  return bytes
+}
+
 /** The same bytes may have been stored anew since the record went: then the file is the new record's. */
 async function removeBlobFile(parts: ContentParts, digest: Digest): Promise<number> {
   return parts.locks.run(digest, async () =>

@@ -225,6 +225,22 @@ test('collector keeps ingests that are written or wait, and sweeps those that wa
   assert.deepEqual(ingestFiles(at), [])
 })
 
+test('discardInterrupted() removes what waits and leaves what is being written', async () => {
+  const at = await bench()
+  const content = await at.open()
+  {
+    await using ingest = await content.begin('waits', at.lease)
+    await ingest.write(Buffer.from('bytes'))
+  }
+  await using open = await content.begin('open', at.lease)
+  await open.write(Buffer.from('hello world'))
+  assert.equal(await content.discardInterrupted(), 5)
+  assert.equal(ingestFiles(at).length, 1)
+  assert.deepEqual(await open.commit(hello), hello)
+  await using again = await content.begin('waits', at.lease)
+  assert.equal(again.offset, 0)
+})
+
 test('what is held before it exists is never swept', async () => {
   const at = await bench()
   const content = await at.open()

@@ -3,7 +3,7 @@ import { digestOf, hexOf } from '#oci'
 import type { Lease } from '#store/lease'
 import { open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createCollector } from './collector.ts'
+import { createCollector, discardInterrupted } from './collector.ts'
 import { openFolders } from './folders.ts'
 import { beginIngest } from './ingest.ts'
 import type { ContentParts } from './parts.ts'
@@ -37,6 +37,7 @@ export async function openContentStore(options: ContentOptions): Promise<OpenCon
     begin: (key, lease, how = {}) => beginIngest(parts, key, lease, how),
     put: (bytes, lease) => putBlob(parts, bytes, lease),
     collector: createCollector(parts),
+    discardInterrupted: () => discardInterrupted(parts),
   }
 }
 

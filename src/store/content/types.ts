@@ -77,4 +77,6 @@ export interface ContentCollector {
 
 export interface OpenContentStore extends ContentStore {
   readonly collector: ContentCollector
+  /** Removes the interrupted ingests that wait for their continuation, before their day is over (a prune asks for it); bytes. */
+  discardInterrupted(): Promise<number>
 }
