@@ -12,7 +12,9 @@ export interface NetworkRecord {
   readonly driver: 'bridge' | 'host' | 'null'
   readonly createdAt: bigint
   readonly subnet?: string
+  /** The bridge's own address in the subnet. */
   readonly gateway?: string
+  readonly prefixLength?: number
   readonly bridge?: string
   readonly labels: Readonly<Record<string, string>>
   readonly options: Readonly<Record<string, string>>
@@ -37,6 +39,14 @@ export interface Sandbox {
   readonly endpoints: readonly Endpoint[]
 }
 
+/** One line for `doctor` and `info`. */
+export interface NetworkFinding {
+  readonly name: string
+  readonly ok: boolean
+  readonly text: string
+  readonly cure?: string
+}
+
 export interface Networks {
   /** Record first, then namespace, veth, address, route and rules; undone where it fails. `mode`: bridge, none, host or a network's name. */
   attach(container: string, mode: string): Promise<Sandbox>
@@ -51,7 +61,5 @@ export interface Networks {
   /** Takes bridges and rules of this engine away (daemon stop --all). */
   teardown(): Promise<void>
   /** Facts for `doctor` and `info`: FORWARD policy, ip_forward, what was done about it. */
-  diagnose(): Promise<
-    readonly { readonly name: string; readonly ok: boolean; readonly text: string; readonly cure?: string }[]
-  >
+  diagnose(): Promise<readonly NetworkFinding[]>
 }

@@ -3,6 +3,7 @@ import { sql as content } from './002-content.ts'
 import { sql as snapshot } from './003-snapshot.ts'
 import { sql as layer } from './004-layer.ts'
 import { sql as image } from './005-image.ts'
+import { sql as network } from './006-network.ts'
 import { sql as volume } from './007-volume.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
@@ -23,5 +24,6 @@ export const migrations: readonly Migration[] = [
   { number: 3, room: 'snapshot', sql: snapshot },
   { number: 4, room: 'layer', sql: layer },
   { number: 5, room: 'image', sql: image },
+  { number: 6, room: 'network', sql: network },
   { number: 7, room: 'volume', sql: volume },
 ]
