@@ -1,7 +1,13 @@
-import type { Bytes } from '#base'
+import type { Bytes, Clock } from '#base'
+import type { Filters } from '#archive'
+import type { EventBus } from '#event'
 import type { Descriptor, Platform, Reference, RunConfig } from '#oci'
-import type { Image, ImageRecord } from '#store/image'
-import type { Credentials } from '#registry'
+import type { Credentials, RegistryFor } from '#registry'
+import type { ContentStore } from '#store/content'
+import type { Image, ImageRecord, Images } from '#store/image'
+import type { Layers } from '#store/layer'
+import type { Leases } from '#store/lease'
+import type { Snapshots } from '#store/snapshot'
 
 /** What happens to one layer or to the whole, in the words of Docker's progress lines. */
 export interface TransferProgress {
@@ -38,14 +44,47 @@ export interface ImportOptions {
 }
 
 export interface Transfer {
+  /** Mirrors first; what is here already is not fetched again. `not-found` in Docker's words. Emits `pull`. */
   pull(name: Reference, options?: TransferOptions): Promise<Image>
+  /** Every tag of the repository. */
+  pullAll(repository: Reference, options?: TransferOptions): Promise<readonly Image[]>
+  /** What was pulled goes out with the digest it came with; a layer made here is packed once. Emits `push`. */
   push(name: Reference, options?: TransferOptions): Promise<Descriptor>
-  /** One tar: the OCI layout plus `manifest.json` and `repositories`, deterministic. */
+  /** Every tag of the repository that is here. */
+  pushAll(repository: Reference, options?: TransferOptions): Promise<readonly Descriptor[]>
+  /** One tar: the OCI layout plus `manifest.json` and `repositories`, deterministic. A name without tag means all its tags. */
   save(names: readonly string[], signal?: AbortSignal): Bytes
+  /** Docker's archives (old and new) and OCI layouts, plain or compressed. Nothing is written by a name out of the archive. */
   load(
     bytes: Bytes,
     options?: { readonly progress?: ProgressSink; readonly signal?: AbortSignal },
   ): Promise<readonly LoadOutcome[]>
   /** A plain root file system tar becomes an image of one layer. */
   importRoot(bytes: Bytes, options: ImportOptions): Promise<Image>
+}
+
+/** What a transfer is made of. */
+export interface TransferParts {
+  readonly registryFor: RegistryFor
+  readonly content: ContentStore
+  readonly snapshots: Pick<Snapshots, 'find'>
+  readonly layers: Pick<Layers, 'apply' | 'find' | 'pack' | 'tar'>
+  readonly images: Images
+  readonly leases: Leases
+  readonly events: Pick<EventBus, 'emit'>
+  readonly clock: Clock
+  /** Programs for compressed archives that node itself cannot read. */
+  readonly filters?: Filters
+  readonly limits?: TransferLimits
+}
+
+export interface TransferLimits {
+  /** Layers on their way in, over all pulls. */
+  readonly downloads: number
+  /** Layers on their way out, over all pushes. */
+  readonly uploads: number
+  /** Attempts of a download or upload in a row that moved nothing. */
+  readonly attempts: number
+  /** Milliseconds before the second attempt; doubled each time. */
+  readonly delay: number
 }
