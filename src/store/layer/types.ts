@@ -1,7 +1,10 @@
 import type { ChainId, Descriptor, DiffId } from '#oci'
 import type { Bytes } from '#base'
+import type { ContentStore } from '#store/content'
+import type { Database } from '#store/db'
 import type { Lease } from '#store/lease'
-import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
+import type { FrozenSnapshot, SealedSnapshot, SnapshotId, Snapshots } from '#store/snapshot'
+import type { Programs } from './program.ts'
 
 export interface LayerRecord {
   readonly chain: ChainId
@@ -60,4 +63,18 @@ export interface Layers {
   /** Added, changed, removed paths of an upper folder against its parents, sorted by path (container diff). */
   changes(upper: string, parent: SnapshotId | undefined): Promise<readonly PathChange[]>
   count(chain: ChainId): Promise<LayerChanges>
+}
+
+/** Runs `layerJobs` in a worker; kernel's pool is one. */
+export interface LayerJobRunner {
+  run<Input, Output>(job: string, input: Input, options?: { readonly signal?: AbortSignal }): Promise<Output>
+}
+
+export interface LayerOptions {
+  readonly database: Database
+  readonly content: ContentStore
+  readonly snapshots: Snapshots
+  readonly jobs: LayerJobRunner
+  /** From `findPrograms`; without any, node's zlib does gzip and zstd. */
+  readonly programs: Programs
 }

@@ -25,8 +25,8 @@ export function isOpaque(path: Path): boolean {
   return getXattr(path, OPAQUE_XATTR)?.toString('latin1') === 'y'
 }
 
-/** Owner, mode and xattrs of one folder for another. */
-export function copyRootAttributes(from: string, to: string): void {
+/** Gives a folder owner, mode and xattrs of another, as overlayfs does when it copies one up. */
+export function copyFolderAttributes(from: string | Buffer, to: string | Buffer): void {
   const stat = lstatSync(from)
   chownSync(to, stat.uid, stat.gid)
   chmodSync(to, stat.mode & 0o7777)

@@ -12,13 +12,13 @@ import {
   writeSync,
 } from 'node:fs'
 import { copyRange, descriptorPath, makeNode, openInRoot, openRoot } from '#kernel'
-import { copyAttributes, copyRootAttributes } from './attributes.ts'
+import { copyAttributes, copyFolderAttributes } from './attributes.ts'
 import { type TreeEntry, type WalkOptions, ifThere, rawPath, walkTree } from './tree.ts'
 
 /** Copies all that is in one folder to another, which exists; sockets, which mean nothing without their process, stay out. */
 export function copyTree(from: string, to: string, options: WalkOptions): void {
   using copier = new TreeCopier(to)
-  copyRootAttributes(from, to)
+  copyFolderAttributes(from, to)
   const enter = (entry: TreeEntry, folder: number): number | undefined => copier.enter(entry, folder)
   const leave = (entry: TreeEntry, folder: number): void => copier.leave(entry, folder)
   walkTree(from, copier.root, { enter, leave }, options)

@@ -5,8 +5,9 @@
  * that after a power cut no tree is believed that was not synced. What is in a tree belongs to `store/layer`; the
  * confined walk through one is offered here, because removing and copying need it too.
  */
-export { OPAQUE_XATTR, isOpaque, isOverlayXattr, readXattrs } from './attributes.ts'
+export { OPAQUE_XATTR, copyFolderAttributes, isOpaque, isOverlayXattr, readXattrs } from './attributes.ts'
 export { snapshotJobs } from './jobs.ts'
+export { getSnapshotId } from './records.ts'
 export { openSnapshots } from './snapshots.ts'
 export { type TreeEntry, compareNames, ifThere, walkTree } from './tree.ts'
 export type * from './types.ts'

@@ -1,4 +1,5 @@
 import type { Clock } from '#base'
+import assert from 'node:assert/strict'
 import { type ChainId, parseChainId } from '#oci'
 import { type Database, type Row, readNumber, readOptionalText, readText } from '#store/db'
 import type { SnapshotId, Usage } from './types.ts'
@@ -126,4 +127,11 @@ function snapshotId(number: number): SnapshotId {
 /** The id in a text (a folder's name, a resource's id), or undefined where it is none. */
 export function parseSnapshotId(text: string): SnapshotId | undefined {
   return /^[1-9][0-9]{0,14}$/.test(text) ? snapshotId(Number(text)) : undefined
+}
+
+/** As `parseSnapshotId`, of a stored text. */
+export function getSnapshotId(text: string): SnapshotId {
+  const id = parseSnapshotId(text)
+  assert(id, `${text} is no snapshot id`)
+  return id
 }

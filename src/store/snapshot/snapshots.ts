@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { conflict, notFound } from '#base'
 import type { ChainId } from '#oci'
 import type { Lease } from '#store/lease'
-import { copyRootAttributes } from './attributes.ts'
+import { copyFolderAttributes } from './attributes.ts'
 import { createCollector, snapshotResource } from './collector.ts'
 import { viewMounts, writableMounts } from './mounts.ts'
 import { reconcile } from './reconcile.ts'
@@ -178,7 +178,7 @@ class SnapshotStore implements OpenSnapshots {
     mkdirSync(this.#path(id), 0o700)
     mkdirSync(this.#path(id, 'fs'), 0o755)
     mkdirSync(this.#path(id, 'work'), 0o700)
-    if (parent !== undefined) copyRootAttributes(this.#path(parent, 'fs'), this.#path(id, 'fs'))
+    if (parent !== undefined) copyFolderAttributes(this.#path(parent, 'fs'), this.#path(id, 'fs'))
   }
 
   #active(record: SnapshotRecord): ActiveSnapshot {

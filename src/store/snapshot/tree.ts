@@ -64,13 +64,23 @@ function walkFolder<Context>(
     const inner = entry && visitor.enter(entry, context)
     if (!entry || inner === undefined || !entry.stat.isDirectory()) continue
     const fd = ifThere(() => openInRoot(folder.fd, rawPath(name), O_PATH | constants.O_DIRECTORY))
-    if (fd === undefined) continue
-    try {
-      walkFolder({ fd, path: `${entry.path}/`, depth: folder.depth + 1 }, inner, visitor, options)
-    } finally {
-      closeSync(fd)
+    if (fd !== undefined) {
+      walkInner({ fd, path: `${entry.path}/`, depth: folder.depth + 1 }, inner, visitor, options)
     }
     visitor.leave?.(entry, inner)
+  }
+}
+
+function walkInner<Context>(
+  folder: Folder,
+  context: Context,
+  visitor: TreeVisitor<Context>,
+  options: WalkOptions,
+): void {
+  try {
+    walkFolder(folder, context, visitor, options)
+  } finally {
+    closeSync(folder.fd)
   }
 }
 

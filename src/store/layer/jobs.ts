@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { TarReader } from '#archive'
+import { cancelled, corrupt } from '#base'
+import type { JobContext } from '#kernel'
+import { findChanges } from './changes.ts'
+import { type LayerTree, writeLayer } from './diff.ts'
+import { layerFailure } from './failure.ts'
+import { Unpacker } from './unpack.ts'
+import type { PathChange } from './types.ts'
+
+/** A descriptor of this process (a pipe's end: the caller closes it), or a file to be opened. */
+export type Stream = { readonly fd: number } | { readonly path: string }
+
+export interface ApplyInput {
+  /** The uncompressed tar. */
+  readonly tar: Stream
+  readonly upper: string
+  /** Folders of the stack below, topmost first. */
+  readonly lowers: readonly string[]
+  /** `corrupt` where the tar's digest is another one. */
+  readonly diffId: string
+}
+
+export interface PackInput extends LayerTree {
+  readonly to: Stream
+  readonly diffId: string
+}
+
+export interface ChangesInput {
+  readonly upper: string
+  readonly lowers: readonly string[]
+}
+
+/** A tar's digest (as text) and its bytes. */
+export interface TarFacts {
+  readonly diffId: string
+  readonly size: number
+}
+
+/** Synchronous work of this room, run in a worker. */
+export const layerJobs = {
+  /** Unpacks a tar into an upper folder; digest and unpacking in one pass. What is there after a failure is to be removed. */
+  'layer.apply': (input: ApplyInput, context: JobContext): TarFacts => applyTar(input, context),
+  /** Digest and size of the tar that a tree would be packed to. */
+  'layer.diff': (tree: LayerTree, context: JobContext): TarFacts => hashTree(tree, context, () => undefined),
+  /** The tar of a tree; `corrupt` at its end where the digest is not the one recorded. */
+  'layer.pack': (input: PackInput, context: JobContext): TarFacts => packTree(input, context),
+  'layer.changes': ({ upper, lowers }: ChangesInput, context: JobContext): readonly PathChange[] =>
+    guarded(`cannot compare ${upper}`, () => findChanges(upper, lowers, context)),
+}
+
+const CHUNK = 1 << 20
+
+function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContext): TarFacts {
+  const what = `cannot apply layer ${diffId}`
+  return guarded(what, () => {
+    const fd = 'fd' in tar ? tar.fd : openSync(tar.path, 'r')
+    try {
+      using unpacker = new Unpacker(upper, lowers)
+      const facts = readThrough(fd, new TarReader(unpacker), context)
+      unpacker.finish()
+      if (facts.diffId !== diffId) throw corrupt(`${what}: its tar is ${facts.diffId}`)
+      return facts
+    } finally {
+      if ('path' in tar) closeSync(fd)
+    }
+  })
+}
+
+function readThrough(fd: number, reader: TarReader, context: JobContext): TarFacts {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  let size = 0
+  for (;;) {
+    if (context.cancelled()) throw cancelled('apply of a layer')
+    const count = readSync(fd, buffer, 0, CHUNK, null)
+    if (count === 0) break
+    const chunk = buffer.subarray(0, count)
+    hash.update(chunk)
+    reader.push(chunk)
+    size += count
+  }
+  reader.finish()
+  return { diffId: `sha256:${hash.digest('hex')}`, size }
+}
+
+function packTree({ to, diffId, ...tree }: PackInput, context: JobContext): TarFacts {
+  const fd = 'fd' in to ? to.fd : openSync(to.path, 'w', 0o600)
+  try {
+    const facts = hashTree(tree, context, (chunk) => writeAll(fd, chunk))
+    if (facts.diffId !== diffId) throw corrupt(`cannot pack layer ${diffId}: its tree gives ${facts.diffId} now`)
+    return facts
+  } finally {
+    if ('path' in to) closeSync(fd)
+  }
+}
+
+function hashTree(tree: LayerTree, context: JobContext, put: (chunk: Buffer) => void): TarFacts {
+  return guarded(`cannot make a layer of ${tree.upper}`, () => {
+    const hash = createHash('sha256')
+    let size = 0
+    const take = (chunk: Buffer): void => {
+      hash.update(chunk)
+      put(chunk)
+      size += chunk.length
+    }
+    writeLayer(tree, take, context)
+    return { diffId: `sha256:${hash.digest('hex')}`, size }
+  })
+}
+
+function writeAll(fd: number, chunk: Buffer): void {
+  for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done)
+}
+
+function guarded<T>(what: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw layerFailure(what, error)
+  }
+}

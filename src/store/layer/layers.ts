@@ -1,0 +1,146 @@
+import { TAR_RULES } from '#archive'
+import { type Bytes, createSingleFlight, isKind, shortId } from '#base'
+import { type ChainId, type Descriptor, type DiffId, chainId, parseDiffId } from '#oci'
+import type { Lease } from '#store/lease'
+import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
+import type { LayerTree } from './diff.ts'
+import type { ApplyInput, ChangesInput, TarFacts } from './jobs.ts'
+import { layerTar, packLayer } from './pack.ts'
+import { layerRecords } from './records.ts'
+import { withTar } from './tar-source.ts'
+import type { LayerChanges, LayerForm, LayerOptions, LayerRecord, Layers, PathChange } from './types.ts'
+
+/** The store's layers: blobs applied to snapshots, trees made into layers and packed when somebody needs the blob. */
+export function createLayers(options: LayerOptions): Layers {
+  return new LayerStore(options)
+}
+
+interface Unpacking {
+  readonly layer: Descriptor
+  readonly diffId: DiffId
+  readonly chain: ChainId
+  readonly parent: SealedSnapshot | undefined
+  readonly lease: Lease
+  readonly signal: AbortSignal | undefined
+}
+
+class LayerStore implements Layers {
+  readonly #options: LayerOptions
+  readonly #records
+  readonly #applying = createSingleFlight<SealedSnapshot>()
+  readonly #packing = createSingleFlight<Descriptor>()
+
+  constructor(options: LayerOptions) {
+    this.#options = options
+    this.#records = layerRecords(options.database)
+  }
+
+  async apply(...[layer, diffId, parent, lease, signal]: Parameters<Layers['apply']>): Promise<SealedSnapshot> {
+    const chain = chainId(parent?.chain, diffId)
+    // by its name first, so that no collection takes it between looking and holding
+    lease.hold({ kind: 'snapshot', id: chain }, { kind: 'blob', id: layer.digest })
+    const unpacking: Unpacking = { layer, diffId, chain, parent, lease, signal }
+    const sealed = await unlessCancelled(signal, async () => {
+      const known = await this.#options.snapshots.find(chain)
+      return known ?? this.#applying.run(chain, () => this.#unpack(unpacking))
+    })
+    lease.hold({ kind: 'snapshot', id: sealed.id })
+    if (await this.#options.content.find(layer.digest)) this.#records.addBlob(diffId, layer)
+    return sealed
+  }
+
+  async diff(
+    { upper, parent }: FrozenSnapshot,
+    _: Lease,
+    signal?: AbortSignal,
+  ): Promise<{ readonly diffId: DiffId; readonly size: number }> {
+    const { jobs, snapshots } = this.#options
+    const below = parent === undefined ? undefined : (await snapshots.get(parent)).upper
+    const facts = await jobs.run<LayerTree, TarFacts>('layer.diff', { upper, below }, signal ? { signal } : {})
+    return { diffId: parseDiffId(facts.diffId), size: facts.size }
+  }
+
+  async adopt(
+    frozen: FrozenSnapshot,
+    parent: ChainId | undefined,
+    { diffId, size }: { readonly diffId: DiffId; readonly size: number },
+  ): Promise<SealedSnapshot> {
+    const chain = chainId(parent, diffId)
+    const sealed = await this.#options.snapshots.seal(frozen, chain)
+    this.#records.add({ chain, diffId, snapshot: sealed.id, size, rules: TAR_RULES })
+    return sealed
+  }
+
+  async find(chain: ChainId): Promise<LayerRecord | undefined> {
+    return this.#records.find(chain)
+  }
+
+  async list(): Promise<readonly LayerRecord[]> {
+    return this.#records.list()
+  }
+
+  async pack(layer: LayerRecord, form: LayerForm, lease: Lease, signal?: AbortSignal): Promise<Descriptor> {
+    lease.hold({ kind: 'snapshot', id: layer.snapshot })
+    const key = `${layer.diffId} ${form}`
+    const blob = await unlessCancelled(signal, () =>
+      this.#packing.run(key, () => packLayer(this.#options, layer, { form, lease, signal })),
+    )
+    lease.hold({ kind: 'blob', id: blob.digest })
+    this.#records.addBlob(layer.diffId, blob)
+    return blob
+  }
+
+  tar(layer: LayerRecord, signal?: AbortSignal): Bytes {
+    return layerTar(this.#options, layer, signal)
+  }
+
+  async changes(upper: string, parent: SnapshotId | undefined): Promise<readonly PathChange[]> {
+    const input: ChangesInput = { upper, lowers: await this.#lowers(parent) }
+    return this.#options.jobs.run<ChangesInput, readonly PathChange[]>('layer.changes', input)
+  }
+
+  async count(chain: ChainId): Promise<LayerChanges> {
+    const known = this.#records.findChanges(chain)
+    if (known) return known
+    const sealed = await this.#options.snapshots.find(chain)
+    const counts = { added: 0, changed: 0, removed: 0 }
+    if (!sealed) return counts
+    for (const { kind } of await this.changes(sealed.upper, sealed.parent)) counts[kind] += 1
+    this.#records.saveChanges(chain, counts)
+    return counts
+  }
+
+  async #unpack({ layer, diffId, chain, parent, lease, signal }: Unpacking): Promise<SealedSnapshot> {
+    const { snapshots, jobs } = this.#options
+    const active = await snapshots.prepare(`layer ${chain} ${shortId()}`, parent?.id, lease)
+    try {
+      const to = { upper: active.upper, lowers: await this.#lowers(parent?.id), diffId }
+      const use = (tar: ApplyInput['tar']): Promise<TarFacts> =>
+        jobs.run<ApplyInput, TarFacts>('layer.apply', { tar, ...to }, signal ? { signal } : {})
+      const facts = await withTar(this.#options, layer.digest, use, signal)
+      const sealed = await snapshots.seal(await active.freeze(), chain)
+      this.#records.add({ chain, diffId, snapshot: sealed.id, size: facts.size })
+      return sealed
+    } catch (error) {
+      await snapshots.remove(active.key)
+      throw error
+    }
+  }
+
+  async #lowers(parent: SnapshotId | undefined): Promise<readonly string[]> {
+    return parent === undefined ? [] : this.#options.snapshots.lowers(parent)
+  }
+}
+
+/** So often work is begun anew that was shared with a caller who then was cancelled. */
+const MAX_RETRIES = 10
+
+async function unlessCancelled<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isKind(error, 'cancelled') || signal?.aborted === true || retries === MAX_RETRIES) throw error
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { parseChainId, parseDiffId, parseDigest } from '#oci'
+import type { ChainId, Descriptor, DiffId } from '#oci'
+import { type Database, type Row, readNumber, readText } from '#store/db'
+import { getSnapshotId } from '#store/snapshot'
+import type { LayerChanges, LayerRecord } from './types.ts'
+
+/** The tables of this room; a layer's row goes with its snapshot's. All calls are synchronous. */
+export interface LayerRecords {
+  find(chain: ChainId): LayerRecord | undefined
+  list(): readonly LayerRecord[]
+  /** Fine where it is there already. */
+  add(record: Omit<LayerRecord, 'blobs'>): void
+  addBlob(diffId: DiffId, blob: Descriptor): void
+  removeBlob(diffId: DiffId, blob: Descriptor): void
+  findChanges(chain: ChainId): LayerChanges | undefined
+  saveChanges(chain: ChainId, changes: LayerChanges): void
+}
+
+export function layerRecords(database: Database): LayerRecords {
+  const blobsOf = (diffId: string): Descriptor[] =>
+    database.all('SELECT * FROM layer_blob WHERE diff_id = ? ORDER BY digest', diffId).map(blobOf)
+  const layerOf = (row: Row): LayerRecord => ({
+    chain: parseChainId(readText(row, 'chain')),
+    diffId: parseDiffId(readText(row, 'diff_id')),
+    snapshot: getSnapshotId(String(readNumber(row, 'snapshot'))),
+    size: readNumber(row, 'size'),
+    ...(row['rules'] === null ? {} : { rules: readNumber(row, 'rules') }),
+    blobs: blobsOf(readText(row, 'diff_id')),
+  })
+  return {
+    find(chain) {
+      const row = database.get('SELECT * FROM layer WHERE chain = ?', chain)
+      return row && layerOf(row)
+    },
+    list: () => database.all('SELECT * FROM layer ORDER BY snapshot').map(layerOf),
+    add: ({ chain, diffId, snapshot, size, rules }) =>
+      void database.run(
+        'INSERT OR IGNORE INTO layer (chain, diff_id, snapshot, size, rules) VALUES (?, ?, ?, ?, ?)',
+        chain,
+        diffId,
+        snapshot,
+        size,
+        rules ?? null,
+      ),
+    addBlob: (diffId, { digest, mediaType, size }) =>
+      void database.run(
+        'INSERT OR REPLACE INTO layer_blob (diff_id, digest, media_type, size) VALUES (?, ?, ?, ?)',
+        diffId,
+        digest,
+        mediaType,
+        size,
+      ),
+    removeBlob: (diffId, { digest }) =>
+      void database.run('DELETE FROM layer_blob WHERE diff_id = ? AND digest = ?', diffId, digest),
+    findChanges(chain) {
+      const row = database.get('SELECT * FROM layer WHERE chain = ? AND added IS NOT NULL', chain)
+      return row && changesOf(row)
+    },
+    saveChanges: (chain, { added, changed, removed }) =>
+      void database.run(
+        'UPDATE layer SET added = ?, changed = ?, removed = ? WHERE chain = ?',
+        added,
+        changed,
+        removed,
+        chain,
+      ),
+  }
+}
+
+function changesOf(row: Row): LayerChanges {
+  return { added: readNumber(row, 'added'), changed: readNumber(row, 'changed'), removed: readNumber(row, 'removed') }
+}
+
+function blobOf(row: Row): Descriptor {
+  return {
+    mediaType: readText(row, 'media_type'),
+    digest: parseDigest(readText(row, 'digest')),
+    size: readNumber(row, 'size'),
+  }
+}

@@ -1,0 +1,312 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { type RawName, type TarEntry, type TarSink, componentsOfName, pathOfName, quoteName } from '#archive'
+import { errnoOf, invalid } from '#base'
+import { descriptorPath, isErrno, makeDevice, makeNode, openInRoot, setTimes, setXattr } from '#kernel'
+import { ifThere, isOverlayXattr } from '#store/snapshot'
+import { layerFailure } from './failure.ts'
+import { UnpackFolders, markOpaque } from './folders.ts'
+import { MergedFolder } from './merged.ts'
+
+const WHITEOUT_PREFIX = '.wh.'
+/** AUFS's own bookkeeping; of it only the mark of an opaque folder has a meaning in layers. */
+const AUFS_PREFIX = '.wh..wh.'
+const OPAQUE_NAME = '.wh..wh..opq'
+/** The largest id; the next one means «leave as it is» to chown. */
+const MAX_ID = 0xfffffffe
+/** As PATH_MAX: no system call could name what is longer. */
+const MAX_PATH = 4095
+
+const O_PATH_FOLDER = 0o10000000 | constants.O_DIRECTORY
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+/** Where an entry goes: an open folder and a name in it that is never followed. */
+interface Place {
+  readonly folder: number
+  readonly name: string
+  readonly at: string | Buffer
+}
+
+interface OpenFile {
+  readonly entry: TarEntry
+  readonly fd: number
+  readonly at: string | Buffer
+}
+
+/**
+ * Unpacks the entries of a layer into the upper folder of a snapshot; whiteouts (image-spec, layer.md) become those of
+ * overlayfs. Nothing outside the folder is touched: parents are looked up inside the root, the last name is never
+ * followed, hard links lead only to what is inside. Of two entries with one name the last wins. Every failure is an
+ * EngineError that names the entry. Dispose of it in any case.
+ */
+export class Unpacker implements TarSink, Disposable {
+  readonly #folders: UnpackFolders
+  readonly #lowers: readonly string[]
+  /** Folders' times, set at the end: what is unpacked into them changes them. */
+  readonly #times = new Map<string, bigint>()
+  #file: OpenFile | undefined
+  #entry: TarEntry | undefined
+  #rootIsOpaque = false
+  readonly #rootLength: number
+
+  constructor(upper: string, lowers: readonly string[]) {
+    this.#lowers = lowers
+    this.#folders = new UnpackFolders(upper, lowers)
+    this.#rootLength = readlinkSync(descriptorPath(this.#folders.root), { encoding: 'latin1' }).length
+  }
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry
+    this.#guard(() => this.#unpack(entry))
+  }
+
+  body(chunk: Buffer, offset: number): void {
+    const file = this.#file
+    if (!file) return
+    this.#guard(() => {
+      for (let done = 0; done < chunk.length;) {
+        done += writeSync(file.fd, chunk, done, chunk.length - done, offset + done)
+      }
+    })
+  }
+
+  end(): void {
+    const file = this.#file
+    if (!file) return
+    this.#guard(() => this.#closeFile(file))
+  }
+
+  /** After the last entry. */
+  finish(): void {
+    this.#guard(() => {
+      if (this.#rootIsOpaque) this.#hideLowerRoot()
+      for (const [path, mtime] of this.#times) this.#setFolderTime(path, mtime)
+    })
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file) closeSync(this.#file.fd)
+    this.#file = undefined
+    this.#folders[Symbol.dispose]()
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      throw layerFailure(`cannot unpack entry ${quoteName(this.#entry?.path ?? '')}`, error)
+    }
+  }
+
+  #unpack(entry: TarEntry): void {
+    this.#folders.settle()
+    if (entry.path.length > MAX_PATH) throw invalid(`entry ${quoteName(entry.path)} has a name that is too long`)
+    if (entry.uid > MAX_ID || entry.gid > MAX_ID)
+      throw invalid(`entry ${quoteName(entry.path)} has an impossible owner`)
+    const components = componentsOfName(entry.path)
+    const name = components.at(-1)
+    if (components.slice(0, -1).some((part) => part.startsWith(WHITEOUT_PREFIX))) {
+      if (components.some((part) => part.startsWith(AUFS_PREFIX))) return
+      throw invalid(`entry ${quoteName(entry.path)} is in a folder named like a whiteout`)
+    }
+    if (name === undefined) this.#unpackRoot(entry)
+    else if (name.startsWith(WHITEOUT_PREFIX)) this.#unpackWhiteout(components, name)
+    else this.#make(entry, this.#place(components, name))
+  }
+
+  #place(components: readonly string[], name: string): Place {
+    const folder = this.#folders.get(components.slice(0, -1))
+    return { folder, name, at: pathOfName(`${descriptorPath(folder)}/${name}`) }
+  }
+
+  #unpackRoot(entry: TarEntry): void {
+    if (entry.kind !== 'directory') throw invalid(`entry ${quoteName(entry.path)} would replace the root`)
+    this.#setFolder(entry, `${descriptorPath(this.#folders.root)}/.`, this.#folders.root, '.')
+  }
+
+  #unpackWhiteout(components: readonly string[], name: string): void {
+    if (name === OPAQUE_NAME) {
+      const folder = this.#folders.get(components.slice(0, -1))
+      if (folder === this.#folders.root) this.#rootIsOpaque = true
+      else markOpaque(`${descriptorPath(folder)}/.`)
+      return
+    }
+    if (name.startsWith(AUFS_PREFIX)) return
+    const hidden = name.slice(WHITEOUT_PREFIX.length)
+    if (hidden === '' || hidden === '.' || hidden === '..') throw invalid(`whiteout ${quoteName(name)} names nothing`)
+    const { at } = this.#place(components, hidden)
+    this.#create(at, () => makeNode(at, constants.S_IFCHR, 0))
+  }
+
+  #make(entry: TarEntry, place: Place): void {
+    const { at } = place
+    switch (entry.kind) {
+      case 'directory':
+        this.#makeFolder(at)
+        this.#setFolder(entry, at, place.folder, place.name)
+        break
+      case 'file':
+        this.#file = { entry, at, fd: this.#create(at, () => openSync(at, NEW_FILE, 0o600)) }
+        break
+      case 'hardlink':
+        this.#makeHardLink(entry, at)
+        break
+      case 'symlink':
+        this.#create(at, () => symlinkSync(pathOfName(entry.link), at))
+        setOwner(entry, at)
+        setTimes(at, entry.mtime, entry.mtime)
+        break
+      case 'character':
+      case 'block':
+      case 'fifo':
+        this.#makeNode(entry, at, entry.kind)
+        break
+    }
+  }
+
+  #makeNode(entry: TarEntry, at: string | Buffer, kind: keyof typeof NODE_TYPES): void {
+    this.#create(at, () => makeNode(at, NODE_TYPES[kind], deviceOf(entry)))
+    setOwner(entry, at)
+    setTimes(at, entry.mtime, entry.mtime)
+  }
+
+  #makeHardLink(entry: TarEntry, at: string | Buffer): void {
+    const target = this.#findTarget(entry.link)
+    const stat = target && ifThere(() => lstatSync(target))
+    if (!target || !stat || stat.isDirectory()) {
+      throw invalid(
+        `hard link ${quoteName(entry.path)} leads to ${quoteName(entry.link)}, which is no file of this layer`,
+      )
+    }
+    const here = ifThere(() => lstatSync(at))
+    if (here?.ino === stat.ino) return
+    this.#create(at, () => linkSync(target, at))
+  }
+
+  #findTarget(link: RawName): string | Buffer | undefined {
+    const components = componentsOfName(link)
+    const name = components.at(-1)
+    const folder = this.#folders.find(components.slice(0, -1))
+    return name === undefined || folder === undefined ? undefined : pathOfName(`${descriptorPath(folder)}/${name}`)
+  }
+
+  /** Makes something new; what the same layer put there before goes first. */
+  #create<T>(at: string | Buffer, make: () => T): T {
+    try {
+      return make()
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    this.#remove(at)
+    return make()
+  }
+
+  #remove(at: string | Buffer): void {
+    const stat = lstatSync(at)
+    if (stat.isDirectory() || stat.isSymbolicLink()) this.#folders.forget()
+    if (stat.isDirectory()) rmSync(at, { recursive: true })
+    else unlinkSync(at)
+  }
+
+  #makeFolder(at: string | Buffer): void {
+    try {
+      mkdirSync(at, 0o700)
+      return
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    if (lstatSync(at).isDirectory()) return
+    this.#remove(at)
+    mkdirSync(at, 0o700)
+    // what was there hid the lower folder, and so must what replaces it
+    markOpaque(at)
+  }
+
+  #setFolder(entry: TarEntry, at: string | Buffer, folder: number, name: string): void {
+    setOwner(entry, at)
+    this.#times.set(`${this.#realPath(folder)}/${name}`, entry.mtime)
+  }
+
+  /** From the root, links resolved: folders' times are set by it at the end, again inside the root. */
+  #realPath(folder: number): string {
+    if (folder === this.#folders.root) return ''
+    return readlinkSync(descriptorPath(folder), { encoding: 'latin1' }).slice(this.#rootLength)
+  }
+
+  #setFolderTime(path: string, mtime: bigint): void {
+    const fd = ifThere(() => openInRoot(this.#folders.root, pathOfName(path), O_PATH_FOLDER))
+    if (fd === undefined) return
+    try {
+      setTimes(`${descriptorPath(fd)}/.`, mtime, mtime)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** An opaque root: overlayfs has no such thing, so each name of the lowers that is not here gets a whiteout. */
+  #hideLowerRoot(): void {
+    if (this.#lowers.length === 0) return
+    using below = MergedFolder.open(this.#lowers)
+    for (const name of below.names()) {
+      const at = pathOfName(`${descriptorPath(this.#folders.root)}/${name}`)
+      const here = ifThere(() => lstatSync(at))
+      if (!here) makeNode(at, constants.S_IFCHR, 0)
+      else if (here.isDirectory()) markOpaque(at)
+    }
+  }
+
+  #closeFile({ entry, fd, at }: OpenFile): void {
+    if (entry.sparse) ftruncateSync(fd, entry.size)
+    fchownSync(fd, entry.uid, entry.gid)
+    // chown takes the setuid bits and capabilities away, so they come after it
+    fchmodSync(fd, entry.mode)
+    setXattrs(entry, at)
+    this.#file = undefined
+    closeSync(fd)
+    setTimes(at, entry.mtime, entry.mtime)
+  }
+}
+
+/** Owner, mode and xattrs of an entry that is no file. */
+function setOwner(entry: TarEntry, at: string | Buffer): void {
+  lchownSync(at, entry.uid, entry.gid)
+  if (entry.kind !== 'symlink') chmodSync(at, entry.mode)
+  setXattrs(entry, at)
+}
+
+/** Overlay's own attributes of a made-up layer are left out: they would change what the mount shows. */
+function setXattrs(entry: TarEntry, at: string | Buffer): void {
+  for (const [name, value] of entry.xattrs) {
+    if (isOverlayXattr(name)) continue
+    try {
+      setXattr(at, name, value)
+    } catch (error) {
+      // neither this file system nor, for user.*, this kind of entry has such attributes: other engines go on too
+      const isUser = name.startsWith('user.') && entry.kind !== 'file' && entry.kind !== 'directory'
+      if (!isErrno(error, 'EOPNOTSUPP') && !(isUser && isErrno(error, 'EPERM'))) throw error
+    }
+  }
+}
+
+const NODE_TYPES = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const
+
+function deviceOf({ path, major, minor }: TarEntry): number {
+  if (major > 0xfff || minor > 0xfffff) throw invalid(`entry ${quoteName(path)} has an impossible device number`)
+  return makeDevice(major, minor)
+}
