@@ -26,7 +26,8 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions {
   const execRoot = absolute('--exec-root', values['exec-root'] ?? '/run/mica')
   const level = values.debug ? 'debug' : (values['log-level'] ?? 'info')
   const logLevel = LEVELS.find((known) => known === level)
-  if (logLevel === undefined) throw invalid(`cannot start the daemon: --log-level ${level} is none of ${LEVELS.join(', ')}`)
+  if (logLevel === undefined)
+    throw invalid(`cannot start the daemon: --log-level ${level} is none of ${LEVELS.join(', ')}`)
   return {
     dataRoot: absolute('--data-root', values['data-root'] ?? '/var/lib/mica'),
     execRoot,
@@ -62,18 +63,22 @@ function parse(args: readonly string[]) {
       },
     })
   } catch (error) {
-    throw invalid(`cannot start the daemon: ${messageOf(error).split('\n')[0]?.split('. To ')[0] ?? ''}`, { cause: error })
+    throw invalid(`cannot start the daemon: ${messageOf(error).split('\n')[0]?.split('. To ')[0] ?? ''}`, {
+      cause: error,
+    })
   }
 }
 
 function actionOf(positionals: readonly string[]): DaemonOptions['action'] {
   const [word, ...more] = positionals
-  if (more.length === 0 && (word === undefined || word === 'run' || word === 'stop' || word === 'doctor')) return word ?? 'run'
+  if (more.length === 0 && (word === undefined || word === 'run' || word === 'stop' || word === 'doctor'))
+    return word ?? 'run'
   throw invalid(`cannot start the daemon: unexpected argument ${positionals.join(' ')}`)
 }
 
 function absolute(flag: string, path: string): string {
-  if (!path.startsWith('/') || path.includes('\0')) throw invalid(`cannot start the daemon: ${flag} ${path} is not an absolute path`)
+  if (!path.startsWith('/') || path.includes('\0'))
+    throw invalid(`cannot start the daemon: ${flag} ${path} is not an absolute path`)
   return path.length > 1 ? path.replace(/\/+$/, '') : path
 }
 
@@ -82,7 +87,9 @@ function checkHost(host: string): string {
   if (/^unix:\/\/\/.+/.test(host)) return host
   if (/^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(host)) return host
   if (host.startsWith('tcp://'))
-    throw invalid(`cannot listen on ${host}: only loopback addresses are served without TLS; use tcp://127.0.0.1:PORT or a unix socket`)
+    throw invalid(
+      `cannot listen on ${host}: only loopback addresses are served without TLS; use tcp://127.0.0.1:PORT or a unix socket`,
+    )
   throw invalid(`cannot listen on ${host}: give unix:///path.sock or tcp://127.0.0.1:PORT`)
 }
 

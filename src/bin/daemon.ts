@@ -24,7 +24,8 @@ async function main(): Promise<void> {
 
 /** Executes itself inside the daemon's own mount namespace; the pid stays. */
 function enterNamespace(options: DaemonOptions): void {
-  if (process.geteuid?.() !== 0) throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
+  if (process.geteuid?.() !== 0)
+    throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
   mkdirSync(options.execRoot, { recursive: true, mode: 0o711 })
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
   enterOwnNamespace(options.execRoot, [...process.execArgv, ...process.argv.slice(1)], process.env)
@@ -46,9 +47,13 @@ async function serve(options: DaemonOptions): Promise<void> {
   process.stdout.write(`mica: accepting calls on ${options.hosts.join(', ')}\n`)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
     process.once(signal, () => {
-      close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) => log.error('cannot close the engine', { error: messageOf(error) }))
+      close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) =>
+        log.error('cannot close the engine', { error: messageOf(error) }),
+      )
     })
-  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) }))
+  process.on('unhandledRejection', (error) =>
+    log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) }),
+  )
 }
 
 interface Closing {
@@ -89,7 +94,9 @@ function workerEntry(): URL {
 
 async function printDiagnosis(options: DaemonOptions): Promise<void> {
   const findings = await diagnose(configOf(options))
-  process.stdout.write(options.json ? `${JSON.stringify(findings)}\n` : findings.map((finding) => `${lineOf(finding)}\n`).join(''))
+  process.stdout.write(
+    options.json ? `${JSON.stringify(findings)}\n` : findings.map((finding) => `${lineOf(finding)}\n`).join(''),
+  )
   if (findings.some((finding) => finding.essential && !finding.ok)) process.exitCode = 1
 }
 
@@ -108,7 +115,8 @@ async function stopDaemon(options: DaemonOptions): Promise<void> {
   process.kill(pid, options.all ? 'SIGUSR2' : 'SIGTERM')
   const end = Date.now() + STOP_PATIENCE
   while (isMicaDaemon(pid)) {
-    if (Date.now() > end) throw new Error(`cannot stop the daemon with pid ${pid}: it did not end within ${STOP_PATIENCE / 1000} s`)
+    if (Date.now() > end)
+      throw new Error(`cannot stop the daemon with pid ${pid}: it did not end within ${STOP_PATIENCE / 1000} s`)
     await sleep(20)
   }
 }
@@ -134,4 +142,3 @@ main().catch((error: unknown) => {
   process.stderr.write(`mica: ${messageOf(error)}\n`)
   process.exit(isKind(error, 'invalid') ? 125 : 1)
 })
-

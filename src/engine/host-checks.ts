@@ -47,7 +47,13 @@ function checkUser(): Finding {
   const root = process.geteuid?.() === 0
   return root
     ? { name: 'user', ok: true, essential: true, text: 'root' }
-    : { name: 'user', ok: false, essential: true, text: 'not root: mica cannot run without root yet', cure: 'start it as root, or with sudo' }
+    : {
+        name: 'user',
+        ok: false,
+        essential: true,
+        text: 'not root: mica cannot run without root yet',
+        cure: 'start it as root, or with sudo',
+      }
 }
 
 function checkKernel(): Finding {
@@ -62,12 +68,19 @@ async function checkOverlay(): Promise<Finding> {
   const known = (await readFile('/proc/filesystems', 'utf8')).split('\n').some((line) => line.endsWith('\toverlay'))
   return known
     ? { name: 'overlayfs', ok: true, essential: true, text: 'the kernel has it' }
-    : { name: 'overlayfs', ok: false, essential: true, text: 'the kernel does not offer overlay', cure: 'modprobe overlay' }
+    : {
+        name: 'overlayfs',
+        ok: false,
+        essential: true,
+        text: 'the kernel does not offer overlay',
+        cure: 'modprobe overlay',
+      }
 }
 
 function checkCgroups(): Finding {
   const mode = cgroupMode()
-  const text = mode === 'hybrid' ? 'hybrid: version 1 controllers with a version 2 tree beside them' : `version ${mode.slice(1)}`
+  const text =
+    mode === 'hybrid' ? 'hybrid: version 1 controllers with a version 2 tree beside them' : `version ${mode.slice(1)}`
   return { name: 'cgroups', ok: true, essential: true, text }
 }
 
@@ -76,7 +89,13 @@ async function checkNamespaces(): Promise<Finding> {
   const missing = ['mnt', 'pid', 'net', 'ipc', 'uts'].filter((name) => !there.has(name))
   return missing.length === 0
     ? { name: 'namespaces', ok: true, essential: true, text: 'mount, pid, network, ipc, uts' }
-    : { name: 'namespaces', ok: false, essential: true, text: `missing: ${missing.join(', ')}`, cure: 'a kernel built with these namespaces is needed' }
+    : {
+        name: 'namespaces',
+        ok: false,
+        essential: true,
+        text: `missing: ${missing.join(', ')}`,
+        cure: 'a kernel built with these namespaces is needed',
+      }
 }
 
 function checkCapabilities(): readonly Finding[] {
@@ -85,9 +104,24 @@ function checkCapabilities(): readonly Finding[] {
   const needed: Finding =
     missing.length === 0
       ? { name: 'capabilities', ok: true, essential: true, text: 'all that are needed' }
-      : { name: 'capabilities', ok: false, essential: true, text: `missing: ${missing.join(', ')}`, cure: 'run mica with these capabilities (a privileged container, or the host itself)' }
+      : {
+          name: 'capabilities',
+          ok: false,
+          essential: true,
+          text: `missing: ${missing.join(', ')}`,
+          cure: 'run mica with these capabilities (a privileged container, or the host itself)',
+        }
   const lost = Object.entries(OPTIONAL_CAPABILITIES).filter(([name]) => !held.has(name))
-  return [needed, ...lost.map(([name, text]): Finding => ({ name: 'capabilities', ok: false, essential: false, text: `without ${name} ${text}`, cure: `give mica ${name} where that matters` }))]
+  return [
+    needed,
+    ...lost.map(([name, text]): Finding => ({
+      name: 'capabilities',
+      ok: false,
+      essential: false,
+      text: `without ${name} ${text}`,
+      cure: `give mica ${name} where that matters`,
+    })),
+  ]
 }
 
 async function checkCompressor(path: string): Promise<Finding> {
@@ -95,7 +129,13 @@ async function checkCompressor(path: string): Promise<Finding> {
     const found = await ifExists(readFile(`${folder}/igzip`).then(() => `${folder}/igzip`))
     if (found !== undefined) return { name: 'compressor', ok: true, essential: false, text: found }
   }
-  return { name: 'compressor', ok: false, essential: false, text: 'igzip is not there: gzip is done by Node, about four times slower', cure: 'apt-get install isal' }
+  return {
+    name: 'compressor',
+    ok: false,
+    essential: false,
+    text: 'igzip is not there: gzip is done by Node, about four times slower',
+    cure: 'apt-get install isal',
+  }
 }
 
 async function checkDisk(dataRoot: string): Promise<Finding> {

@@ -41,7 +41,8 @@ export function createImageService(parts: ImageServiceParts): ImageService {
 }
 
 async function sceneOf(parts: ImageServiceParts): Promise<RemovalScene> {
-  const chainsOf = async (id: ImageId): Promise<readonly ChainId[]> => chainIds((await parts.images.open(id)).config.rootfs.diff_ids)
+  const chainsOf = async (id: ImageId): Promise<readonly ChainId[]> =>
+    chainIds((await parts.images.open(id)).config.rootfs.diff_ids)
   return { images: parts.images, all: await parts.images.list(), containers: await parts.containers.list(), chainsOf }
 }
 
@@ -69,7 +70,8 @@ async function takeSurvey(parts: ImageServiceParts, opened: readonly Image[]): P
   for (const image of opened)
     for (const chain of chainIds(image.config.rootfs.diff_ids)) owners.set(chain, (owners.get(chain) ?? 0) + 1)
   const users = new Map<ImageId, number>()
-  for (const container of await parts.containers.list()) users.set(container.image, (users.get(container.image) ?? 0) + 1)
+  for (const container of await parts.containers.list())
+    users.set(container.image, (users.get(container.image) ?? 0) + 1)
   return { sizes, owners, users }
 }
 
@@ -96,7 +98,12 @@ async function history(parts: ImageServiceParts, image: Image): Promise<readonly
     const chain = entry.empty_layer ? undefined : chains[layer++]
     const owner = known.find((candidate) => candidate.config.history.length === index + 1)
     const size = chain === undefined ? 0 : (sizes.get(chain) ?? 0)
-    return { entry, size, ...(owner && { image: owner.id }), tags: owner ? owner.names.map((name) => familiarReference(name)) : [] }
+    return {
+      entry,
+      size,
+      ...(owner && { image: owner.id }),
+      tags: owner ? owner.names.map((name) => familiarReference(name)) : [],
+    }
   })
   return rows.toReversed()
 }
@@ -134,4 +141,3 @@ async function removeQuietly(parts: ImageServiceParts, record: ImageRecord): Pro
   if (scene.all.some((image) => image.parent === record.id)) return []
   return await removeImage(scene, record.id, { force: true, prune: true })
 }
-

@@ -17,11 +17,16 @@ export interface LayersViewParts {
 /** The layers of an image, or of a container's image with its writable layer on top, bottom first. */
 export async function viewLayers(parts: LayersViewParts, name: string): Promise<LayersView> {
   const container = await findContainer(parts.containers, name)
-  const image = container ? await parts.images.open(container.image) : await parts.images.open((await parts.images.resolve(name)).id)
+  const image = container
+    ? await parts.images.open(container.image)
+    : await parts.images.open((await parts.images.resolve(name)).id)
   const layers = await layersOf(parts, image)
   const view: LayersView = { image: image.id, layers, kernel: release() }
   if (!container) return view
-  const [usage, changes] = await Promise.all([parts.containers.usage(container.id), parts.containers.changes(container.id)])
+  const [usage, changes] = await Promise.all([
+    parts.containers.usage(container.id),
+    parts.containers.changes(container.id),
+  ])
   return { ...view, writable: { container: container.name, size: usage.size, changes: countChanges(changes) } }
 }
 

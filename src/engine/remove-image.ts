@@ -30,12 +30,18 @@ export async function removeImage(
   options: RemovalOptions,
 ): Promise<readonly RemovedImage[]> {
   const record = await scene.images.resolve(name)
-  return namesAnId(name, record) ? await removeById(scene, record, options) : await removeByName(scene, record, name, options)
+  return namesAnId(name, record)
+    ? await removeById(scene, record, options)
+    : await removeByName(scene, record, name, options)
 }
 
 function namesAnId(name: string, record: ImageRecord): boolean {
   const bare = name.replace(/^sha256:/, '')
-  return /^[0-9a-f]+$/.test(bare) && record.id.startsWith(`sha256:${bare}`) && !record.names.some((known) => familiarReference(known) === `${name}:latest`)
+  return (
+    /^[0-9a-f]+$/.test(bare) &&
+    record.id.startsWith(`sha256:${bare}`) &&
+    !record.names.some((known) => familiarReference(known) === `${name}:latest`)
+  )
 }
 
 async function removeByName(
@@ -57,12 +63,18 @@ async function removeByName(
   return [...removed, ...(await deleteRecord(scene, record, options))]
 }
 
-async function removeById(scene: RemovalScene, record: ImageRecord, options: RemovalOptions): Promise<readonly RemovedImage[]> {
+async function removeById(
+  scene: RemovalScene,
+  record: ImageRecord,
+  options: RemovalOptions,
+): Promise<readonly RemovedImage[]> {
   const repositories = new Set(record.names.map((name) => `${name.domain}/${name.path}`))
   const found = findConflict(scene, record, options)
   if (found !== undefined) throw found
   if (repositories.size > 1 && !options.force)
-    throw conflict(`conflict: unable to delete ${abbreviate(record.id)} (must be forced) - image is referenced in multiple repositories`)
+    throw conflict(
+      `conflict: unable to delete ${abbreviate(record.id)} (must be forced) - image is referenced in multiple repositories`,
+    )
   const removed: RemovedImage[] = []
   for (const name of record.names) {
     await scene.images.untag(name)
@@ -86,12 +98,16 @@ function findConflict(scene: RemovalScene, record: ImageRecord, options: Removal
   const users = scene.containers.filter((container) => container.image === record.id)
   const running = users.find((container) => isAlive(container))
   if (running)
-    return conflict(`conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${abbreviate(running.id)}`)
+    return conflict(
+      `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${abbreviate(running.id)}`,
+    )
   if (scene.all.some((image) => image.parent === record.id))
     return conflict(`conflict: unable to delete ${id} (cannot be forced) - image has dependent child images`)
   const stopped = users[0]
   if (stopped && !options.force)
-    return conflict(`conflict: unable to delete ${id} (must be forced) - image is being used by stopped container ${abbreviate(stopped.id)}`)
+    return conflict(
+      `conflict: unable to delete ${id} (must be forced) - image is being used by stopped container ${abbreviate(stopped.id)}`,
+    )
   return undefined
 }
 
@@ -99,15 +115,28 @@ export function isAlive(container: ContainerRecord): boolean {
   return container.state === 'running' || container.state === 'paused' || container.state === 'restarting'
 }
 
-async function deleteRecord(scene: RemovalScene, record: ImageRecord, options: RemovalOptions): Promise<readonly RemovedImage[]> {
+async function deleteRecord(
+  scene: RemovalScene,
+  record: ImageRecord,
+  options: RemovalOptions,
+): Promise<readonly RemovedImage[]> {
   const left = scene.all.filter((image) => image.id !== record.id)
   const kept = new Set((await Promise.all(left.map((image) => scene.chainsOf(image.id)))).flat())
   const chains = await scene.chainsOf(record.id)
   await scene.images.remove(record.id)
-  const removed: RemovedImage[] = [{ deleted: record.id }, ...chains.toReversed().flatMap((chain) => (kept.has(chain) ? [] : [{ deleted: chain }]))]
+  const removed: RemovedImage[] = [
+    { deleted: record.id },
+    ...chains.toReversed().flatMap((chain) => (kept.has(chain) ? [] : [{ deleted: chain }])),
+  ]
   const parent = left.find((image) => image.id === record.parent)
   const scenery = { ...scene, all: left }
-  if (!options.prune || !parent || parent.names.length > 0 || findConflict(scenery, parent, { force: false, prune: true })) return removed
+  if (
+    !options.prune ||
+    !parent ||
+    parent.names.length > 0 ||
+    findConflict(scenery, parent, { force: false, prune: true })
+  )
+    return removed
   return [...removed, ...(await deleteRecord(scenery, parent, options))]
 }
 
