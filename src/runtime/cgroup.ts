@@ -1,15 +1,34 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '#base'
-import { type CgroupMode, killProcess, mountTable, unmount } from '#kernel'
+import {
+  attachMount,
+  type CgroupMode,
+  cloneMount,
+  closeDescriptor,
+  killProcess,
+  mountTable,
+  moveMount,
+  unmount,
+} from '#kernel'
 
 const ROOT = '/sys/fs/cgroup'
 const UNIFIED = `${ROOT}/unified`
 const SIGKILL = 9
+const PARENT = '/mica'
 
 /** The control group of a container, below each controller. */
 export function cgroupOf(id: string): string {
-  return `/mica/${id}`
+  return `${PARENT}/${id}`
 }
 
 /** The freezer of one container, written directly: no process is started for a pause. */
@@ -86,20 +105,50 @@ export function removeCgroup(cgroupPath: string): void {
   }
 }
 
+/** Removes the folders that all our control groups lie in, where nothing is in them any more. */
+export function removeCgroupParents(): void {
+  for (const folder of cgroupFolders(PARENT)) {
+    try {
+      rmdirSync(folder)
+    } catch (error) {
+      if (!['EBUSY', 'ENOENT', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error
+    }
+  }
+}
+
 function cgroupFolders(cgroupPath: string): readonly string[] {
   const roots = [ROOT, ...readdirSync(ROOT).map((name) => join(ROOT, name))]
   return roots.map((root) => join(root, cgroupPath)).filter((folder) => existsSync(join(folder, 'cgroup.procs')))
 }
 
 /**
- * Takes the v2 tree of a hybrid machine out of the daemon's own mount namespace, where it hinders crun before 1.9.
+ * Takes the v2 tree of a hybrid machine out of the daemon's own mount namespace, where it hinders crun before 1.9. The folder
+ * it lay on goes too, else crun would make plain files there: a folder with the v1 controllers alone is put over all.
  * Never called in the host's namespace.
  */
-export async function prepareCgroupView(): Promise<void> {
-  if (mountTable().some((entry) => entry.target === UNIFIED && entry.type === 'cgroup2')) await unmount(UNIFIED)
+export async function prepareCgroupView(scratch: string): Promise<void> {
+  mkdirSync(scratch, { recursive: true })
+  attachMount({ type: 'tmpfs', source: 'cgroup', options: ['mode=755', 'nosuid', 'nodev', 'noexec'] }, scratch)
+  for (const entry of readdirSync(ROOT, { withFileTypes: true })) {
+    const [from, to] = [join(ROOT, entry.name), join(scratch, entry.name)]
+    if (entry.isSymbolicLink()) symlinkSync(readlinkSync(from), to)
+    else if (entry.isDirectory() && from !== UNIFIED) {
+      mkdirSync(to)
+      attachMount({ type: 'bind', source: from, options: ['bind'] }, to)
+    }
+  }
+  await unmount(UNIFIED)
+  const view = cloneMount(scratch, { recursive: true })
+  try {
+    moveMount(view, ROOT)
+  } finally {
+    closeDescriptor(view)
+  }
+  await unmount(scratch, { detach: true })
+  rmdirSync(scratch)
 }
 
-/** True where a v2 tree lies beside v1 controllers. */
+/** True where a v2 tree is seen beside v1 controllers. */
 export function hasUnifiedTree(): boolean {
-  return mountTable().some((entry) => entry.target === UNIFIED && entry.type === 'cgroup2')
+  return existsSync(join(UNIFIED, 'cgroup.procs')) && mountTable().some((entry) => entry.target === UNIFIED)
 }

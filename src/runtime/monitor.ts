@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { sleep } from '#base'
@@ -38,6 +38,8 @@ export async function startMonitor(request: MonitorRequest): Promise<MonitorAnsw
       stdio: ['ignore', 'ignore', log, 'pipe'],
       session: true,
     })
+    // With --sync conmon writes no pid file of its own.
+    writeFileSync(request.bundle.monitorPidFile, String(child.pid))
     const answer = await readAnswer(child.pipes.get(3))
     return (
       parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || 'conmon ended without an answer' }
@@ -59,7 +61,6 @@ function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorR
     `--runtime-arg=--root=${folders.state}`,
     `--bundle=${bundle.folder}`,
     `--container-pidfile=${bundle.pidFile}`,
-    `--conmon-pidfile=${bundle.monitorPidFile}`,
     `--log-path=k8s-file:${stdio.logPath}`,
     `--exit-dir=${folders.exits}`,
     ...(terminal ? ['--terminal'] : []),

@@ -34,7 +34,7 @@ export async function findRuntime(search: ProgramSearch): Promise<RuntimeProgram
   const hidden = search.ownMountNamespace && hasUnifiedTree()
   const crun = findProgram(search.path, 'crun')
   if (crun !== undefined) {
-    if (hidden) await prepareCgroupView()
+    if (hidden) await prepareCgroupView(join(search.execRoot, 'cgroup'))
     const failure = await probe(crun, search.execRoot)
     const how = hidden ? 'starts with the cgroup v2 tree hidden from it' : 'starts'
     if (failure === undefined) return { name: 'crun', file: crun, version: await versionOf(crun), reason: how }
@@ -60,7 +60,7 @@ async function probe(program: string, execRoot: string): Promise<string | undefi
   const folder = mkdtempSync(join(execRoot, 'probe-'))
   const id = `${PROBE_ID}-${process.pid}`
   try {
-    mkdirSync(join(folder, 'root'))
+    for (const name of ['dev', 'proc', 'sys']) mkdirSync(join(folder, 'root', name), { recursive: true })
     writeFileSync(join(folder, 'config.json'), JSON.stringify(probeSpec(folder, id)))
     const args = ['--root', join(folder, 'state'), 'run', '--bundle', folder, id]
     const { status, stderr } = await runProcess(program, args, { limit: 1 << 16 })

@@ -5,7 +5,7 @@ import { cgroupMode, killProcess, processExited, runProcess } from '#kernel'
 import type { ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
-import { cgroupOf, createFreezer, isInCgroup, removeCgroup } from './cgroup.ts'
+import { cgroupOf, createFreezer, isInCgroup, removeCgroup, removeCgroupParents } from './cgroup.ts'
 import type { Freezer } from './cgroup.ts'
 import { startError } from './command-error.ts'
 import { hostDevices } from './device.ts'
@@ -178,6 +178,7 @@ class ProgramRuntime implements Runtime {
 
   [Symbol.dispose](): void {
     this.#exits[Symbol.dispose]()
+    removeCgroupParents()
   }
 
   #bundle(id: string): Bundle {
