@@ -38,7 +38,7 @@ export interface NetworksOptions {
 /** The three predefined networks. The bridge itself is made with the first container on it. Throws `conflict` for an impossible `bip`. */
 export function openNetworks(options: NetworksOptions): Networks {
   const names = bridgeNames(options.execRoot)
-  const records = createRecords({ db: options.db, clock: options.clock, mtu: outwardMtu })
+  const records = createRecords({ db: options.db, clock: options.clock, mtu: outwardMtu() })
   const networks = new HostNetworks(options, { records, names, firewall: createFirewall(names) })
   networks.prepare()
   return networks

@@ -31,10 +31,10 @@ export interface NetworkRecords {
 export function createRecords(options: {
   readonly db: Database
   readonly clock: Clock
-  readonly mtu: () => number
+  readonly mtu: number
 }): NetworkRecords {
   const { db, clock } = options
-  const network = (row: Row): NetworkRecord => readNetwork(row, options.mtu())
+  const network = (row: Row): NetworkRecord => readNetwork(row, options.mtu)
   const list = (): readonly NetworkRecord[] => db.all('SELECT * FROM network_network ORDER BY name').map(network)
   const endpoints = (where: string, ...parameters: readonly string[]): readonly EndpointRecord[] =>
     db.all(`${ENDPOINTS} ${where}`, ...parameters).map(readEndpoint)
