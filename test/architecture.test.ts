@@ -34,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   container: ['base', 'kernel', 'event', 'oci', 'archive', ...STORE, 'runtime', 'network', 'volume'],
   builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer'],
   engine: [...GROUND, ...STORE, ...MOVING, ...RUNNING, 'builder'],
+  // Types of containers, networks, volumes and builds come through the engine's door.
   api: ['base', 'event', 'oci', 'wire', 'engine'],
   buildkit: ['base', 'wire', 'engine'],
   client: ['base', 'wire'],

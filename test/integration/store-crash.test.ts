@@ -1,6 +1,7 @@
 import { hexOf, parseDigest } from '#oci'
 import { isSoak } from '#test/environment'
 import { filesBelow, watchLeftovers } from '#test/leftovers'
+import { ownMountNamespace } from '#test/mount-namespace'
 import { openSmallStore, verifyKept } from '#test/store-writer'
 import { temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
@@ -8,6 +9,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
+
+ownMountNamespace({ network: true })
 
 const ROUNDS = isSoak() ? 200 : 10
 const WRITER = join(import.meta.dirname, '..', 'support', 'store-writer.ts')

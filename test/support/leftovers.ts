@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -14,7 +15,8 @@ const PATIENCE = 5000
 
 /**
  * Looks now and compares later. Processes count where their command line, environment or mounts name one of the
- * `folders`; mounts, interfaces, named namespaces, firewall tables and control groups count where they are new.
+ * `folders`; mounts, interfaces, named namespaces, firewall tables and empty control groups count where they are new
+ * and not another engine's.
  */
 export function watchLeftovers(...folders: readonly string[]): Leftovers {
   const before = new Set(look(folders))
@@ -37,14 +39,31 @@ export function filesBelow(folder: string): readonly string[] {
 }
 
 function look(folders: readonly string[]): readonly string[] {
+  const ours = folders.map((folder) => markOf(join(folder, 'run')))
   return [
     ...mounts().map((line) => `mount ${line}`),
     ...processesOf(folders),
-    ...names('/sys/class/net').map((name) => `interface ${name}`),
+    ...names('/sys/class/net')
+      .filter((name) => !isForeign(name, ours))
+      .map((name) => `interface ${name}`),
     ...names('/run/netns').map((name) => `network namespace ${name}`),
-    ...tables().map((line) => `firewall ${line}`),
-    ...controlGroups().map((path) => `control group ${path}`),
+    ...tables()
+      .filter((line) => !isForeign(line, ours))
+      .map((line) => `firewall ${line}`),
+    ...emptyControlGroups().map((path) => `control group ${path}`),
   ]
+}
+
+/** What a daemon with that exec root has in the names of its bridge and its firewall table. */
+function markOf(execRoot: string): string {
+  return createHash('sha256').update(execRoot).digest('hex').slice(0, 8)
+}
+
+/** Other engines and other daemons may run beside the test, and come and go as they like. */
+function isForeign(name: string, ours: readonly string[]): boolean {
+  if (/^(docker\d|br-|cni|podman)/.test(name) || /^veth[0-9a-f]{7}$/.test(name)) return true
+  const mark = /\bmica[-_]([0-9a-f]{8})\b/.exec(name)?.[1]
+  return mark !== undefined && !ours.includes(mark)
 }
 
 function mounts(): readonly string[] {
@@ -72,17 +91,20 @@ function processesOf(folders: readonly string[]): readonly string[] {
 }
 
 function tables(): readonly string[] {
-  return [...run('nft', ['list', 'tables']), ...run('iptables', ['-S']).filter((line) => line.includes('mica'))]
+  const own = /^table \S+ mica/
+  return [
+    ...run('nft', ['list', 'tables']).filter((line) => own.test(line)),
+    ...run('iptables', ['-S']).filter((line) => line.includes('mica')),
+  ]
 }
 
-/** Three levels show `/<controller>/mica/<id>` and what a runtime makes beside it. */
-function controlGroups(): readonly string[] {
-  const below = (folder: string, depth: number): string[] =>
-    names(folder, true).flatMap((name) => {
-      const path = join(folder, name)
-      return [path, ...(depth > 1 ? below(path, depth - 1) : [])]
-    })
-  return below('/sys/fs/cgroup', 4)
+/** One with processes shows by those processes, or is another daemon's. */
+function emptyControlGroups(): readonly string[] {
+  const root = '/sys/fs/cgroup'
+  const parents = [join(root, 'mica'), ...names(root, true).map((controller) => join(root, controller, 'mica'))]
+  return parents
+    .flatMap((parent) => names(parent, true).map((id) => join(parent, id)))
+    .filter((group) => readText(join(group, 'cgroup.procs')) === '')
 }
 
 function names(folder: string, onlyFolders = false): readonly string[] {
