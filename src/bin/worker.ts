@@ -1,4 +1,8 @@
 import { serveJobs } from '#kernel'
+import { contentJobs } from '#store/content'
+import { databaseJobs } from '#store/db'
+import { layerJobs } from '#store/layer'
+import { snapshotJobs } from '#store/snapshot'
 
 /** The entry file of worker threads: the job tables of all rooms that bring some. */
-serveJobs({})
+serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs })

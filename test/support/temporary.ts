@@ -32,7 +32,7 @@ function baseFolder(): string {
 }
 
 /** Deepest first. */
-export function mountsBelow(path: string, table = '/proc/self/mountinfo'): readonly string[] {
+function mountsBelow(path: string, table = '/proc/self/mountinfo'): readonly string[] {
   return readFileSync(table, 'utf8')
     .split('\n')
     .map((line) => unescape(line.split(' ')[4] ?? ''))
