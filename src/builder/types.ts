@@ -47,6 +47,8 @@ export interface BuildOutcome {
 }
 
 export interface Builder {
+  /** Once, before the first build: takes away what a killed daemon left (mounts, unpacked contexts). */
+  restore(): Promise<void>
   /** Errors: `DockerfileError` with ranges, `CommandError` with exit code and last lines, others as they are. */
   build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>
   /** Removes cache records (all, or those unused since) and what only they held. */
@@ -78,6 +80,8 @@ export interface CommandSpec {
   /** As in the image config; looked up in the root's passwd and group. */
   readonly user: string
   readonly network: 'default' | 'none' | 'host'
+  /** More to attach while it runs (a heredoc's script below /dev), read-only; never part of the root. */
+  readonly mounts?: readonly Mount[]
 }
 
 export type OutputSink = (chunk: { readonly stream: 'stdout' | 'stderr'; readonly bytes: Uint8Array }) => void

@@ -68,24 +68,15 @@ function createExpander(variables: Variables, context: ExpandContext, range: Sou
 }
 
 function expandNode(node: Instruction, words: Expander, variables: Variables): Instruction {
-  switch (node.kind) {
-    case 'copy':
-    case 'add':
-      return expandFiles(node, words)
-    case 'env':
-    case 'label':
-      return { ...node, pairs: node.pairs.map((pair) => expandPair(pair, words)) }
-    case 'arg':
-      return expandArgs(node, words, variables)
-    case 'expose':
-      return { ...node, values: node.values.flatMap((value) => words.many(value)) }
-    case 'volume':
-      return { ...node, values: node.values.map((value) => words.one(value)) }
-    default:
-      return node.kind === 'workdir' || node.kind === 'user' || node.kind === 'stopsignal'
-        ? { ...node, value: words.one(node.value) }
-        : node
-  }
+  if (node.kind === 'copy' || node.kind === 'add') return expandFiles(node, words)
+  if (node.kind === 'arg') return expandArgs(node, words, variables)
+  if (node.kind === 'env' || node.kind === 'label')
+    return { ...node, pairs: node.pairs.map((pair) => expandPair(pair, words)) }
+  if (node.kind === 'expose') return { ...node, values: node.values.flatMap((value) => words.many(value)) }
+  if (node.kind === 'volume') return { ...node, values: node.values.map((value) => words.one(value)) }
+  if (node.kind === 'workdir' || node.kind === 'user' || node.kind === 'stopsignal')
+    return { ...node, value: words.one(node.value) }
+  return node
 }
 
 function expandPair(pair: Pair, words: Expander): Pair {

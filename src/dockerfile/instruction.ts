@@ -112,8 +112,7 @@ function pairOf(draft: Draft, word: string): Pair {
 function parseCommand(draft: Draft, kind: 'cmd' | 'entrypoint'): CommandInstruction {
   const command = commandOf(draft)
   readFlags(draft, {})
-  const empty = command.form === 'exec' ? command.args.length === 0 : command.line === ''
-  return { kind, ...nodeOf(draft), ...(empty && command.form === 'shell' ? {} : { command }) }
+  return { kind, ...nodeOf(draft), command }
 }
 
 function parseText(draft: Draft, kind: TextInstruction['kind']): TextInstruction {

@@ -93,10 +93,10 @@ export interface ArgInstruction extends Node {
   readonly args: readonly { readonly name: string; readonly value?: string }[]
 }
 
-/** CMD and ENTRYPOINT; without a command what was set before is taken away. */
+/** CMD and ENTRYPOINT; an empty exec form takes away what was set before. */
 export interface CommandInstruction extends Node {
   readonly kind: 'cmd' | 'entrypoint'
-  readonly command?: CommandForm
+  readonly command: CommandForm
 }
 
 export interface TextInstruction extends Node {

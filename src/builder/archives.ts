@@ -1,0 +1,84 @@
+import { createWriteStream } from 'node:fs'
+import { mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { isKind, shortId } from '#base'
+import { decompress, detectCompression, pathOfName } from '#archive'
+import { readContextFile } from './context.ts'
+import type { HeadOutput, SourceInput } from './jobs.ts'
+import type { Session } from './session.ts'
+
+/** Sources of ADD that are archives, as plain tar files that go with this. */
+export interface FoundArchives extends AsyncDisposable {
+  /** Raw places below the source folder. */
+  readonly places: readonly string[]
+  readonly files: readonly string[]
+}
+
+/** Looks at the first bytes of each source that is one file (contents tell an archive, not names). */
+export async function archivesOf(session: Session, source: SourceInput): Promise<FoundArchives> {
+  const { heads } = await session.parts.pool.run<SourceInput, HeadOutput>('builder.heads', source, {
+    signal: session.signal,
+  })
+  const home = join(session.folder, 'contexts', `add-${shortId()}`)
+  const places: string[] = []
+  const files: string[] = []
+  try {
+    for (const { place, head } of heads) {
+      if (detectCompression(head) === 'plain' && !isTarHeader(head)) continue
+      const file = await plainTar(session, { source, place, home, index: files.length })
+      if (file === undefined) continue
+      places.push(place)
+      files.push(file)
+    }
+  } catch (error) {
+    await rm(home, { recursive: true, force: true })
+    throw error
+  }
+  return { places, files, [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }) }
+}
+
+interface PlainTar {
+  readonly source: SourceInput
+  readonly place: string
+  readonly home: string
+  readonly index: number
+}
+
+/** The archive without its compression; undefined where that is no tar: then the file is copied as it is. */
+async function plainTar(session: Session, { source, place, home, index }: PlainTar): Promise<string | undefined> {
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const file = join(home, `${index}.tar`)
+  const bytes = readContextFile(source.folder, pathOfName(place))
+  try {
+    await pipeline(decompress(bytes, session.parts.filters), createWriteStream(file, { mode: 0o600 }), {
+      signal: session.signal,
+    })
+  } catch (error) {
+    if (isKind(error, 'corrupt')) return undefined
+    throw error
+  }
+  const handle = await open(file)
+  try {
+    const head = Buffer.alloc(BLOCK)
+    await handle.read(head)
+    return isTarHeader(head) ? file : undefined
+  } finally {
+    await handle.close()
+  }
+}
+
+const BLOCK = 512
+const SUM_AT = 148
+const SUM_LENGTH = 8
+
+/** A block whose checksum is right (pax, ustar and older forms alike). */
+export function isTarHeader(block: Uint8Array): boolean {
+  if (block.length < BLOCK) return false
+  const written = Buffer.from(block.subarray(SUM_AT, SUM_AT + SUM_LENGTH)).toString('latin1')
+  const [digits] = /[0-7]+/.exec(written) ?? []
+  if (digits === undefined) return false
+  let sum = 0
+  for (let at = 0; at < BLOCK; at += 1) sum += at >= SUM_AT && at < SUM_AT + SUM_LENGTH ? 32 : (block[at] ?? 0)
+  return sum === Number.parseInt(digits, 8)
+}

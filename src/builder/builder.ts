@@ -1,0 +1,101 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLimiter } from '#base'
+import { chainIds } from '#oci'
+import { build, stepLimit } from './build.ts'
+import type { Workshop } from './build.ts'
+import { createFlights } from './flights.ts'
+import { cacheRecords } from './records.ts'
+import type { CacheRecord } from './records.ts'
+import { removeLeftovers } from './scratch-mount.ts'
+import type { BuilderParts } from './session.ts'
+import type { Builder, CacheUsage } from './types.ts'
+
+/** Bytes of layers that the cache keeps where nothing else is said. */
+const DEFAULT_LIMIT = 20 * 1024 ** 3
+/** Records of steps without layers are small, but not free. */
+const MAX_RECORDS = 50_000
+
+export function createBuilder(parts: BuilderParts): Builder {
+  const records = cacheRecords(parts.database, parts.clock)
+  const workshop: Workshop = {
+    parts,
+    records,
+    flights: createFlights(),
+    limiter: createLimiter(stepLimit()),
+    folder: join(parts.dataRoot, 'builder'),
+    active: 0,
+  }
+  return {
+    async restore() {
+      await mkdir(workshop.folder, { recursive: true, mode: 0o700 })
+      await removeLeftovers(workshop.folder)
+    },
+    async build(request, options) {
+      try {
+        return await build(workshop, request, options)
+      } finally {
+        keepBounded(workshop)
+      }
+    },
+    async prune({ all, until }) {
+      const shared = await imageChains(workshop)
+      const chosen = records
+        .list()
+        .filter((record) => all || record.chain === undefined || !shared.has(record.chain))
+        .filter((record) => until === undefined || record.lastUsedAt < until)
+      records.remove(chosen.map((record) => record.key))
+      const bytes = sizeOf(chosen.filter((record) => record.chain !== undefined && !shared.has(record.chain)))
+      return { removed: chosen.map((record) => record.key), bytes }
+    },
+    async cacheUsage() {
+      const shared = await imageChains(workshop)
+      return records.list().map((record) => usageOf(record, shared, workshop.active > 0))
+    },
+  }
+}
+
+async function imageChains(workshop: Workshop): Promise<ReadonlySet<string>> {
+  const { images } = workshop.parts
+  const chains = new Set<string>()
+  for (const record of await images.list()) {
+    const image = await images.open(record.id)
+    for (const chain of chainIds(image.config.rootfs.diff_ids)) chains.add(chain)
+  }
+  return chains
+}
+
+function usageOf(record: CacheRecord, shared: ReadonlySet<string>, busy: boolean): CacheUsage {
+  return {
+    id: record.key,
+    description: record.description,
+    size: record.size,
+    createdAt: record.createdAt,
+    lastUsedAt: record.lastUsedAt,
+    usageCount: record.usageCount,
+    inUse: busy && record.usageCount === 0,
+    shared: record.chain !== undefined && shared.has(record.chain),
+  }
+}
+
+/** Bytes of layers, each counted once. */
+function sizeOf(chosen: readonly CacheRecord[]): number {
+  const sizes = new Map(chosen.map((record) => [record.chain, record.size]))
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
+}
+
+/** The least recently used records go first; bytes go with the next collection. */
+function keepBounded(workshop: Workshop): void {
+  const limit = workshop.parts.cacheLimit ?? DEFAULT_LIMIT
+  const all = workshop.records.list()
+  let size = sizeOf(all)
+  let count = all.length
+  const removed: string[] = []
+  for (const record of all) {
+    if (size <= limit && count <= MAX_RECORDS) break
+    removed.push(record.key)
+    size -= record.size
+    count -= 1
+  }
+  workshop.records.remove(removed)
+}

@@ -1,0 +1,151 @@
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+} from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { posix } from 'node:path'
+import { errnoOf, invalid } from '#base'
+import { pathOfName, quoteName } from '#archive'
+import { descriptorPath, isErrno, openInRoot, openRoot } from '#kernel'
+
+const O_PATH = 0o10000000
+const FOLDER = O_PATH | constants.O_DIRECTORY
+/** Folders of one tree are visited together: a few open ones are enough. */
+const MAX_OPEN = 200
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * A root that is not trusted: every path is looked up as a process sees it whose root this is. Paths are raw names
+ * (one character a byte), relative or absolute alike.
+ */
+export class ConfinedRoot implements Disposable {
+  readonly #root: number
+  readonly #open = new Map<string, number>()
+
+  constructor(folder: string) {
+    this.#root = openRoot(folder)
+  }
+
+  [Symbol.dispose](): void {
+    this.forget()
+    closeSync(this.#root)
+  }
+
+  /** A new descriptor (O_PATH) of what is there, links followed inside the root; undefined where nothing is. The caller closes it. */
+  open(path: string): number | undefined {
+    try {
+      return openInRoot(this.#root, pathOfName(inside(path)), O_PATH, { follow: true })
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+      throw error
+    }
+  }
+
+  stat(path: string): BigIntStats | undefined {
+    const fd = this.open(path)
+    if (fd === undefined) return undefined
+    try {
+      return fstatSync(fd, { bigint: true })
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Where a descriptor's file stands below this root, as a raw name without slashes at its ends. */
+  locate(fd: number): string {
+    const root = pathOf(this.#root)
+    const path = pathOf(fd)
+    return path === root ? '' : path.slice(root === '/' ? 1 : root.length + 1)
+  }
+
+  /** A path for node:fs that leads to `name` in `folder`; the folder stays open until many others were asked for. */
+  entry(folder: string, name: string): string | Buffer {
+    return pathOfName(`${descriptorPath(this.#folder(folder))}/${name}`)
+  }
+
+  /** Raw names in a folder, sorted. */
+  list(folder: string): readonly string[] {
+    const fd = openSync(descriptorPath(this.#folder(folder)), constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      return readdirSync(descriptorPath(fd), { encoding: 'latin1' }).toSorted()
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** Makes what is missing of a folder and the folders above it (0755, of this owner); `invalid` where a file stands in the way. */
+  makeFolders(path: string, owner: Owner): boolean {
+    const wanted = inside(path)
+    const found = this.stat(wanted)
+    if (found?.isDirectory()) return false
+    if (found !== undefined || wanted === '') throw notAFolder(path)
+    this.makeFolders(posix.dirname(wanted) === '.' ? '' : posix.dirname(wanted), owner)
+    this.#makeOne(posix.dirname(wanted) === '.' ? '' : posix.dirname(wanted), posix.basename(wanted), owner)
+    return true
+  }
+
+  /** To be called when something was removed: what was looked up through it may lead elsewhere now. */
+  forget(): void {
+    for (const fd of this.#open.values()) closeSync(fd)
+    this.#open.clear()
+  }
+
+  #makeOne(parent: string, name: string, owner: Owner): void {
+    const at = this.entry(parent, name)
+    try {
+      mkdirSync(at, 0o755)
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') throw notAFolder(`${parent}/${name}`)
+      throw error
+    }
+    const fd = openSync(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    try {
+      fchownSync(fd, owner.uid, owner.gid)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  #folder(path: string): number {
+    const key = inside(path)
+    const known = this.#open.get(key)
+    if (known !== undefined) return known
+    const fd = openInRoot(this.#root, pathOfName(key), FOLDER, { follow: true })
+    this.#open.set(key, fd)
+    const [oldest] = this.#open
+    if (this.#open.size > MAX_OPEN && oldest !== undefined) {
+      this.#open.delete(oldest[0])
+      closeSync(oldest[1])
+    }
+    return fd
+  }
+}
+
+/** The attributes of an entry itself, links not followed; undefined where nothing is. */
+export function lstatIfThere(path: string | Buffer): BigIntStats | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })
+}
+
+/** Without slashes at its ends; empty for the root. */
+function inside(path: string): string {
+  return path.replace(/^\/+/, '').replace(/(?<!\/)\/+$/, '')
+}
+
+function notAFolder(path: string) {
+  return invalid(`failed to create new directory: mkdir ${quoteName(path)}: not a directory`)
+}
+
+function pathOf(fd: number): string {
+  return readlinkSync(descriptorPath(fd), { encoding: 'latin1' })
+}

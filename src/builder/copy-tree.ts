@@ -1,0 +1,160 @@
+import { closeSync } from 'node:fs'
+import { posix } from 'node:path'
+import { cancelled, invalid } from '#base'
+import { nameOfText } from '#archive'
+import type { InlineFile } from '#dockerfile'
+import { parseChmod } from './chmod.ts'
+import type { ModeChange } from './chmod.ts'
+import type { ConfinedRoot, Owner } from './confined-root.ts'
+import { findOwner } from './owner.ts'
+import { join } from './select.ts'
+import type { Entry, Selection } from './select.ts'
+import { keptXattrs, pathOfEntry, readEntry, TreeHash } from './tree-hash.ts'
+import type { ReadTree } from './tree-hash.ts'
+import { TreeWriter } from './write-tree.ts'
+
+const FILE_MODE = 0o644
+
+/** Where and how COPY writes. */
+export interface CopyTarget {
+  readonly root: ConfinedRoot
+  /** Absolute, as written: `/` at its end means a folder. */
+  readonly destination: string
+  readonly chown?: string
+  readonly chmod?: string
+  /** Owner of what has none of its own: root, or the source's where owners are kept. */
+  readonly keepOwners: boolean
+}
+
+/** A copy under way. */
+export interface Copy {
+  readonly target: CopyTarget
+  readonly writer: TreeWriter
+  readonly owner: Owner | undefined
+  readonly mode: ModeChange | undefined
+}
+
+export function beginCopy(target: CopyTarget): Copy {
+  const owner = target.chown === undefined ? undefined : findOwner(target.root, target.chown)
+  const mode = target.chmod === undefined ? undefined : parseChmod(target.chmod)
+  return { target, writer: new TreeWriter(target.root), owner, mode }
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 }
+
+/** Copies selections and says what went in: the same hash that `hashSelections` gives. */
+export function copySelections(copy: Copy, tree: ReadTree, selections: readonly Selection[], count: number): string {
+  const hash = new TreeHash(tree.owners)
+  const many = count > 1
+  checkDestination(copy.target, many)
+  for (const selection of selections) {
+    hash.begin(selection)
+    const top = selection.entries[0]
+    const place = top?.kind === 'folder' ? folderPlace(copy) : filePlace(copy, selection.name)
+    for (const entry of selection.entries) {
+      if (tree.context.cancelled()) throw cancelled('copy files')
+      copyEntry({ copy, tree, hash, selection, entry, place })
+    }
+  }
+  copy.writer.finish()
+  return hash.digest()
+}
+
+/** Files that stand in the Dockerfile. */
+export function writeInline(copy: Copy, files: readonly InlineFile[], count: number): void {
+  checkDestination(copy.target, count > 1)
+  for (const file of files) {
+    const place = filePlace(copy, nameOfText(file.name))
+    const attributes = { mode: modeOf(copy, FILE_MODE, false), owner: copy.owner ?? ROOT, xattrs: [] }
+    copy.writer.file(posix.dirname(place), posix.basename(place), attributes, (append) =>
+      append(Buffer.from(file.text)),
+    )
+  }
+}
+
+function checkDestination(target: CopyTarget, many: boolean): void {
+  if (many && !target.destination.endsWith('/'))
+    throw invalid(
+      'When using COPY with more than one source file, the destination must be a directory and end with a /',
+    )
+}
+
+/** The destination as a folder, made with those above it where it is missing. */
+export function folderPlace(copy: Copy): string {
+  const place = nameOfText(copy.target.destination)
+  copy.target.root.makeFolders(place, copy.owner ?? ROOT)
+  return located(copy.target.root, place)
+}
+
+/** Where a file goes: into the destination if it is a folder or meant as one, else to exactly that name, links followed. */
+function filePlace(copy: Copy, name: string): string {
+  const { root, destination } = copy.target
+  const place = nameOfText(destination)
+  const stat = root.stat(place)
+  if (destination.endsWith('/') || stat?.isDirectory()) return join(folderPlace(copy), name)
+  if (stat !== undefined) return located(root, place)
+  root.makeFolders(posix.dirname(place), copy.owner ?? ROOT)
+  return join(located(root, posix.dirname(place)), posix.basename(place))
+}
+
+/** The path of what is there, with its links resolved. */
+function located(root: ConfinedRoot, place: string): string {
+  const fd = root.open(place)
+  if (fd === undefined) throw invalid(`cannot copy to ${place}: it is not there`)
+  try {
+    return root.locate(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+interface EntryCopy {
+  readonly copy: Copy
+  readonly tree: ReadTree
+  readonly hash: TreeHash
+  readonly selection: Selection
+  readonly entry: Entry
+  /** Of the selection's top. */
+  readonly place: string
+}
+
+function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): void {
+  const xattrs = entry.kind === 'link' ? [] : keptXattrs(pathOfEntry(tree.root, selection, entry))
+  const path = join(place, entry.path)
+  const slash = path.lastIndexOf('/')
+  const folder = slash < 0 ? '' : path.slice(0, slash)
+  const name = path.slice(slash + 1)
+  const attributes = { ...attributesOf(copy, entry), xattrs }
+  switch (entry.kind) {
+    case 'folder':
+      // the top folder is the destination itself: its contents are copied, not its attributes
+      if (entry.path !== '') copy.writer.folder(folder, name, attributes)
+      return hash.entry(entry, { xattrs })
+    case 'file': {
+      let bytes = ''
+      copy.writer.file(folder, name, attributes, (append) => {
+        bytes = readEntry(tree, selection, entry, append).digest
+      })
+      return hash.entry(entry, { bytes, xattrs })
+    }
+    case 'link':
+      copy.writer.link(folder, name, attributes, entry.link ?? '')
+      return hash.entry(entry, { xattrs })
+    case 'node':
+      copy.writer.node(folder, name, { ...attributes, mode: Number(entry.stat.mode) }, entry.stat.rdev)
+      return hash.entry(entry, { xattrs })
+  }
+}
+
+function attributesOf(copy: Copy, { stat, kind }: Entry) {
+  const kept = copy.target.keepOwners ? { uid: Number(stat.uid), gid: Number(stat.gid) } : ROOT
+  return {
+    mode: modeOf(copy, Number(stat.mode) & 0o7777, kind === 'folder'),
+    owner: copy.owner ?? kept,
+    mtime: stat.mtimeNs,
+  }
+}
+
+export function modeOf(copy: Copy, mode: number, isFolder: boolean): number {
+  return copy.mode === undefined ? mode : copy.mode(mode, isFolder)
+}

@@ -1,0 +1,186 @@
+import { posix } from 'node:path'
+import { unsupported } from '#base'
+import type { CopyInstruction } from '#dockerfile'
+import { archivesOf } from './archives.ts'
+import type { FoundArchives } from './archives.ts'
+import { imageRoot } from './base-step.ts'
+import type { BuildRoot } from './build-root.ts'
+import type { CopyInput, CopyOutput, SourceInput } from './jobs.ts'
+import { solveLayer } from './layer-step.ts'
+import { createdBy } from './metadata.ts'
+import { announceLayer, withLayer } from './outcome.ts'
+import { copyOrigin } from './plan.ts'
+import { mountRoot } from './scratch-mount.ts'
+import type { ScratchMount } from './scratch-mount.ts'
+import type { StepResult, StepSite } from './session.ts'
+import { hashOf } from './state.ts'
+
+/** COPY and ADD: files of the context, of another stage or image, or of the Dockerfile itself. */
+export async function filesStep(site: StepSite, input: StepResult, node: CopyInstruction): Promise<StepResult> {
+  refuseLater(node)
+  const { session } = site
+  const destination = resolveDestination(input.state.config.WorkingDir, node.destination)
+  await using source = await openSource(site, node)
+  let shape: CopyOutput['shape'] = node.inline.length === 1 && node.sources.length === 0 ? 'file' : 'multi'
+  const hash = async (): Promise<string> => {
+    if (source.input === undefined) return ''
+    const found = await session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source.input, {
+      signal: session.signal,
+    })
+    shape = found.shape
+    return found.hash
+  }
+  const outcome = await solveLayer(session, input.root, {
+    kind: 'files',
+    description: node.text,
+    definition: definitionOf(node, destination),
+    content: hash,
+    hashFirst: node.kind === 'add',
+    perform: async (active) => {
+      await using archives = await findArchives(site, node, source)
+      await using mounted = await mountRoot(session.folder, active.mounts)
+      const job = copyInput(node, destination, source, archives)
+      const done = await session.limiter.run(
+        () =>
+          session.parts.pool.run<CopyInput, CopyOutput>(
+            'builder.copy',
+            { ...job, root: mounted.path },
+            { signal: session.signal },
+          ),
+        session.signal,
+      )
+      if (source.input !== undefined) shape = done.shape
+      return archives.places.length > 0 ? hash() : done.hash
+    },
+  })
+  announceLayer(site, outcome)
+  return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
+}
+
+/** Flags that are understood but not carried out yet. */
+function refuseLater(node: CopyInstruction): void {
+  const line = node.range.start.line
+  const refuse = (what: string) =>
+    unsupported(`${node.kind.toUpperCase()} ${what} is not carried out yet (line ${line})`)
+  if (node.link) throw refuse('--link')
+  if (node.parents) throw refuse('--parents')
+  if (node.excludes.length > 0) throw refuse(`--exclude=${node.excludes[0] ?? ''}`)
+  if (node.checksum !== undefined) throw refuse(`--checksum=${node.checksum}`)
+  if (node.keepGitDir !== undefined) throw refuse('--keep-git-dir')
+  if (node.unpack !== undefined) throw refuse('--unpack')
+  const remote = node.kind === 'add' ? node.sources.find((source) => isRemote(source)) : undefined
+  if (remote !== undefined) throw refuse(`of the remote source ${remote}`)
+}
+
+function isRemote(source: string): boolean {
+  return /^(https?|git|ssh):\/\//.test(source) || /^git@[^/]+:/.test(source)
+}
+
+/** Absolute, with the `/` at its end that means a folder. */
+function resolveDestination(workdir: string | undefined, destination: string): string {
+  const path = posix.resolve('/', workdir ?? '/', destination)
+  const folder = /(^|\/)\.?$/.test(destination)
+  return folder && path !== '/' ? `${path}/` : path
+}
+
+function definitionOf(node: CopyInstruction, destination: string) {
+  return {
+    kind: node.kind,
+    sources: node.sources,
+    inline: node.inline.map((file) => [file.name, file.text]),
+    destination,
+    chown: node.chown ?? null,
+    chmod: node.chmod ?? null,
+    from: node.from !== undefined,
+  }
+}
+
+interface OpenSource extends AsyncDisposable {
+  /** Absent where all files stand in the Dockerfile. */
+  readonly input?: SourceInput
+}
+
+async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSource> {
+  const { session } = site
+  const { context } = session
+  if (node.sources.length === 0) return { async [Symbol.asyncDispose]() {} }
+  const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
+  if (origin === undefined) {
+    const { ignore, digests, folder } = context
+    const input: SourceInput = {
+      folder,
+      sources: node.sources,
+      ...(ignore === undefined ? {} : { ignore }),
+      ...(digests === undefined ? {} : { digests }),
+      keepOwners: false,
+    }
+    return { input, async [Symbol.asyncDispose]() {} }
+  }
+  const root =
+    origin.kind === 'stage'
+      ? (await session.stage(origin.index)).root
+      : await imageRoot(session, origin.kind === 'image' ? origin.name : 'scratch', site.step.number)
+  const mounted = await viewRoot(site, root)
+  return {
+    input: { folder: mounted.path, sources: node.sources, keepOwners: true },
+    [Symbol.asyncDispose]: () => mounted[Symbol.asyncDispose](),
+  }
+}
+
+/** Another root, read-only, for as long as the step needs it. */
+async function viewRoot(site: StepSite, root: BuildRoot): Promise<ScratchMount> {
+  const { session } = site
+  const { snapshots, leases } = session.parts
+  if (root.snapshot === undefined)
+    return mountRoot(session.folder, [{ type: 'tmpfs', source: 'tmpfs', options: ['ro'] }])
+  const lease = await leases.open('build source')
+  try {
+    const key = `build-view-${hashOf(site.step.number, site.stage, Math.random())}`
+    const view = await snapshots.view(key, root.snapshot, lease)
+    const mounted = await mountRoot(session.folder, view.mounts)
+    return {
+      path: mounted.path,
+      async [Symbol.asyncDispose]() {
+        await mounted[Symbol.asyncDispose]()
+        await snapshots.remove(view.key)
+        await lease[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+async function findArchives(site: StepSite, node: CopyInstruction, source: OpenSource): Promise<FoundArchives> {
+  if (node.kind === 'copy' || source.input === undefined)
+    return { places: [], files: [], async [Symbol.asyncDispose]() {} }
+  return archivesOf(site.session, source.input)
+}
+
+function copyInput(
+  node: CopyInstruction,
+  destination: string,
+  source: OpenSource,
+  archives: FoundArchives,
+): Omit<CopyInput, 'root'> {
+  return {
+    ...(source.input === undefined ? {} : { source: { ...source.input, skip: archives.places } }),
+    inline: node.inline,
+    destination,
+    ...(node.chown === undefined ? {} : { chown: node.chown }),
+    ...(node.chmod === undefined ? {} : { chmod: node.chmod }),
+    archives: archives.files,
+  }
+}
+
+/** «COPY --chown=1:2 file:… in /d/ », as the classic builder writes it. */
+function historyText(node: CopyInstruction, shape: CopyOutput['shape'], content: string): string {
+  const flags = [
+    ...(node.chown === undefined ? [] : [`--chown=${node.chown} `]),
+    ...(node.chmod === undefined ? [] : [`--chmod=${node.chmod} `]),
+  ]
+  const inline = node.inline.map((file) => [file.name, file.text])
+  const hash = content !== '' && inline.length === 0 ? content : hashOf('inline', inline, content)
+  return `${node.kind.toUpperCase()} ${flags.join('')}${shape}:${hash} in ${node.destination} `
+}

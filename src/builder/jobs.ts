@@ -1,0 +1,157 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { posix } from 'node:path'
+import { invalid } from '#base'
+import { nameOfText } from '#archive'
+import { parseIgnore } from '#dockerfile'
+import type { IgnoreRules, InlineFile } from '#dockerfile'
+import type { JobContext, JobTable } from '#kernel'
+import { ConfinedRoot } from './confined-root.ts'
+import { beginCopy, copySelections, folderPlace, writeInline } from './copy-tree.ts'
+import type { Copy } from './copy-tree.ts'
+import { FileDigests } from './file-digests.ts'
+import { findUser } from './owner.ts'
+import { selectSources } from './select.ts'
+import type { Selection } from './select.ts'
+import { hashSelections } from './tree-hash.ts'
+import type { ReadTree } from './tree-hash.ts'
+import { unpackTar } from './unpack.ts'
+
+/** What COPY and ADD read. */
+export interface SourceInput {
+  /** A folder, or the mounted root of another stage or image. */
+  readonly folder: string
+  readonly sources: readonly string[]
+  /** Text of .dockerignore, and its name for errors. */
+  readonly ignore?: { readonly text: string; readonly file: string }
+  /** File in which digests are remembered; absent where nothing stays. */
+  readonly digests?: string
+  readonly keepOwners: boolean
+  /** Raw places of archives: they are unpacked, not copied. */
+  readonly skip?: readonly string[]
+}
+
+export interface CopyInput {
+  readonly source?: SourceInput
+  readonly inline: readonly InlineFile[]
+  /** The mounted root to write into. */
+  readonly root: string
+  readonly destination: string
+  readonly chown?: string
+  readonly chmod?: string
+  /** Plain tars to unpack into the destination, in place of sources. */
+  readonly archives: readonly string[]
+}
+
+export interface CopyOutput {
+  /** The hash of what went in, the same that `builder.hash` gives; empty where no source was read. */
+  readonly hash: string
+  readonly shape: 'file' | 'dir' | 'multi'
+}
+
+/** The single files among the sources of ADD, with their first bytes. */
+export interface HeadOutput {
+  /** `place`: a raw name below the source folder. */
+  readonly heads: readonly { readonly place: string; readonly head: Uint8Array }[]
+}
+
+/** The synchronous file work of builds, for the worker threads. */
+export const builderJobs = {
+  'builder.hash': (input: SourceInput, context: JobContext): CopyOutput => withSource(input, context, hashSource),
+  'builder.copy': copyJob,
+  'builder.folder': folderJob,
+  'builder.unpack': unpackJob,
+  'builder.heads': headsJob,
+} satisfies JobTable
+
+function withSource<T>(
+  input: SourceInput,
+  context: JobContext,
+  use: (tree: ReadTree, selections: readonly Selection[]) => T,
+): T {
+  using root = new ConfinedRoot(input.folder)
+  const ignore: IgnoreRules | undefined =
+    input.ignore === undefined ? undefined : parseIgnore(input.ignore.text, input.ignore.file)
+  const digests = new FileDigests(input.digests)
+  const now = (): bigint => BigInt(Date.now()) * 1_000_000n
+  const selections = selectSources(root, input.sources, ignore)
+  const outcome = use({ root, digests, now, owners: input.keepOwners, context }, selections)
+  digests.save()
+  return outcome
+}
+
+function hashSource(tree: ReadTree, selections: readonly Selection[]): CopyOutput {
+  return { hash: hashSelections(tree, selections), shape: shapeOf(selections) }
+}
+
+function shapeOf(selections: readonly Selection[]): CopyOutput['shape'] {
+  if (selections.length !== 1) return 'multi'
+  return selections[0]?.entries[0]?.kind === 'folder' ? 'dir' : 'file'
+}
+
+function copyJob(input: CopyInput, context: JobContext): CopyOutput {
+  using root = new ConfinedRoot(input.root)
+  const copy = beginCopy({
+    root,
+    destination: input.destination,
+    ...(input.chown === undefined ? {} : { chown: input.chown }),
+    ...(input.chmod === undefined ? {} : { chmod: input.chmod }),
+    keepOwners: input.source?.keepOwners ?? false,
+  })
+  const { source, inline } = input
+  if (inline.length > 0) writeInline(copy, inline, inline.length + (source?.sources.length ?? 0))
+  for (const archive of input.archives) unpackArchive(copy, archive, context)
+  if (source === undefined || source.sources.length === 0) return { hash: '', shape: 'multi' }
+  return withSource(source, context, (tree, selections) => {
+    const kept = selections.filter((selection) => source.skip?.includes(selection.place) !== true)
+    const count = Math.max(source.sources.length, selections.length) + inline.length
+    return { hash: copySelections(copy, tree, kept, count), shape: shapeOf(selections) }
+  })
+}
+
+function unpackArchive(copy: Copy, archive: string, context: JobContext): void {
+  const place = folderPlace(copy)
+  unpackTar(archive, {
+    root: copy.target.root,
+    place,
+    plainOnly: false,
+    context,
+    ...(copy.owner === undefined ? {} : { owner: copy.owner }),
+  })
+}
+
+/** Makes a WORKDIR; false where it was there. */
+function folderJob(input: { readonly root: string; readonly path: string; readonly user: string }): boolean {
+  using root = new ConfinedRoot(input.root)
+  const place = nameOfText(input.path)
+  const there = root.stat(place)
+  if (there?.isDirectory()) return false
+  if (there !== undefined) throw invalid(`cannot mkdir: ${input.path} is not a directory`)
+  return root.makeFolders(place, findUser(root, input.user))
+}
+
+/** A context that came as a tar, into an empty folder. */
+function unpackJob(input: { readonly file: string; readonly folder: string }, context: JobContext): void {
+  using root = new ConfinedRoot(input.folder)
+  unpackTar(input.file, { root, place: '', plainOnly: false, context })
+}
+
+const HEAD = 512
+
+/** First bytes of those sources of ADD that are single files: archives are told by them. */
+function headsJob(input: SourceInput, context: JobContext): HeadOutput {
+  return withSource(input, context, (tree, selections) => ({
+    heads: selections.flatMap((selection) => {
+      const [top, ...below] = selection.entries
+      if (top?.kind !== 'file' || below.length > 0) return []
+      const { dir, base } = posix.parse(selection.place)
+      const fd = openSync(tree.root.entry(dir, base), 'r')
+      try {
+        const head = Buffer.alloc(HEAD)
+        const size = readSync(fd, head)
+        return [{ place: selection.place, head: head.subarray(0, size) }]
+      } finally {
+        closeSync(fd)
+      }
+    }),
+  }))
+}

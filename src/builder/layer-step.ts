@@ -1,0 +1,190 @@
+import { readdir, stat } from 'node:fs/promises'
+import { formatTime, longId } from '#base'
+import type { FrozenSnapshot, ActiveSnapshot } from '#store/snapshot'
+import type { Lease } from '#store/lease'
+import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
+import type { BuildRoot, SealedRoot } from './build-root.ts'
+import type { CacheRecord, NewRecord } from './records.ts'
+import type { Session } from './session.ts'
+import { hashOf } from './state.ts'
+
+/** A step that may change files. */
+export interface LayerStep {
+  readonly kind: CacheRecord['kind']
+  readonly description: string
+  /** All that decides the outcome, but for the root before and the contents of files. */
+  readonly definition: Readonly<Record<string, unknown>>
+  /** The hash of the files that it reads; absent where it reads none. */
+  readonly content?: () => Promise<string>
+  /** Contents are hashed before in any case. */
+  readonly hashFirst: boolean
+  /** Changes the root; gives the hash of what it read. The snapshot is not mounted any more when it resolves. */
+  readonly perform: (active: ActiveSnapshot, id: string) => Promise<string>
+}
+
+export interface LayerOutcome {
+  readonly root: BuildRoot
+  /** RFC 3339. */
+  readonly created: string
+  readonly content: string
+  readonly cached: boolean
+  /** False where no file was changed: then there is no layer. */
+  readonly changed: boolean
+}
+
+/** The outcome of a step on a root: out of the cache, from an equal step in flight, or by carrying it out. */
+export async function solveLayer(session: Session, below: BuildRoot, step: LayerStep): Promise<LayerOutcome> {
+  const content = await contentBefore(session, below, step)
+  const cached = content === undefined ? undefined : await findCached(session, below, step, content)
+  if (cached !== undefined) return cached
+  const shared = content !== undefined && !session.request.noCache
+  const flight = shared ? hashOf('flight', identityOf(below), step.definition, content) : longId()
+  const { value, joined } = await session.flights.run(flight, () => carryOut(session, below, step), session.signal)
+  if (value.root.snapshot !== undefined) session.lease.hold({ kind: 'snapshot', id: value.root.snapshot })
+  return { ...value, cached: joined }
+}
+
+/** The content's hash, where the step reads nothing, or where it is worth knowing before the work. */
+async function contentBefore(session: Session, below: BuildRoot, step: LayerStep): Promise<string | undefined> {
+  if (step.content === undefined) return ''
+  const known = below.known()
+  const worth = known !== undefined && !session.request.noCache && session.records.hasPrefix(prefixKey(known, step))
+  return step.hashFirst || session.crowded() || worth ? await step.content() : undefined
+}
+
+function prefixKey(below: SealedRoot, step: LayerStep): string {
+  return hashOf('prefix', below.chain ?? 'scratch', step.definition)
+}
+
+function recordKey(below: SealedRoot, step: LayerStep, content: string): string {
+  return hashOf('step', below.chain ?? 'scratch', step.definition, content)
+}
+
+async function findCached(
+  session: Session,
+  below: BuildRoot,
+  step: LayerStep,
+  content: string,
+): Promise<LayerOutcome | undefined> {
+  const known = below.known()
+  if (known === undefined || session.request.noCache) return undefined
+  const key = recordKey(known, step, content)
+  const record = session.records.find(key)
+  if (record === undefined) return undefined
+  const facts = { created: record.created, content, cached: true }
+  if (record.chain === known.chain) {
+    session.records.touch(key)
+    return { root: below, ...facts, changed: false }
+  }
+  const root = await cachedRoot(session, known, record)
+  if (root === undefined) return undefined
+  session.records.touch(key)
+  return { root, ...facts, changed: true }
+}
+
+/** Undefined where the layer is no longer there: then the record is worth nothing. */
+async function cachedRoot(session: Session, below: SealedRoot, record: CacheRecord): Promise<BuildRoot | undefined> {
+  if (record.chain === undefined) return undefined
+  session.lease.hold({ kind: 'snapshot', id: record.chain })
+  const [snapshot, layer] = await Promise.all([
+    session.parts.snapshots.find(record.chain),
+    session.parts.layers.find(record.chain),
+  ])
+  if (snapshot === undefined || layer === undefined) return undefined
+  return sealedRoot(snapshot.id, { chain: record.chain, diffIds: [...below.diffIds, layer.diffId] })
+}
+
+type Done = Omit<LayerOutcome, 'cached'>
+
+/** Prepares a snapshot, changes it, freezes it; hashing goes on behind. What fails leaves nothing. */
+async function carryOut(session: Session, below: BuildRoot, step: LayerStep): Promise<Done> {
+  const { snapshots, leases, clock } = session.parts
+  const lease = await leases.open('build step')
+  try {
+    const id = longId()
+    const active = await snapshots.prepare(`build-${id}`, below.snapshot, lease, { volatile: true })
+    const kept = await keepOrRemove(session, active, () => step.perform(active, id))
+    const created = formatTime(clock.nanoseconds())
+    const facts = { created, content: kept.content }
+    if (kept.frozen === undefined) {
+      follow(session, recordUnchanged({ session, below, step, lease, ...facts }))
+      return { root: below, ...facts, changed: false }
+    }
+    const sealed = sealAndRecord({ session, below, step, frozen: kept.frozen, lease, ...facts })
+    follow(session, sealed)
+    return { root: pendingRoot(kept.frozen.id, sealed), ...facts, changed: true }
+  } catch (error) {
+    await lease[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The build ends when all that it began has ended. */
+function follow(session: Session, work: Promise<unknown>): void {
+  work.catch(() => undefined)
+  session.pending.push(work)
+}
+
+interface Kept {
+  readonly content: string
+  /** Absent where nothing was changed. */
+  readonly frozen?: FrozenSnapshot
+}
+
+async function keepOrRemove(session: Session, active: ActiveSnapshot, work: () => Promise<string>): Promise<Kept> {
+  let keep = false
+  try {
+    const before = await stat(active.upper)
+    const content = await work()
+    const [names, after] = await Promise.all([readdir(active.upper), stat(active.upper)])
+    const same = before.mode === after.mode && before.uid === after.uid && before.gid === after.gid
+    keep = names.length > 0 || !same
+    return keep ? { content, frozen: await active.freeze() } : { content }
+  } finally {
+    if (!keep) await session.parts.snapshots.remove(active.key)
+  }
+}
+
+interface Facts {
+  readonly created: string
+  readonly content: string
+}
+
+async function recordUnchanged({ session, below, step, lease, ...facts }: Omit<Sealing, 'frozen'>): Promise<void> {
+  await using _held = lease
+  const known = await below.sealed
+  session.records.save({ ...newRecord(known, step, facts), ...chainOf(known), size: 0 })
+}
+
+interface Sealing extends Facts {
+  readonly session: Session
+  readonly below: BuildRoot
+  readonly step: LayerStep
+  readonly frozen: FrozenSnapshot
+  readonly lease: Lease
+}
+
+/** Hashes beside the steps that go on; a name and a cache record as soon as the layers below have theirs. */
+async function sealAndRecord({ session, below, step, frozen, lease, ...facts }: Sealing): Promise<SealedRoot> {
+  await using _held = lease
+  const layer = await session.parts.layers.diff(frozen, lease)
+  const known = await below.sealed
+  const sealed = await session.parts.layers.adopt(frozen, known.chain, layer)
+  session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.size })
+  return { chain: sealed.chain, diffIds: [...known.diffIds, layer.diffId] }
+}
+
+function chainOf(sealed: SealedRoot): Pick<NewRecord, 'chain'> {
+  return sealed.chain === undefined ? {} : { chain: sealed.chain }
+}
+
+function newRecord(known: SealedRoot, step: LayerStep, facts: Facts): Omit<NewRecord, 'chain' | 'size'> {
+  return {
+    key: recordKey(known, step, facts.content),
+    prefix: prefixKey(known, step),
+    kind: step.kind,
+    description: step.description,
+    ingredients: JSON.stringify({ parent: known.chain ?? 'scratch', ...step.definition, content: facts.content }),
+    created: facts.created,
+  }
+}

@@ -1,0 +1,64 @@
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+import { descriptorPath } from '#kernel'
+import { invalid } from '#base'
+import type { ConfinedRoot, Owner } from './confined-root.ts'
+
+/** Files of names are small; what is longer is not read. */
+const MAX_SIZE = 4 << 20
+
+/** `user[:group]`, each a number or a name of the root's own passwd and group files. A user alone has the group of his number. */
+export function findOwner(root: ConfinedRoot, text: string): Owner {
+  const [user = '', group] = text.split(':', 2)
+  const uid = numberOf(user) ?? findId(root, 'etc/passwd', user)
+  if (uid === undefined) throw unknownName('uid', 'user', user)
+  const groupName = group === undefined || group === '' ? user : group
+  const gid = numberOf(groupName) ?? findId(root, 'etc/group', groupName) ?? (group ? undefined : uid)
+  if (gid === undefined) throw unknownName('gid', 'group', groupName)
+  return { uid, gid }
+}
+
+/** As USER means it for a folder of WORKDIR: the user's own group from passwd; an unknown name is refused. */
+export function findUser(root: ConfinedRoot, text: string): Owner {
+  if (text === '') return { uid: 0, gid: 0 }
+  const [user = '', group] = text.split(':', 2)
+  const row = fieldsOf(root, 'etc/passwd').find((fields) => fields[0] === user || fields[2] === user)
+  const uid = numberOf(user) ?? numberOf(row?.[2] ?? '')
+  if (uid === undefined) throw unknownName('uid', 'user', user)
+  const own = numberOf(row?.[3] ?? '') ?? 0
+  const gid = group ? (numberOf(group) ?? findId(root, 'etc/group', group)) : own
+  if (gid === undefined) throw unknownName('gid', 'group', group ?? '')
+  return { uid, gid }
+}
+
+function findId(root: ConfinedRoot, file: string, name: string): number | undefined {
+  const row = fieldsOf(root, file).find((fields) => fields[0] === name)
+  return numberOf(row?.[2] ?? '')
+}
+
+function fieldsOf(root: ConfinedRoot, file: string): readonly (readonly string[])[] {
+  const fd = root.open(file)
+  if (fd === undefined) return []
+  try {
+    const real = openSync(descriptorPath(fd), constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      return readFileSync(real, 'utf8')
+        .slice(0, MAX_SIZE)
+        .split('\n')
+        .map((line) => line.split(':'))
+    } finally {
+      closeSync(real)
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function numberOf(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined
+}
+
+function unknownName(id: string, noun: string, name: string) {
+  return invalid(
+    `unable to convert uid/gid chown string to host mapping: can't find ${id} for ${noun} ${name}: no such ${noun}: ${name}`,
+  )
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '#base'
+import { parseChainId } from '#oci'
+import type { ChainId } from '#oci'
+import { readBigInt, readNumber, readOptionalText, readText } from '#store/db'
+import type { Database, Row } from '#store/db'
+
+/** What a step made, kept under the key of what decided it. */
+export interface CacheRecord {
+  readonly key: string
+  /** Key of the step without the contents of files: tells whether it is worth hashing them. */
+  readonly prefix: string
+  readonly kind: 'run' | 'files' | 'folder' | 'metadata'
+  readonly description: string
+  /** Everything that went into the key, as JSON: what a miss is explained with. */
+  readonly ingredients: string
+  /** The root afterwards; absent for metadata and for a root without layers. */
+  readonly chain?: ChainId
+  /** RFC 3339: the history entry's time, used again so that an equal rebuild gives an equal image. */
+  readonly created: string
+  /** Bytes of the layer that it made. */
+  readonly size: number
+  readonly createdAt: bigint
+  readonly lastUsedAt: bigint
+  readonly usageCount: number
+}
+
+export type NewRecord = Omit<CacheRecord, 'createdAt' | 'lastUsedAt' | 'usageCount'>
+
+/** The builder's table; short synchronous calls. */
+export interface CacheRecords {
+  find(key: string): CacheRecord | undefined
+  /** True where some record has that prefix. */
+  hasPrefix(prefix: string): boolean
+  /** The first record of a key stays; a second of the same key replaces it (its root may be gone). */
+  save(record: NewRecord): void
+  /** Counts a use. */
+  touch(key: string): void
+  remove(keys: readonly string[]): void
+  /** Least recently used first. */
+  list(): readonly CacheRecord[]
+  chains(): readonly { readonly key: string; readonly chain: ChainId }[]
+  chainOf(key: string): ChainId | undefined
+}
+
+export function cacheRecords(database: Database, clock: Clock): CacheRecords {
+  return {
+    find: (key) => recordOf(database.get('SELECT * FROM builder_record WHERE key = ?', key)),
+    hasPrefix: (prefix) => database.get('SELECT 1 FROM builder_record WHERE prefix = ? LIMIT 1', prefix) !== undefined,
+    save(record) {
+      const now = clock.nanoseconds()
+      const { key, prefix, kind, description, ingredients, chain, created, size } = record
+      const values = [key, prefix, kind, description, ingredients, chain ?? null, created, size, now, now]
+      database.run(
+        `INSERT OR REPLACE INTO builder_record (key, prefix, kind, description, ingredients, chain, created, size,
+          created_at, last_used_at, usage_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+        ...values,
+      )
+    },
+    touch(key) {
+      database.run(
+        'UPDATE builder_record SET last_used_at = ?, usage_count = usage_count + 1 WHERE key = ?',
+        clock.nanoseconds(),
+        key,
+      )
+    },
+    remove(keys) {
+      database.transaction(() => {
+        for (const key of keys) database.run('DELETE FROM builder_record WHERE key = ?', key)
+      })
+    },
+    list: () =>
+      database.all('SELECT * FROM builder_record ORDER BY last_used_at, key').flatMap((row) => recordOf(row) ?? []),
+    chains: () =>
+      database
+        .all('SELECT key, chain FROM builder_record WHERE chain IS NOT NULL')
+        .map((row) => ({ key: readText(row, 'key'), chain: parseChainId(readText(row, 'chain')) })),
+    chainOf(key) {
+      const row = database.get('SELECT chain FROM builder_record WHERE key = ?', key)
+      const chain = row === undefined ? undefined : readOptionalText(row, 'chain')
+      return chain === undefined ? undefined : parseChainId(chain)
+    },
+  }
+}
+
+function recordOf(row: Row | undefined): CacheRecord | undefined {
+  if (row === undefined) return undefined
+  const chain = readOptionalText(row, 'chain')
+  return {
+    key: readText(row, 'key'),
+    prefix: readText(row, 'prefix'),
+    kind: kindOf(readText(row, 'kind')),
+    description: readText(row, 'description'),
+    ingredients: readText(row, 'ingredients'),
+    ...(chain === undefined ? {} : { chain: parseChainId(chain) }),
+    created: readText(row, 'created'),
+    size: readNumber(row, 'size'),
+    createdAt: readBigInt(row, 'created_at'),
+    lastUsedAt: readBigInt(row, 'last_used_at'),
+    usageCount: readNumber(row, 'usage_count'),
+  }
+}
+
+function kindOf(value: string): CacheRecord['kind'] {
+  return value === 'run' || value === 'files' || value === 'folder' ? value : 'metadata'
+}

@@ -1,0 +1,167 @@
+import { closeSync, readlinkSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { posix } from 'node:path'
+import { invalid } from '#base'
+import { nameOfText, textOfName } from '#archive'
+import { hasWildcards, parseGlob, withoutEscapes } from '#dockerfile'
+import type { IgnoreRules, IgnoreState } from '#dockerfile'
+import { lstatIfThere } from './confined-root.ts'
+import type { ConfinedRoot } from './confined-root.ts'
+
+export type EntryKind = 'file' | 'folder' | 'link' | 'node'
+
+/** One thing to copy. Names are raw (one character a byte). */
+export interface Entry {
+  /** Below what was selected; empty for that itself. */
+  readonly path: string
+  readonly kind: EntryKind
+  readonly stat: BigIntStats
+  /** Target of a symbolic link. */
+  readonly link?: string
+}
+
+/** One source, as it was found: itself and, for a folder, all below it, parents first. */
+export interface Selection {
+  /** The last name of the path as written: what the copy is called in a folder. */
+  readonly name: string
+  /** Where it stands below the source root. */
+  readonly place: string
+  readonly entries: readonly Entry[]
+}
+
+/**
+ * What the sources of a COPY mean below `root`. A path is taken relative to the root, `..` and links stay inside of
+ * it; wildcards are Go's `filepath.Match`. Ignored entries are left out. Throws in Docker's words where nothing is found.
+ */
+export function selectSources(
+  root: ConfinedRoot,
+  sources: readonly string[],
+  ignore: IgnoreRules | undefined,
+): readonly Selection[] {
+  const selections = sources.flatMap((source) => selectSource(root, source, ignore))
+  if (selections.length === 0 && sources.length > 0) throw invalid('COPY failed: no source files were specified')
+  return selections
+}
+
+function selectSource(root: ConfinedRoot, source: string, ignore: IgnoreRules | undefined): readonly Selection[] {
+  const path = posix.resolve('/', source).slice(1)
+  if (hasWildcards(source)) {
+    const found = matching(root, path.split('/'), '', ignore)
+    return found.flatMap((each) => selectPath(root, each, ignore) ?? [])
+  }
+  const selection = selectPath(root, nameOfText(withoutEscapes(path)), ignore)
+  if (selection === undefined)
+    throw invalid(
+      `COPY failed: file not found in build context or excluded by .dockerignore: stat ${source.replace(/^\/+/, '')}: file does not exist`,
+    )
+  return [selection]
+}
+
+/** Raw paths below `folder` that fit the parts of a pattern, sorted. */
+function matching(
+  root: ConfinedRoot,
+  parts: readonly string[],
+  folder: string,
+  ignore: IgnoreRules | undefined,
+): readonly string[] {
+  const [part = '', ...others] = parts
+  return namesFitting(root, folder, part).flatMap((name) => {
+    const path = folder === '' ? name : `${folder}/${name}`
+    if (others.length > 0) return root.stat(path)?.isDirectory() ? matching(root, others, path, ignore) : []
+    return [path]
+  })
+}
+
+function namesFitting(root: ConfinedRoot, folder: string, part: string): readonly string[] {
+  if (!hasWildcards(part)) return [nameOfText(withoutEscapes(part))]
+  const glob = parseGlob(part)
+  if (glob === undefined) throw invalid(`COPY failed: syntax error in pattern: ${JSON.stringify(part)}`)
+  return root.list(folder).filter((name) => glob(textOfName(name)))
+}
+
+/** Undefined where nothing is there, or all of it is ignored. */
+function selectPath(root: ConfinedRoot, path: string, ignore: IgnoreRules | undefined): Selection | undefined {
+  const fd = root.open(path)
+  if (fd === undefined) return undefined
+  let place: string
+  try {
+    place = root.locate(fd)
+  } finally {
+    closeSync(fd)
+  }
+  const stat = root.stat(place)
+  if (stat === undefined) return undefined
+  const state = ignore === undefined || ignore.empty ? undefined : stateOf(ignore, place)
+  const entries: Entry[] = []
+  const top: Entry = { path: '', kind: kindOf(stat), stat }
+  const walk: Walk = { root, place, ignore, entries, pending: [] }
+  if (top.kind === 'folder') walkFolder(walk, top, state)
+  else if (state?.ignored !== true) entries.push(top)
+  return entries.length === 0 ? undefined : { name: posix.basename(path), place, entries }
+}
+
+interface Walk {
+  readonly root: ConfinedRoot
+  readonly place: string
+  readonly ignore: IgnoreRules | undefined
+  readonly entries: Entry[]
+  /** Ignored folders on the way down: they come with the first entry below them that is not. */
+  readonly pending: Entry[]
+}
+
+function walkFolder(walk: Walk, folder: Entry, state: IgnoreState | undefined): void {
+  if (state?.ignored === true && walk.ignore?.hasExceptions !== true) return
+  // the context itself is there even where all in it is ignored
+  if (state?.ignored === true && folder.path !== '') walk.pending.push(folder)
+  else push(walk, folder)
+  const at = join(walk.place, folder.path)
+  for (const name of walk.root.list(at)) {
+    const stat = lstatIfThere(walk.root.entry(at, name))
+    if (stat !== undefined) visit(walk, { folder, at, name, stat, state })
+  }
+  if (walk.pending.at(-1) === folder) walk.pending.pop()
+}
+
+interface Visit {
+  readonly folder: Entry
+  readonly at: string
+  readonly name: string
+  readonly stat: BigIntStats
+  readonly state: IgnoreState | undefined
+}
+
+function visit(walk: Walk, { folder, at, name, stat, state }: Visit): void {
+  const path = join(folder.path, name)
+  const rules = walk.ignore
+  const below = rules === undefined || rules.empty ? undefined : rules.state(textOfName(join(walk.place, path)), state)
+  const kind = kindOf(stat)
+  if (kind === 'folder') walkFolder(walk, { path, kind, stat }, below)
+  else if (below?.ignored !== true) push(walk, { path, kind, stat, ...linkOf(walk.root, at, name, kind) })
+}
+
+function push(walk: Walk, entry: Entry): void {
+  walk.entries.push(...walk.pending.splice(0), entry)
+}
+
+function linkOf(root: ConfinedRoot, at: string, name: string, kind: EntryKind): { link?: string } {
+  return kind === 'link' ? { link: readlinkSync(root.entry(at, name), { encoding: 'latin1' }) } : {}
+}
+
+function stateOf(rules: IgnoreRules, place: string): IgnoreState | undefined {
+  if (place === '') return undefined
+  const parts = textOfName(place).split('/')
+  let state: IgnoreState | undefined
+  for (const index of parts.keys()) state = rules.state(parts.slice(0, index + 1).join('/'), state)
+  return state
+}
+
+function kindOf(stat: BigIntStats): EntryKind {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'folder'
+  return stat.isSymbolicLink() ? 'link' : 'node'
+}
+
+export function join(folder: string, name: string): string {
+  if (folder === '') return name
+  return name === '' ? folder : `${folder}/${name}`
+}

@@ -1,0 +1,157 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { pathOfName } from '#archive'
+import { makeNode, setTimes, setXattr } from '#kernel'
+import { lstatIfThere } from './confined-root.ts'
+import type { ConfinedRoot, Owner } from './confined-root.ts'
+import type { Xattr } from './tree-hash.ts'
+
+/** What a written entry shall look like. */
+export interface Attributes {
+  /** Permission bits. */
+  readonly mode: number
+  readonly owner: Owner
+  /** Nanoseconds since the epoch; absent: as it comes. */
+  readonly mtime?: bigint
+  readonly xattrs: readonly Xattr[]
+}
+
+/** A file on its way. */
+export interface OpenFile {
+  /** At the end, or at an offset. */
+  append(chunk: Uint8Array, offset?: number): void
+  /** Attributes last; `size` sets the length, for files that end in a hole. */
+  finish(attributes: Attributes, size?: number): void
+  abandon(): void
+}
+
+/**
+ * Writes entries into a root that is not trusted. The folder of an entry is looked up inside the root, the entry
+ * itself never through a link; what stands in its place is replaced, but a folder stays a folder under a folder.
+ */
+export class TreeWriter {
+  readonly #root: ConfinedRoot
+  readonly #folders: { readonly folder: string; readonly name: string; readonly mtime: bigint }[] = []
+
+  constructor(root: ConfinedRoot) {
+    this.#root = root
+  }
+
+  /** A folder; one that is there gets the attributes. Its time is set by `finish`. */
+  folder(parent: string, name: string, attributes: Attributes): void {
+    const there = this.#clear(parent, name, true) === 'folder'
+    const at = this.#root.entry(parent, name)
+    if (!there) mkdirSync(at, 0o700)
+    const fd = openSync(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    try {
+      applyTo(fd, at, attributes)
+    } finally {
+      closeSync(fd)
+    }
+    if (attributes.mtime !== undefined) this.#folders.push({ folder: parent, name, mtime: attributes.mtime })
+  }
+
+  /** A file, new and empty; `finish` must follow, or `abandon`. */
+  openFile(parent: string, name: string): OpenFile {
+    this.#clear(parent, name, false)
+    const at = this.#root.entry(parent, name)
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+    const fd = openSync(at, flags, 0o600)
+    return {
+      append: (chunk, offset) => writeWhole(fd, chunk, offset),
+      finish: (attributes, size) => {
+        try {
+          if (size !== undefined) ftruncateSync(fd, size)
+          applyTo(fd, this.#root.entry(parent, name), attributes)
+        } finally {
+          closeSync(fd)
+        }
+        const path = this.#root.entry(parent, name)
+        if (attributes.mtime !== undefined) setTimes(path, attributes.mtime, attributes.mtime)
+      },
+      abandon: () => closeSync(fd),
+    }
+  }
+
+  /** A file written at once; nothing stays open where `write` fails. */
+  file(parent: string, name: string, attributes: Attributes, write: (append: OpenFile['append']) => void): void {
+    const file = this.openFile(parent, name)
+    try {
+      write((chunk, offset) => file.append(chunk, offset))
+    } catch (error) {
+      file.abandon()
+      throw error
+    }
+    file.finish(attributes)
+  }
+
+  link(parent: string, name: string, attributes: Attributes, target: string): void {
+    this.#clear(parent, name, false)
+    const at = this.#root.entry(parent, name)
+    symlinkSync(pathOfName(target), at)
+    lchownSync(at, attributes.owner.uid, attributes.owner.gid)
+    if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
+  }
+
+  /** A second name for an entry of this root that was written before. */
+  hardLink(parent: string, name: string, source: { readonly folder: string; readonly name: string }): void {
+    this.#clear(parent, name, false)
+    linkSync(this.#root.entry(source.folder, source.name), this.#root.entry(parent, name))
+  }
+
+  /** A FIFO or device; `mode` with its type. */
+  node(parent: string, name: string, attributes: Attributes, device: bigint): void {
+    this.#clear(parent, name, false)
+    const at = this.#root.entry(parent, name)
+    makeNode(at, attributes.mode, device)
+    lchownSync(at, attributes.owner.uid, attributes.owner.gid)
+    if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
+  }
+
+  /** Times of folders, which writing into them had changed. */
+  finish(): void {
+    for (const { folder, name, mtime } of this.#folders.toReversed())
+      setTimes(this.#root.entry(folder, name), mtime, mtime)
+  }
+
+  /** Takes away what stands there, unless it is a folder and one is wanted. */
+  #clear(parent: string, name: string, wantFolder: boolean): 'folder' | 'nothing' {
+    const at = this.#root.entry(parent, name)
+    const stat = lstatIfThere(at)
+    if (stat === undefined) return 'nothing'
+    if (!stat.isDirectory()) {
+      unlinkSync(at)
+      if (stat.isSymbolicLink()) this.#root.forget()
+      return 'nothing'
+    }
+    if (wantFolder) return 'folder'
+    rmSync(at, { recursive: true })
+    this.#root.forget()
+    return 'nothing'
+  }
+}
+
+/** Owner before mode: chown takes setuid away; attributes last: chown takes capabilities away. */
+function applyTo(fd: number, at: string | Buffer, { mode, owner, xattrs }: Attributes): void {
+  fchownSync(fd, owner.uid, owner.gid)
+  fchmodSync(fd, mode & 0o7777)
+  for (const { name, value } of xattrs) setXattr(at, name, value)
+}
+
+function writeWhole(fd: number, chunk: Uint8Array, offset?: number): void {
+  for (let at = 0; at < chunk.length;)
+    at += writeSync(fd, chunk, at, chunk.length - at, offset === undefined ? null : offset + at)
+}
