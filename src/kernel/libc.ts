@@ -76,14 +76,27 @@ type Prototype = readonly [string, string, readonly (keyof Kinds)[]]
 type Arguments<P extends readonly (keyof Kinds)[]> = { [K in keyof P]: Kinds[P[K]] }
 
 /** Every C function that the project calls, by its name here. */
-export type Libc = { readonly [Name in keyof typeof PROTOTYPES]: Native<Arguments<(typeof PROTOTYPES)[Name][2]>> }
+export type Libc = {
+  readonly [Name in Exclude<keyof typeof PROTOTYPES, Optional>]: Native<Arguments<(typeof PROTOTYPES)[Name][2]>>
+} & { readonly [Name in Optional]: Native<Arguments<(typeof PROTOTYPES)[Name][2]>> | undefined }
+
+/** Functions that not every C library has. */
+type Optional = 'actionsCloseFrom'
+const OPTIONAL: ReadonlySet<string> = new Set<Optional>(['actionsCloseFrom'])
 
 const SYSCALL = lazy((): Libc => {
   const native: Ffi = ffi()
   const library = native.load(null)
   const table = Object.create(null)
   for (const [name, [symbol, result, parameters]] of Object.entries<Prototype>(PROTOTYPES)) {
-    const find = lazy(() => library.func(symbol, result, parameters))
+    const find = lazy(() => {
+      if (!OPTIONAL.has(name)) return library.func(symbol, result, parameters)
+      try {
+        return library.func(symbol, result, parameters)
+      } catch {
+        return undefined
+      }
+    })
     Object.defineProperty(table, name, { get: find, enumerable: true })
   }
   return table as Libc

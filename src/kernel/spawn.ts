@@ -127,7 +127,7 @@ function spawn(request: ProcessRequest, sources: readonly number[]): number {
   try {
     if (request.cwd !== undefined) must(c.actionsChdir(actions, cString(request.cwd)), request)
     for (const [target, source] of sources.entries()) must(c.actionsDup2(actions, source, target), request)
-    must(c.actionsCloseFrom(actions, sources.length), request)
+    closeOthers(actions, sources.length, request)
     // Node ignores SIGPIPE; an ignored signal would stay ignored in the child.
     must(c.attrDefault(attributes, Buffer.alloc(SIGSET_BYTES, 0xff)), request)
     must(c.attrMask(attributes, Buffer.alloc(SIGSET_BYTES)), request)
@@ -145,6 +145,12 @@ function spawn(request: ProcessRequest, sources: readonly number[]): number {
     c.actionsDestroy(actions)
     c.attrDestroy(attributes)
   }
+}
+
+/** glibc has it from 2.34 on, musl not: there it is left to the close-on-exec flag, which every descriptor of ours has. */
+function closeOthers(actions: Buffer, from: number, request: ProcessRequest): void {
+  const close = libc().actionsCloseFrom
+  if (close) must(close(actions, from), request)
 }
 
 /** The functions of posix_spawn give the errno back. */

@@ -2,7 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { conflict, errnoOf } from '#base'
 import { type Block, chooseBlock, formatBlock, networkOf, overlaps, parseBlock } from './address.ts'
-import { addAddress, addBridge, deleteLink, findLink, listAddresses, listLinks, listRoutes, setUp } from './links.ts'
+import {
+  addAddress,
+  addBridge,
+  deleteAddress,
+  deleteLink,
+  findLink,
+  listAddresses,
+  listLinks,
+  listRoutes,
+  setMaster,
+  setUp,
+} from './links.ts'
 import { type LinkFacts, openRoutes } from './rtnetlink.ts'
 
 /** Links above this take no benefit here, and Docker's default is the same. */
@@ -42,6 +53,20 @@ export async function removeBridge(name: string): Promise<void> {
   using routes = openRoutes()
   for (const port of portsOf(link)) await deleteLink(routes, port.index)
   await deleteLink(routes, link.index)
+}
+
+/** Makes links that lost their bridge (somebody deleted it) its ports again. */
+export function replug(bridge: LinkFacts, names: ReadonlySet<string>): void {
+  using routes = openRoutes()
+  for (const link of listLinks(routes)) {
+    if (names.has(link.name) && link.master !== bridge.index) setMaster(routes, link.index, bridge.index)
+  }
+}
+
+/** Takes all addresses of the bridge away. */
+export function clearAddresses(bridge: LinkFacts): void {
+  using routes = openRoutes()
+  for (const address of listAddresses(routes)) if (address.index === bridge.index) deleteAddress(routes, address)
 }
 
 export function portsOf(bridge: LinkFacts): readonly LinkFacts[] {

@@ -94,6 +94,16 @@ export function setUp(socket: NetlinkSocket, index: number): void {
   socket.request(message(RTM.newLink, 0, linkHeader(index, UP, UP), []))
 }
 
+/** Makes a link a port of a bridge, and brings it up. */
+export function setMaster(socket: NetlinkSocket, index: number, master: number): void {
+  socket.request(message(RTM.newLink, 0, linkHeader(index, UP, UP), [numberAttribute(IFLA.master, master)]))
+}
+
+export function deleteAddress(socket: NetlinkSocket, { index, prefix, address }: AddressFacts): void {
+  const attributes = [addressAttribute(IFA.local, address)]
+  socket.request(message(RTM.deleteAddress, 0, addressHeader(index, prefix), attributes))
+}
+
 /** Fine where it is there already. */
 export function addAddress(socket: NetlinkSocket, index: number, block: Block): void {
   const attributes = [

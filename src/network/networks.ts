@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, conflict, createKeyedLock, type Log, notFound } from '#base'
+import { type Clock, conflict, createKeyedLock, type Log, messageOf, notFound } from '#base'
 import type { EventBus } from '#event'
 import { removeNetworkNamespace } from '#kernel'
 import type { Database } from '#store/db'
@@ -9,12 +9,14 @@ import { formatBlock, parseAddress, parseBlock } from './address.ts'
 import {
   chooseGateway,
   clash,
+  clearAddresses,
   findBridge,
   openBridge,
   outwardMtu,
   parseBridgeAddress,
   portsOf,
   removeBridge,
+  replug,
 } from './bridge.ts'
 import { createFirewall, type Firewall } from './firewall.ts'
 import { deleteLink } from './links.ts'
@@ -23,6 +25,9 @@ import { createRecords, type EndpointRecord, type NetworkRecords } from './recor
 import { type LinkFacts, openRoutes } from './rtnetlink.ts'
 import { openSandbox } from './sandbox.ts'
 import type { Endpoint, NetworkRecord, Networks, Sandbox } from './types.ts'
+
+/** How often it is looked whether somebody changed the packet filter; one system call. Milliseconds. */
+const WATCH_INTERVAL = 5000
 
 export interface NetworksOptions {
   readonly db: Database
@@ -57,6 +62,7 @@ class HostNetworks implements Networks {
   readonly #bridge: string
   readonly #folder: string
   readonly #lock = createKeyedLock()
+  #watch: NodeJS.Timeout | undefined
 
   constructor(options: NetworksOptions, parts: Parts) {
     this.#options = options
@@ -126,10 +132,18 @@ class HostNetworks implements Networks {
     const containers = new Set(kept.map((endpoint) => endpoint.container))
     for (const name of readdirSync(this.#folder)) if (!containers.has(name)) removeNetworkNamespace(this.#pathOf(name))
     await this.#removeStrayLinks(new Set(kept.map((endpoint) => endpoint.link)))
-    if (kept.some((endpoint) => endpoint.address !== undefined)) await this.#openBridge(await this.get('bridge'))
+    if (!kept.some((endpoint) => endpoint.address !== undefined)) return
+    const { link } = await this.#openBridge(await this.get('bridge'))
+    replug(link, new Set(kept.map((endpoint) => endpoint.link ?? '')))
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#watch)
+    this.#watch = undefined
   }
 
   async teardown(): Promise<void> {
+    this[Symbol.dispose]()
     for (const { container } of this.#records.endpoints()) await this.detach(container)
     await removeBridge(this.#bridge)
     await this.#firewall.close()
@@ -180,9 +194,19 @@ class HostNetworks implements Networks {
       const current = link ? await this.get('bridge') : await this.#freeOfClashes(network)
       const gateway = parseBlock(gatewayOf(current))
       const opened = openBridge(this.#bridge, gateway)
-      await this.#firewall.open(current.subnet ?? '')
+      const subnet = current.subnet ?? ''
+      await this.#firewall.open(subnet)
+      this.#watch ??= setInterval(() => this.#keepOpen(subnet), WATCH_INTERVAL).unref()
       return { link: opened, network: current }
     })
+  }
+
+  /** Rules that others flushed, or a drop that came with another engine, are set right for running containers too. */
+  #keepOpen(subnet: string): void {
+    const { log } = this.#options
+    this.#firewall
+      .open(subnet)
+      .catch((error: unknown) => log.warn('cannot set the packet filter right', { error: messageOf(error) }))
   }
 
   /** The host may have got new networks since the block was chosen. */
@@ -208,10 +232,7 @@ class HostNetworks implements Networks {
     }
     for (const endpoint of this.#records.endpoints(known.id)) this.#undo(endpoint.container)
     this.#records.setGateway('bridge', gateway)
-    if (link)
-      void removeBridge(this.#bridge).catch((error: unknown) =>
-        this.#options.log.warn('old bridge', { error: String(error) }),
-      )
+    if (link) clearAddresses(link)
   }
 
   async #removeStrayLinks(known: ReadonlySet<string | undefined>): Promise<void> {

@@ -7,6 +7,7 @@ export const RTM = {
   deleteLink: 17,
   getLink: 18,
   newAddress: 20,
+  deleteAddress: 21,
   getAddress: 22,
   newRoute: 24,
   getRoute: 26,
@@ -17,7 +18,7 @@ export const INFO = { kind: 1, data: 2 } as const
 export const VETH_PEER = 1
 export const IFA = { address: 1, local: 2, broadcast: 4 } as const
 export const RTA = { destination: 1, link: 4, gateway: 5, table: 15 } as const
-export const AF_INET = 2
+const AF_INET = 2
 export const UP = 1
 
 const HEADER = 16

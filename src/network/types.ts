@@ -47,7 +47,8 @@ export interface NetworkFinding {
   readonly cure?: string
 }
 
-export interface Networks {
+/** Disposing stops the watch over the packet filter; what is attached stays attached. */
+export interface Networks extends Disposable {
   /** Record first, then namespace, veth, address, route and rules; undone where it fails. `mode`: bridge, none, host or a network's name. */
   attach(container: string, mode: string): Promise<Sandbox>
   /** Idempotent; the namespace is dropped, the kernel cleans up behind. */

@@ -188,6 +188,30 @@ test('--bip decides addresses; a small block runs full with Docker’s words', a
   )
 })
 
+test('--bip can change while no container is on the bridge', async () => {
+  await withNetworks('rebip', async (networks, reopen) => {
+    await networks.attach(ONE, 'bridge')
+    await assert.rejects(reopen('10.9.8.1/24'), /containers run on the bridge with 172/)
+    await (await reopen()).detach(ONE)
+    await settled()
+    const next = await reopen('10.9.8.1/24')
+    const { endpoints } = await next.attach(ONE, 'bridge')
+    assert.equal(endpoints[0]!.address, '10.9.8.2')
+    const { bridge } = await next.get('bridge')
+    assert.match(await ip(`-4 -o addr show dev ${bridge!}`), /^[^\n]*10\.9\.8\.1\/24[^\n]*\n$/)
+  })
+})
+
+test('a bridge that somebody deleted comes back with its containers', async () => {
+  await withNetworks('deleted', async (networks, reopen) => {
+    const { path } = await networks.attach(ONE, 'bridge')
+    await ip(`link del ${(await networks.get('bridge')).bridge!}`)
+    const next = await reopen()
+    await next.restore(new Set([ONE]))
+    assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
+  })
+})
+
 test('fifty containers come and go at once', async () => {
   await withNetworks('many', async (networks) => {
     const ids = Array.from({ length: 50 }, (_, index) => index.toString(16).padStart(64, '0'))
@@ -202,23 +226,26 @@ test('fifty containers come and go at once', async () => {
 /** Networks of a daemon with a root of its own; torn down afterwards, and nothing is left. */
 async function withNetworks(
   name: string,
-  work: (networks: Networks, reopen: () => Promise<Networks>) => Promise<void>,
+  work: (networks: Networks, reopen: (bip?: string) => Promise<Networks>) => Promise<void>,
   options: { readonly bip?: string; readonly othersAttach?: boolean } = {},
 ): Promise<void> {
   const root = folder.join(name)
   mkdirSync(root)
   const before = await links()
   const opened: AsyncDisposable[] = []
-  const open = async (): Promise<Networks> => {
+  const open = async (bip = options.bip): Promise<Networks> => {
     for (const db of opened.splice(0)) await db[Symbol.asyncDispose]()
     const db = await openDatabase(`${root}/engine.db`)
     opened.push(db)
-    return openNetworks({ db, execRoot: `${root}/run`, bip: options.bip, clock: systemClock(), log: silentLog() })
+    return openNetworks({ db, execRoot: `${root}/run`, bip, clock: systemClock(), log: silentLog() })
   }
   let networks = await open()
   const own = (await networks.get('bridge')).bridge!
   try {
-    await work(networks, async () => (networks = await open()))
+    await work(networks, async (bip) => {
+      networks[Symbol.dispose]()
+      return (networks = await open(bip))
+    })
   } finally {
     await networks.teardown()
   }
@@ -231,6 +258,13 @@ async function withNetworks(
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   assert.equal(await links(), before)
+}
+
+/** Veth pairs go some milliseconds after their namespace. */
+async function settled(): Promise<void> {
+  for (let patience = 100; (await links()).includes('veth') && patience > 0; patience -= 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 const SERVER = `require('net').createServer((s) => s.end(s.remoteAddress)).listen(7, process.argv[1], () => console.log('up'))`
