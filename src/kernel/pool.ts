@@ -101,7 +101,8 @@ class Pool implements WorkerPool {
   }
 
   #open(): Thread {
-    const worker = new Worker(this.#entry)
+    // Jobs close by node:fs what the kernel's own calls opened: node's bookkeeping would warn of each.
+    const worker = new Worker(this.#entry, { trackUnmanagedFds: false })
     const thread: Thread = { worker, task: undefined }
     worker.on('message', (reply: JobReply) => this.#receive(thread, reply))
     worker.on('error', (error) => this.#lost(thread, messageOf(error)))
