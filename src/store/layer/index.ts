@@ -5,6 +5,7 @@
  * EngineError, that the digest of what was unpacked is the one wanted, and that what it packs has the diff id
  * recorded. Which layers make an image, and fetching them, belongs to others. It also brings the machine's compressors.
  */
+export { createLayerCollector, type LayerCollector } from './collector.ts'
 export { layerJobs } from './jobs.ts'
 export { createLayers } from './layers.ts'
 export { NO_PROGRAMS, type Programs, filtersOf, findPrograms } from './program.ts'

@@ -1,0 +1,39 @@
+import { type Database, readText } from '#store/db'
+import { type Resource, resourceKey } from '#store/lease'
+
+/** This room's part in a collection (the shape of #store/gc's `Collector`). */
+export interface LayerCollector {
+  roots(): Iterable<Resource>
+  /**
+   * From a snapshot whose layer came as a blob to that layer's blobs: it cannot be packed again byte for byte. Blobs of
+   * layers made here live as long as a manifest names them.
+   */
+  edges(from: Resource): Iterable<Resource>
+  /** Forgets blobs that go; the layers' own rows go with their snapshots. */
+  sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
+}
+
+export function createLayerCollector({ database }: { readonly database: Database }): LayerCollector {
+  return {
+    roots: () => [],
+    *edges({ kind, id }) {
+      if (kind !== 'snapshot' || !/^\d{1,15}$/.test(id)) return
+      const rows = database.all(FOREIGN_BLOBS, Number(id))
+      for (const row of rows) yield { kind: 'blob', id: readText(row, 'digest') }
+    },
+    sweep(live) {
+      const known = database.all('SELECT DISTINCT digest FROM layer_blob').map((row) => readText(row, 'digest'))
+      for (const digest of known) {
+        if (!live.has(resourceKey({ kind: 'blob', id: digest }))) {
+          database.run('DELETE FROM layer_blob WHERE digest = ?', digest)
+        }
+      }
+      return { resources: [], removeBytes: async () => 0 }
+    },
+  }
+}
+
+const FOREIGN_BLOBS = `
+SELECT digest FROM layer_blob
+WHERE diff_id IN (SELECT diff_id FROM layer WHERE snapshot = ?1 AND rules IS NULL)
+`
