@@ -35,7 +35,7 @@ export async function importRoot(context: TransferContext, bytes: Bytes, options
   const { id } = await context.images.create(formatImageConfig(config), {}, lease)
   if (name) await context.images.tag(name, id, { quiet: true })
   emitId(context, 'import', name ? familiarReference(name) : id)
-  return context.images.open(id)
+  return await context.images.open(id)
 }
 
 async function receive(

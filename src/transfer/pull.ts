@@ -52,7 +52,7 @@ export async function pullImage(
   const name = withDefaultTag(reference)
   await using lease = await context.leases.open(`pull ${canonicalReference(name)}`)
   const { credentials, platform, progress = SILENT, signal } = options
-  return firstThatFulfils(context.registryFor(name, credentials), (registry) =>
+  return await firstThatFulfils(context.registryFor(name, credentials), (registry) =>
     pullFrom({ context, name, registry, lease, platform, progress, signal }),
   )
 }

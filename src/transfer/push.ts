@@ -50,7 +50,7 @@ export async function pushImage(
   if (!record || !registry) throw missing(name)
   await using lease = await context.leases.open(`push ${canonicalReference(name)}`)
   const push: Push = { context, name, registry, lease, progress, signal }
-  return pushTo(push, await context.images.open(record.id))
+  return await pushTo(push, await context.images.open(record.id))
 }
 
 export async function pushAllTags(
