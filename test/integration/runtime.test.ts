@@ -305,12 +305,12 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
     const started = await runtime.exec(request.id, process, { stdin: input !== undefined, detach: false })
     assert.ok(started.streams)
     await using streams = started.streams
+    const texts = textOf(streams.output)
     if (input !== undefined) {
       await streams.write(Buffer.from(input))
       await streams.closeInput()
     }
-    const texts = await textOf(streams.output)
-    return { ...texts, code: (await started.exited).code }
+    return { ...(await texts), code: (await started.exited).code }
   }
   assert.deepEqual(await exec(processOf('echo a; echo b >&2; exit 3')), { stdout: 'a\n', stderr: 'b\n', code: 3 })
   const big = 'x'.repeat(1 << 20)
