@@ -1,0 +1,7 @@
+import { serveJobs } from '#kernel'
+import { contentJobs } from '#store/content'
+import { databaseJobs } from '#store/db'
+import { layerJobs } from '#store/layer'
+import { snapshotJobs } from '#store/snapshot'
+
+serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs })
