@@ -145,8 +145,10 @@ class HostNetworks implements Networks {
   async teardown(): Promise<void> {
     this[Symbol.dispose]()
     for (const { container } of this.#records.endpoints()) await this.detach(container)
-    await removeBridge(this.#bridge)
-    await this.#firewall.close()
+    await this.#lock.run('', async () => {
+      await removeBridge(this.#bridge)
+      await this.#firewall.close()
+    })
   }
 
   diagnose(): ReturnType<Networks['diagnose']> {
@@ -204,9 +206,11 @@ class HostNetworks implements Networks {
   /** Rules that others flushed, or a drop that came with another engine, are set right for running containers too. */
   #keepOpen(subnet: string): void {
     const { log } = this.#options
-    this.#firewall
-      .open(subnet)
-      .catch((error: unknown) => log.warn('cannot set the packet filter right', { error: messageOf(error) }))
+    // Not after a teardown that came while this waited.
+    const work = async (): Promise<void> => (this.#watch ? this.#firewall.open(subnet) : undefined)
+    this.#lock.run('', work).catch((error: unknown) => {
+      log.warn('cannot set the packet filter right', { error: messageOf(error) })
+    })
   }
 
   /** The host may have got new networks since the block was chosen. */

@@ -182,6 +182,35 @@ test('a program that re-executes itself shares one pinned mount namespace with i
   assert.deepEqual(second.inspected, { kind: 'folder', mode: 0o1777 })
 })
 
+test('the pinned namespace works below a chroot', async (t) => {
+  const base = scratch(t)
+  const places = ['usr', 'bin', 'lib', 'lib64', 'etc', 'proc', 'dev'].filter((name) => existsSync(`/${name}`))
+  const project = new URL('../..', import.meta.url).pathname
+  const [entry, program] = [`${base}${project}`, new URL('./kernel.test-daemon.ts', import.meta.url).pathname]
+  for (const folder of [
+    ...places.map((name) => join(base, name)),
+    entry,
+    join(base, 'x/later'),
+    join(base, 'x/root'),
+  ]) {
+    mkdirSync(folder, { recursive: true })
+  }
+  const script = `set -e; cd ${base}
+for place in ${places.join(' ')}; do mount --rbind /$place ${base}/$place; done; mount --rbind ${project} ${entry}
+run() { chroot ${base} ${process.execPath} ${program} $1 /x/mnt/pin /x; echo; }
+run first; mount -t tmpfs tmpfs ${base}/x/later; echo later > ${base}/x/later/file; run second`
+  const { status, stdout, stderr } = await runProcess('unshare', ['--mount', '--', 'sh', '-c', script])
+  assert.equal(status.code, 0, stderr.toString())
+  const [first, second] = stdout
+    .toString()
+    .trim()
+    .split('\n')
+    .map((line): Record<string, unknown> => JSON.parse(line))
+  assert.equal(second?.namespace, first?.namespace)
+  assert.equal(second?.kept, 'kept')
+  assert.equal(second?.later, 'later\n')
+})
+
 test('openHostMounts() without a namespace of its own takes the own view', async (t) => {
   const base = scratch(t)
   await using host = openHostMounts({ entry })

@@ -12,6 +12,7 @@ import {
 import { type Networks, openNetworks } from '#network'
 import { openDatabase } from '#store/db'
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { ownMountNamespace } from '#test/mount-namespace'
@@ -86,6 +87,30 @@ for (const [whose, drop] of Object.entries(DROPS)) {
     await runNft('flush ruleset')
   })
 }
+
+const legacy = spawnSync('iptables-legacy', ['--version']).status === 0 ? false : 'no iptables-legacy here'
+
+test('the way out works beside a drop policy of the older iptables', { skip: legacy }, async () => {
+  const iptables = async (args: string): Promise<string> => {
+    const { stdout } = await runProcess('iptables-legacy', args.split(' '))
+    return stdout.toString()
+  }
+  await iptables('-P FORWARD DROP')
+  await iptables('-N DOCKER-USER')
+  await iptables('-A FORWARD -j DOCKER-USER')
+  const before = await iptables('-S')
+  await withNetworks('legacy', async (networks) => {
+    const { path } = await networks.attach(ONE, 'bridge')
+    assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
+    assert.match(await iptables('-S'), /-A DOCKER-USER -i mica-\w+ -j ACCEPT/)
+    const findings = await networks.diagnose()
+    assert.ok(findings.some(({ ok, text }) => ok && text.startsWith('iptables-legacy FORWARD: drop; mica-')))
+  })
+  assert.equal(await iptables('-S'), before)
+  await iptables('-F')
+  await iptables('-P FORWARD ACCEPT')
+  await iptables('-X')
+})
 
 test('rules that somebody flushed, or a drop that came later, are set right with the next container', async () => {
   await withNetworks('flush', async (networks) => {
