@@ -4,14 +4,17 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 /** One hash for each path below the folders: type, mode, owner, size, mtime (ns) and bytes. Access times do not count. */
 export function hashTree(...folders: readonly string[]): ReadonlyMap<string, string> {
   const hashes = new Map<string, string>()
-  for (const folder of folders)
-    for (const name of readdirSync(folder, { recursive: true, encoding: 'buffer' }))
-      add(hashes, Buffer.concat([Buffer.from(`${folder}/`), asBuffer(name)]))
+  for (const folder of folders) addFolder(hashes, Buffer.from(folder))
   return hashes
 }
 
-function asBuffer(name: string | Buffer): Buffer {
-  return typeof name === 'string' ? Buffer.from(name) : name
+/** By hand: node's recursive reading does not take names as bytes. */
+function addFolder(hashes: Map<string, string>, folder: Buffer): void {
+  for (const name of readdirSync(folder, { encoding: 'buffer' })) {
+    const path = Buffer.concat([folder, Buffer.from('/'), name])
+    add(hashes, path)
+    if (lstatSync(path).isDirectory()) addFolder(hashes, path)
+  }
 }
 
 function add(hashes: Map<string, string>, path: Buffer): void {

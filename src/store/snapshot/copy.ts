@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs'
-import { copyRange, descriptorPath, makeNode, openInRoot, openRoot } from '#kernel'
+import { copyRange, descriptorPath, isErrno, makeNode, openInRoot, openRoot } from '#kernel'
 import { copyAttributes, copyFolderAttributes } from './attributes.ts'
 import { type TreeEntry, type WalkOptions, ifThere, rawPath, walkTree } from './tree.ts'
 
@@ -94,13 +94,30 @@ function copyFile({ at }: TreeEntry, to: string | Buffer): boolean {
     const into = openSync(to, 'wx', 0o600)
     try {
       if (stat.blocks * 512 < stat.size) copyPages(from, into, stat.size)
-      else while (copyRange(from, into, CHUNK * 64) > 0);
+      else copyWhole(from, into)
       return true
     } finally {
       closeSync(into)
     }
   } finally {
     closeSync(from)
+  }
+}
+
+/** Inside the kernel where it can: not from an overlay to the file system below it, which are two to it. */
+function copyWhole(from: number, into: number): void {
+  try {
+    while (copyRange(from, into, CHUNK * 64) > 0);
+  } catch (error) {
+    if (!isErrno(error, 'EXDEV', 'EOPNOTSUPP', 'EINVAL')) throw error
+    copyBytes(from, into)
+  }
+}
+
+function copyBytes(from: number, into: number): void {
+  const chunk = Buffer.allocUnsafe(CHUNK)
+  for (let count = readSync(from, chunk); count > 0; count = readSync(from, chunk)) {
+    for (let done = 0; done < count;) done += writeSync(into, chunk, done, count - done)
   }
 }
 
