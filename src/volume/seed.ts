@@ -1,4 +1,4 @@
-import { closeDescriptor, descriptorPath, isErrno, openInRoot, openRoot, setTimes, syncFileSystem } from '#kernel'
+import { closeDescriptor, descriptorPath, isErrno, openInRoot, openRoot, setTimes } from '#kernel'
 import { constants, statSync } from 'node:fs'
 import { chmod, chown, mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,7 +16,8 @@ interface SeedRequest {
 
 /**
  * Gives an empty volume the image's files: all of them or none, for the copy is made beside it and takes its place.
- * Links in `path` lead inside the root only.
+ * Links in `path` lead inside the root only. Nothing is synced, for the container is waiting: a power cut soon after may
+ * cost what was seeded, as it may cost what the container itself wrote.
  */
 export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, request: SeedRequest): Promise<void> {
   const data = folders.data(request.volume)
@@ -32,7 +33,6 @@ export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, req
     await trees.copy(from, seeding)
     const { atimeNs, mtimeNs } = statSync(from, { bigint: true })
     setTimes(seeding, atimeNs, mtimeNs)
-    if ((await readdir(seeding)).length > 0) await syncFileSystem(seeding)
     await (request.shared ? moveEntries(seeding, data) : rename(seeding, data))
   } finally {
     closeDescriptor(source)
