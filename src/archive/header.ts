@@ -163,7 +163,8 @@ function kindOf(type: string, path: RawName): TarKind {
     case '0':
     case '7':
     case 'S':
-      return path.endsWith('/') ? 'directory' : 'file'
+      // GNU tar and v7 mark a folder by a slash at the end
+      return path.length > 1 && path.endsWith('/') ? 'directory' : 'file'
     case '1':
       return 'hardlink'
     case '2':

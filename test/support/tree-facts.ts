@@ -4,8 +4,8 @@ import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * One line for each path below a folder: type, mode, owner, device, size, time (ns), xattrs (overlay's mark of opaque
- * folders among them), bytes or link target, and which paths are names of one file. Of a whiteout only that it is one.
+ * One line for each path below a folder: type, mode, owner, device, size, time (ns), xattrs (of overlay's own only the mark of opaque
+ * folders), bytes or link target, and which paths are names of one file. Of a whiteout only that it is one.
  */
 export function treeFacts(root: string): readonly string[] {
   const firstName = new Map<bigint, string>()
@@ -38,7 +38,10 @@ function statOf(at: Buffer) {
 }
 
 function xattrsOf(at: Buffer): string {
-  const names = listXattrs(at).toSorted()
+  const own = (name: string): boolean => name.startsWith('trusted.overlay.') && name !== 'trusted.overlay.opaque'
+  const names = listXattrs(at)
+    .filter((name) => !own(name))
+    .toSorted()
   return names.map((name) => `${name}=${getXattr(at, name)?.toString('hex')}`).join(',')
 }
 
