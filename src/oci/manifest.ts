@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { invalid, unsupported } from '#base'
-import { parseDigest } from './digest.ts'
 import { parseJson } from './json.ts'
 import { isIndexType, isManifestType, isSchema1Type, MEDIA_TYPES } from './media-type.ts'
 import { annotations, digest, optional, text } from './schema.ts'
@@ -99,11 +98,6 @@ export function parseAnyManifest(bytes: Uint8Array, mediaType?: string): AnyMani
     : { kind: 'manifest', manifest: parseManifest(bytes, trusted) }
 }
 
-/** One descriptor as JSON text gave it. */
-export function parseDescriptor(bytes: Uint8Array): Descriptor {
-  return parseJson(bytes, descriptor, 'descriptor')
-}
-
 /** The bytes of a manifest: keys in the specification's order, no white space. */
 export function formatManifest(manifest: Manifest): Buffer {
   const { schemaVersion, mediaType, config, layers } = manifest
@@ -125,11 +119,6 @@ export function formatIndex(index: Index): Buffer {
 export function isAttestation(entry: Descriptor): boolean {
   const kind = entry.annotations?.['vnd.docker.reference.type']
   return kind === 'attestation-manifest' || (entry.platform?.os === 'unknown' && kind !== undefined)
-}
-
-/** A descriptor of bytes in hand. */
-export function describeBytes(mediaType: string, bytes: Uint8Array, digestText: string): Descriptor {
-  return { mediaType, digest: parseDigest(digestText), size: bytes.length }
 }
 
 function ordered(entry: Descriptor): Descriptor {

@@ -81,8 +81,7 @@ export function repositoryOf(reference: Reference): Reference {
   return { domain: reference.domain, path: reference.path }
 }
 
-/** A tag alone, checked against the grammar. */
-export function parseTag(text: string): string {
+function parseTag(text: string): string {
   if (!TAG.test(text)) throw invalidFormat()
   return text
 }

@@ -54,7 +54,7 @@ export function faultText({ code, message }: RegistryFault): string {
 }
 
 /** One line without control characters, not longer than an error should be. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
     .slice(0, 1000)

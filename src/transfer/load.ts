@@ -1,6 +1,6 @@
 import { throwIfCancelled, type Bytes } from '#base'
 import { decompress } from '#archive'
-import { chainIds, parseImageConfig, type DiffId, type ImageConfig } from '#oci'
+import { chainIds, layerCompression, parseImageConfig, type DiffId, type ImageConfig } from '#oci'
 import type { Lease } from '#store/lease'
 import type { SealedSnapshot } from '#store/snapshot'
 import { emitId, SILENT, type TransferContext } from './context.ts'
@@ -35,13 +35,19 @@ async function loadImage(load: Load, found: ArchiveImage): Promise<readonly Load
   const { context, lease } = load
   const config = parseImageConfig(found.configBytes)
   await applyLayers(load, found.layers, config)
-  if (found.manifest) await context.content.put(found.manifest.bytes, lease)
-  const facts = found.manifest ? { manifest: found.manifest.descriptor } : {}
+  const manifest = isWorthKeeping(found) ? found.manifest : undefined
+  if (manifest) await context.content.put(manifest.bytes, lease)
+  const facts = manifest ? { manifest: manifest.descriptor } : {}
   const { id } = await context.images.create(found.configBytes, facts, lease)
   for (const name of found.names) await context.images.tag(name, id, { quiet: true })
   emitId(context, 'load', id, config.config.Labels)
   const image = await context.images.resolve(id)
   return found.names.length === 0 ? [{ image }] : found.names.map((name) => ({ image, name }))
+}
+
+/** A manifest of plain tars is an archive's own form: what is pushed later had better be compressed. */
+function isWorthKeeping({ layers }: ArchiveImage): boolean {
+  return layers.every(({ descriptor }) => layerCompression(descriptor.mediaType) !== 'none')
 }
 
 /** Those that are unpacked here already are passed over. */
