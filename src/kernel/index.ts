@@ -10,13 +10,13 @@ export { openHostMounts } from './host-mount.ts'
 export { serveJobs } from './job.ts'
 export { HOST_VARIABLE, reexecuteInMountNamespace, unpinMountNamespace } from './mount-namespace.ts'
 export { mountTable } from './mount-table.ts'
-export { attachMount, attachMounts, cloneMount, moveMount, setMountAttributes, unmount, unmountSync } from './mount.ts'
+export { attachMount, attachMounts, cloneMount, moveMount, unmount, unmountSync } from './mount.ts'
 export { openNetlink } from './netlink.ts'
 export { createNetworkNamespace, removeNetworkNamespace, withNetworkNamespace } from './network-namespace.ts'
 export { listNft, runNft } from './nft.ts'
 export { createPipe, readDescriptor, writeDescriptor } from './pipe.ts'
 export { createWorkerPool } from './pool.ts'
-export { killProcess, openPidfd, processExited } from './process.ts'
+export { killProcess, processExited } from './process.ts'
 export {
   connectSeqpacket,
   type DescriptorListener,
@@ -24,7 +24,7 @@ export {
   setTerminalSize,
   shutdownWrite,
 } from './socket.ts'
-export { runProcess, spawnProcess, startProcess, waitProcess } from './spawn.ts'
-export { isErrno, SystemCallError } from './system-call-error.ts'
+export { runProcess, spawnProcess } from './spawn.ts'
+export { isErrno, type SystemCallError } from './system-call-error.ts'
 export type * from './types.ts'
 export * from './xattr.ts'

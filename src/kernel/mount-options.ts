@@ -18,7 +18,7 @@ export const MS = {
 } as const
 
 /** Attributes of fsmount and mount_setattr. */
-export const ATTR = {
+const ATTR = {
   rdonly: 0x1,
   nosuid: 0x2,
   nodev: 0x4,

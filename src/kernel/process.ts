@@ -14,11 +14,6 @@ export function killProcess(pid: number, signal: number): boolean {
   }
 }
 
-/** A handle on a process, safe against the reuse of its number; readable once it has ended. The caller closes it. */
-export function openPidfd(pid: number): number {
-  return checked(libc().pidfdOpen(NUMBER.pidfdOpen, pid, 0), { call: 'open process', path: String(pid) })
-}
-
 /** Resolves once a process, of ours or not, has ended; at once where there is none. Does not reap it. */
 export async function processExited(pid: number, options: WatchOptions = {}): Promise<void> {
   let fd: number
@@ -34,4 +29,9 @@ export async function processExited(pid: number, options: WatchOptions = {}): Pr
   } finally {
     closeDescriptor(fd)
   }
+}
+
+/** A handle on a process, safe against the reuse of its number; readable once it has ended. */
+function openPidfd(pid: number): number {
+  return checked(libc().pidfdOpen(NUMBER.pidfdOpen, pid, 0), { call: 'open process', path: String(pid) })
 }

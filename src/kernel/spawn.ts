@@ -28,33 +28,6 @@ export function spawnProcess(request: ProcessRequest): SpawnedProcess {
   return { pid, pipes, exited: reaped(pid, request.session !== true) }
 }
 
-/** As `spawnProcess`, without waiting: the caller calls `waitProcess`. For jobs of workers. */
-export function startProcess(request: ProcessRequest): {
-  readonly pid: number
-  readonly pipes: ReadonlyMap<number, number>
-} {
-  const pipes = new Map<number, number>()
-  const temporary: number[] = []
-  try {
-    const sources = request.stdio.map((wanted, index) => {
-      const source = openSource(wanted, index, pipes)
-      if (source.ours) temporary.push(source.fd)
-      return source.fd
-    })
-    return { pid: spawn(request, lifted(sources, temporary)), pipes }
-  } catch (error) {
-    for (const fd of pipes.values()) closeDescriptor(fd)
-    throw error
-  } finally {
-    for (const fd of temporary) closeDescriptor(fd)
-  }
-}
-
-/** Waits for the end of a child of ours, blocking this thread: only for jobs of workers. */
-export function waitProcess(pid: number): ExitStatus {
-  return waitStatus(pid, 0) ?? { code: 0 }
-}
-
 export interface RunOptions {
   readonly input?: Uint8Array
   readonly env?: Readonly<Record<string, string>>
@@ -94,6 +67,27 @@ export async function runProcess(
     return { status, stdout, stderr }
   } finally {
     options.signal?.removeEventListener('abort', kill)
+  }
+}
+
+function startProcess(request: ProcessRequest): {
+  readonly pid: number
+  readonly pipes: ReadonlyMap<number, number>
+} {
+  const pipes = new Map<number, number>()
+  const temporary: number[] = []
+  try {
+    const sources = request.stdio.map((wanted, index) => {
+      const source = openSource(wanted, index, pipes)
+      if (source.ours) temporary.push(source.fd)
+      return source.fd
+    })
+    return { pid: spawn(request, lifted(sources, temporary)), pipes }
+  } catch (error) {
+    for (const fd of pipes.values()) closeDescriptor(fd)
+    throw error
+  } finally {
+    for (const fd of temporary) closeDescriptor(fd)
   }
 }
 

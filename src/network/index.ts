@@ -5,5 +5,4 @@
  * It touches nothing else of the host's network. Published ports and networks of a user's own come later.
  */
 export { type NetworksOptions, openNetworks } from './networks.ts'
-export { resolvConf } from './resolv-conf.ts'
 export type * from './types.ts'

@@ -36,6 +36,9 @@ import {
   unpinMountNamespace,
   withNetworkNamespace,
 } from '#kernel'
+import { ownMountNamespace } from '#test/mount-namespace'
+
+ownMountNamespace()
 
 /** A temporary folder with a tmpfs of its own, gone with everything mounted below it at the end. */
 function scratch(t: TestContext): string {
