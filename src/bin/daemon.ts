@@ -6,6 +6,7 @@ import { diagnose, enterOwnNamespace, inheritedHost, openEngine } from '#engine'
 import type { Engine, EngineConfig, Finding } from '#engine'
 import { parseDaemonOptions } from './daemon-options.ts'
 import type { DaemonOptions } from './daemon-options.ts'
+import { VERSION } from './version.ts'
 
 /** How long `stop` waits for the daemon to end. Milliseconds. */
 const STOP_PATIENCE = 60_000
@@ -74,10 +75,12 @@ async function close({ engine, api, options, all }: Closing): Promise<void> {
 
 function configOf(options: DaemonOptions): EngineConfig {
   return {
+    version: VERSION,
     dataRoot: options.dataRoot,
     execRoot: options.execRoot,
     mirrors: options.mirrors,
     insecureRegistries: options.insecureRegistries,
+    proxy: proxyOf(process.env),
     ...(options.bip !== undefined && { bip: options.bip }),
     logLevel: options.logLevel,
     workerEntry: workerEntry(),
@@ -85,6 +88,13 @@ function configOf(options: DaemonOptions): EngineConfig {
     writeLog: (line) => process.stderr.write(line),
     path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
   }
+}
+
+/** The usual variables, in either case. */
+function proxyOf(env: NodeJS.ProcessEnv): EngineConfig['proxy'] {
+  const read = (name: string): string | undefined => env[name.toUpperCase()] ?? env[name]
+  const [http, https, except] = [read('http_proxy'), read('https_proxy'), read('no_proxy')]
+  return { ...(http && { http }), ...(https && { https }), ...(except && { except }) }
 }
 
 /** Beside this file, in the same form: `worker.ts` in the sources, `worker.js` in the bundle. */

@@ -1,3 +1,4 @@
+import { builderJobs } from '#builder'
 import { serveJobs } from '#kernel'
 import { contentJobs } from '#store/content'
 import { databaseJobs } from '#store/db'
@@ -5,4 +6,4 @@ import { layerJobs } from '#store/layer'
 import { snapshotJobs } from '#store/snapshot'
 
 /** The entry file of worker threads: the job tables of all rooms that bring some. */
-serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs })
+serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs, ...builderJobs })

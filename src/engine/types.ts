@@ -9,10 +9,12 @@ import type { Transfer } from '#transfer'
 import type { Volumes } from '#volume'
 
 export interface EngineConfig {
+  readonly version: string
   readonly dataRoot: string
   readonly execRoot: string
   readonly mirrors: readonly string[]
   readonly insecureRegistries: readonly string[]
+  readonly proxy: { readonly http?: string; readonly https?: string; readonly except?: string }
   /** CIDR of the default bridge's gateway; chosen free of the host's routes where absent. */
   readonly bip?: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'

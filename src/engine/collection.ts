@@ -1,0 +1,58 @@
+import { messageOf } from '#base'
+import type { Log } from '#base'
+import type { EventBus } from '#event'
+import type { GarbageCollector } from '#store/gc'
+
+/** After a removal others often follow (`rm` of ten containers): one collection for all of them. Milliseconds. */
+const SOON = 300
+
+export interface Collection {
+  /** Removes what nothing reaches, now; bytes that came back. */
+  now(): Promise<number>
+  /** The same in a moment; callers in between share it. */
+  soon(): void
+  /** No more; waits for one that is under way. */
+  stop(): Promise<void>
+}
+
+export function scheduleCollection(collector: GarbageCollector, settle: () => Promise<void>, log: Log): Collection {
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<unknown> = Promise.resolve()
+  let stopped = false
+  const now = async (): Promise<number> => {
+    const { bytes } = await collector.collect()
+    await settle()
+    return bytes
+  }
+  const inBackground = (): void => {
+    timer = undefined
+    running = now().catch((error: unknown) =>
+      log.error('cannot collect what is not needed any more', { error: messageOf(error) }),
+    )
+  }
+  return {
+    now,
+    soon() {
+      if (!stopped) timer ??= setTimeout(inBackground, SOON).unref()
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+/** What is said when something went that held resources. */
+const REMOVALS: ReadonlySet<string> = new Set(['container destroy', 'image delete', 'image untag'])
+
+/** Asks for a collection after each removal that the bus tells of. */
+export function collectAfterRemovals(events: EventBus, collection: Collection): Disposable {
+  const stop = new AbortController()
+  const listen = async (): Promise<void> => {
+    for await (const event of events.follow({ signal: stop.signal }))
+      if (REMOVALS.has(`${event.type} ${event.action}`)) collection.soon()
+  }
+  void listen()
+  return { [Symbol.dispose]: () => stop.abort() }
+}

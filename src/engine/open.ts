@@ -1,0 +1,197 @@
+import { join } from 'node:path'
+import { createBuilder, createCacheCollector } from '#builder'
+import type { Builder } from '#builder'
+import { createContainerCollector, openContainers } from '#container'
+import type { OpenContainers } from '#container'
+import { capabilities } from '#kernel'
+import { openNetworks } from '#network'
+import type { Networks } from '#network'
+import { createRegistries } from '#registry'
+import { makeMountPoints, openRuntime } from '#runtime'
+import type { Runtime } from '#runtime'
+import { createGarbageCollector } from '#store/gc'
+import { createLayerCollector, filtersOf } from '#store/layer'
+import { createTransfer } from '#transfer'
+import type { Transfer } from '#transfer'
+import { openVolumes } from '#volume'
+import type { Volumes } from '#volume'
+import { collectAfterRemovals, scheduleCollection } from './collection.ts'
+import type { Collection } from './collection.ts'
+import { keepEngineId, openGround } from './ground.ts'
+import type { Ground } from './ground.ts'
+import { createImageService } from './images.ts'
+import { isAlive } from './remove-image.ts'
+import { createRunner, removeLeftoverRoots } from './runner.ts'
+import { createSystemService } from './system.ts'
+import type { Engine, EngineConfig, NetworkService } from './types.ts'
+
+/**
+ * Opens an engine on its two roots: every room in plain order, then what a killed predecessor left is put right. Throws
+ * one sentence where that cannot be done (`conflict` where another daemon owns a root).
+ */
+export async function openEngine(config: EngineConfig): Promise<Engine> {
+  await using stack = new AsyncDisposableStack()
+  const ground = await openGround(config, stack)
+  const transfer = openTransfer(ground, stack)
+  const running = await openRunning(ground, stack)
+  const builds = openBuilding(ground, transfer, running)
+  const collection = openCollection(ground, running.containers)
+  stack.defer(() => collection.stop())
+  stack.use(collectAfterRemovals(ground.events, collection))
+  await restore(ground, running, builds)
+  await keepEngineId(ground)
+  collection.soon()
+  const kept = stack.move()
+  return assemble({ ground, transfer, running, builds, collection }, () => kept.disposeAsync())
+}
+
+interface Running {
+  readonly runtime: Runtime
+  readonly networks: Networks
+  readonly volumes: Volumes
+  readonly containers: OpenContainers
+  readonly mountPoints: string
+}
+
+function openTransfer(ground: Ground, stack: AsyncDisposableStack): Transfer {
+  const { config, clock } = ground
+  const registries = stack.use(
+    createRegistries(
+      {
+        mirrors: config.mirrors,
+        insecure: config.insecureRegistries,
+        proxy: config.proxy,
+        certificates: ['/etc/docker/certs.d', '/etc/mica/certs.d'],
+      },
+      clock,
+    ),
+  )
+  return createTransfer({ ...ground, registryFor: registries.registryFor, filters: filtersOf(ground.programs) })
+}
+
+async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise<Running> {
+  const { config, log, clock, events, database } = ground
+  const mountPoints = join(config.dataRoot, 'mount-points')
+  makeMountPoints(mountPoints)
+  const ownMountNamespace = config.hostMounts !== undefined
+  const runtime = stack.use(await openRuntime({ execRoot: config.execRoot, path: config.path, ownMountNamespace, log }))
+  const networks = openNetworks({ db: database, execRoot: config.execRoot, bip: config.bip, clock, log, events })
+  const volumes = await openVolumes({
+    folder: join(config.dataRoot, 'volumes'),
+    database,
+    trees: volumeTrees(ground),
+    events,
+    clock,
+    log,
+  })
+  const containers = stack.use(await openContainers({ ...ground, runtime, networks, volumes, mountPoints }))
+  return { runtime, networks, volumes, containers, mountPoints }
+}
+
+/** What volumes do with trees is the snapshot room's work, in a worker. */
+function volumeTrees({ pool }: Ground) {
+  return {
+    copy: (from: string, to: string) => pool.run<object, void>('tree.copy', { from, to }),
+    remove: (path: string) => pool.run<string, number>('tree.remove', path),
+    usage: async (path: string) => (await pool.run<string, { readonly size: number }>('tree.usage', path)).size,
+  }
+}
+
+function openBuilding(ground: Ground, transfer: Transfer, running: Running): Builder {
+  const { runtime, networks, mountPoints } = running
+  const runner = createRunner({
+    runtime,
+    networks,
+    mountPoints,
+    execRoot: ground.config.execRoot,
+    capabilities: capabilities(),
+  })
+  return createBuilder({
+    ...ground,
+    dataRoot: ground.config.dataRoot,
+    transfer,
+    runner,
+    filters: filtersOf(ground.programs),
+  })
+}
+
+function openCollection(ground: Ground, containers: OpenContainers): Collection {
+  const { database, leases, log, clock, content, snapshots, imageCollector } = ground
+  const collectors = [
+    content.collector,
+    snapshots.collector,
+    createLayerCollector({ database }),
+    imageCollector,
+    createCacheCollector({ database, clock }),
+    containers.collector,
+  ]
+  return scheduleCollection(
+    createGarbageCollector({ database, leases, collectors, log }),
+    () => snapshots.settle(),
+    log,
+  )
+}
+
+/** Build steps of a killed predecessor go first, then containers and what the kernel has are compared. */
+async function restore(ground: Ground, { runtime, networks, containers }: Running, builds: Builder): Promise<void> {
+  await runtime.removeLeftoverSteps()
+  await removeLeftoverRoots(ground.config.execRoot)
+  await builds.restore()
+  await containers.restore()
+  const alive = new Set((await containers.list()).filter(isAlive).map((container) => container.id))
+  await networks.restore(alive)
+}
+
+interface Assembly {
+  readonly ground: Ground
+  readonly transfer: Transfer
+  readonly running: Running
+  readonly builds: Builder
+  readonly collection: Collection
+}
+
+function assemble({ ground, transfer, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
+  const { containers, networks, volumes, runtime } = running
+  const { images: records, layers, events, log } = ground
+  const collect = (): Promise<number> => collection.now()
+  const collectSoon = (): void => collection.soon()
+  const images = createImageService({ images: records, layers, transfer, events, containers, collect, collectSoon })
+  const system = createSystemService({ ground, runtime, networks, containers, images, collection })
+  log.info('engine is open', {
+    version: ground.config.version,
+    runtime: runtime.program.name,
+    root: ground.config.dataRoot,
+  })
+  return {
+    images,
+    builds: collectingBuilder(builds, collection),
+    containers,
+    networks: networkService(networks),
+    volumes,
+    events,
+    system,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Cache records that a prune takes away were roots. */
+function collectingBuilder(builds: Builder, collection: Collection): Builder {
+  return {
+    ...builds,
+    async prune(options) {
+      const outcome = await builds.prune(options)
+      collection.soon()
+      return outcome
+    },
+  }
+}
+
+/** Networks of a user's own come later: there is never one to prune. */
+function networkService(networks: Networks): NetworkService {
+  return {
+    get: (name) => networks.get(name),
+    list: () => networks.list(),
+    endpoints: (id) => networks.endpoints(id),
+    prune: async () => [],
+  }
+}
