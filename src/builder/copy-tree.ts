@@ -1,10 +1,11 @@
-import { closeSync } from 'node:fs'
+import { closeSync, readlinkSync } from 'node:fs'
 import { posix } from 'node:path'
 import { cancelled, invalid } from '#base'
 import { nameOfText } from '#archive'
 import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
+import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 import { findOwner } from './owner.ts'
 import { join } from './select.ts'
@@ -86,15 +87,28 @@ export function folderPlace(copy: Copy): string {
   return located(copy.target.root, place)
 }
 
+/** As the kernel's own limit (path_resolution(7)). */
+const MAX_LINKS = 40
+
 /** Where a file goes: into the destination if it is a folder or meant as one, else to exactly that name, links followed. */
 function filePlace(copy: Copy, name: string): string {
   const { root, destination } = copy.target
   const place = nameOfText(destination)
-  const stat = root.stat(place)
-  if (destination.endsWith('/') || stat?.isDirectory()) return join(folderPlace(copy), name)
-  if (stat !== undefined) return located(root, place)
+  if (destination.endsWith('/') || root.stat(place)?.isDirectory()) return join(folderPlace(copy), name)
+  return freePlace(copy, place, 0)
+}
+
+/** The place that a path means, also where links lead to a name that is not there yet. */
+function freePlace(copy: Copy, place: string, links: number): string {
+  const { root } = copy.target
+  if (root.stat(place) !== undefined) return located(root, place)
   root.makeFolders(posix.dirname(place), copy.owner ?? ROOT)
-  return join(located(root, posix.dirname(place)), posix.basename(place))
+  const folder = located(root, posix.dirname(place))
+  const at = root.entry(folder, posix.basename(place))
+  if (lstatIfThere(at)?.isSymbolicLink() !== true) return join(folder, posix.basename(place))
+  if (links >= MAX_LINKS) throw invalid(`cannot copy to ${copy.target.destination}: too many links`)
+  const target = readlinkSync(at, { encoding: 'latin1' })
+  return freePlace(copy, target.startsWith('/') ? target : `/${join(folder, target)}`, links + 1)
 }
 
 /** The path of what is there, with its links resolved. */

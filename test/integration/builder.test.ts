@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CommandError } from '#builder'
+import { DockerfileError } from '#dockerfile'
+import { unmountSync } from '#kernel'
+import { chainIds, parseReference } from '#oci'
+import { openBuildBench } from '#test/build-bench'
+import type { BuildBench, BuildRun } from '#test/build-bench'
+import { watchLeftovers } from '#test/leftovers'
+import { ownMountNamespace } from '#test/mount-namespace'
+import { temporary } from '#test/temporary'
+
+ownMountNamespace()
+
+const WORKER = new URL('builder.test-worker.ts', import.meta.url)
+
+async function withBench(work: (bench: BuildBench, context: string) => Promise<void>): Promise<void> {
+  using folder = temporary()
+  const leftovers = watchLeftovers(folder.path)
+  {
+    await using bench = await openBuildBench(folder.path, WORKER)
+    const context = folder.join('context')
+    mkdirSync(context)
+    await work(bench, context)
+  }
+  await leftovers.assertNothingLeft()
+}
+
+function dockerfile(...lines: readonly string[]) {
+  return { text: `${lines.join('\n')}\n` }
+}
+
+/** Shows an image's root to `look`. */
+async function withRoot<T>(bench: BuildBench, run: BuildRun, look: (root: string) => T): Promise<T> {
+  const chain = chainIds(run.image.config.rootfs.diff_ids).at(-1)
+  assert.ok(chain)
+  const snapshot = await bench.snapshots.find(chain)
+  assert.ok(snapshot)
+  const lowers = await bench.snapshots.lowers(snapshot.id)
+  const root = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim()
+  const options = ['ro', `lowerdir=${lowers.length > 1 ? lowers.join(':') : `${lowers.join('')}:${root}`}`]
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options.join(','), root])
+  try {
+    return look(root)
+  } finally {
+    unmountSync(root)
+    execFileSync('rmdir', [root])
+  }
+}
+
+test('build() runs commands, copies files, and keeps settings in the config', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    writeFileSync(join(context, 'hello.txt'), 'hello\n')
+    chmodSync(join(context, 'hello.txt'), 0o640)
+    utimesSync(join(context, 'hello.txt'), 1e9, 1e9)
+    const run = await bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox',
+        'ARG WHO=world',
+        'ENV A=1',
+        'RUN echo hi $WHO $A > /x && cat /x',
+        'COPY --chown=7:8 hello.txt /deep/er/',
+        'WORKDIR /w',
+        'CMD ["cat", "/x"]',
+      ),
+      tags: [parseReference('first'), parseReference('second:2')],
+      buildArgs: { WHO: 'you' },
+      labels: { l: 'v' },
+    })
+    assert.equal(run.output, 'hi you 1\n')
+    const base = await bench.images.open((await bench.images.resolve('busybox')).id)
+    assert.equal(run.image.config.rootfs.diff_ids.length, base.config.rootfs.diff_ids.length + 3)
+    assert.deepEqual(run.image.config.config.Cmd, ['cat', '/x'])
+    assert.deepEqual(run.image.config.config.Labels, { l: 'v' })
+    assert.equal(run.image.config.config.WorkingDir, '/w')
+    const written = run.image.config.history.slice(base.config.history.length).map((entry) => entry.created_by)
+    assert.deepEqual(written.slice(0, 3), [
+      '/bin/sh -c #(nop)  ARG WHO=world',
+      '/bin/sh -c #(nop)  ENV A=1',
+      '|1 WHO=you /bin/sh -c echo hi $WHO $A > /x && cat /x',
+    ])
+    assert.match(written[3] ?? '', /^\/bin\/sh -c #\(nop\) COPY --chown=7:8 file:[0-9a-f]{64} in \/deep\/er\/ $/)
+    assert.deepEqual(written.slice(4), [
+      '/bin/sh -c #(nop) WORKDIR /w',
+      '/bin/sh -c #(nop)  CMD ["cat" "/x"]',
+      '/bin/sh -c #(nop)  LABEL l=v',
+    ])
+    await withRoot(bench, run, (root) => {
+      const stat = statSync(join(root, 'deep/er/hello.txt'))
+      assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid, stat.mtimeMs], [0o640, 7, 8, 1e12])
+      assert.equal(readFileSync(join(root, 'deep/er/hello.txt'), 'utf8'), 'hello\n')
+    })
+    assert.equal((await bench.images.resolve('second:2')).id, run.image.id)
+  }),
+)
+
+test('build() again gives the equal image from the cache, and starts nothing', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const file = join(context, 'f')
+    writeFileSync(file, '1')
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'LABEL a=b', 'COPY . /c', 'RUN cat /c/f > /out', 'CMD ["x"]'),
+    } as const
+    const first = await bench.build(request)
+    assert.equal(bench.started.length, 1)
+    utimesSync(file, 5, 5)
+    const second = await bench.build(request)
+    assert.equal(second.image.id, first.image.id)
+    assert.equal(bench.started.length, 1)
+    assert.deepEqual(
+      second.events.filter((event) => event.kind === 'cached').map((event) => event.step),
+      [2, 3, 4, 5],
+    )
+    writeFileSync(file, '2')
+    const third = await bench.build(request)
+    assert.notEqual(third.image.id, first.image.id)
+    assert.equal(bench.started.length, 2)
+    const fourth = await bench.build({ ...request, noCache: true })
+    assert.equal(bench.started.length, 3)
+    assert.equal(
+      fourth.events.some((event) => event.kind === 'cached'),
+      false,
+    )
+  }),
+)
+
+test('a failed command is a CommandError and leaves nothing', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const build = bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'RUN echo out; exit 3'),
+    })
+    await assert.rejects(build, (error) => {
+      assert.ok(error instanceof CommandError)
+      assert.equal(error.message, "The command '/bin/sh -c echo out; exit 3' returned a non-zero code: 3")
+      assert.equal(error.exitCode, 3)
+      return true
+    })
+  }),
+)
+
+test('stages: copies between them, unneeded ones left out, settings inherited', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const run = await bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox AS one',
+        'ENV E=1',
+        'RUN mkdir -p /d/e && echo 1 > /d/f && ln -s f /d/l && chown 5:6 /d/f',
+        'FROM busybox AS unused',
+        'RUN exit 1',
+        'FROM one AS two',
+        'RUN echo $E > /e',
+        'FROM scratch',
+        'COPY --from=one /d /d/',
+        'COPY --from=two /e /e',
+        'COPY --from=busybox /bin/busybox /b',
+      ),
+    })
+    assert.equal(run.image.config.rootfs.diff_ids.length, 3)
+    await withRoot(bench, run, (root) => {
+      assert.equal(statSync(join(root, 'd/f')).uid, 5)
+      assert.equal(readFileSync(join(root, 'd/l'), 'utf8'), '1\n')
+      assert.equal(readFileSync(join(root, 'e'), 'utf8'), '1\n')
+    })
+  }),
+)
+
+test('equal steps of two builds at once run once', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'RUN sleep 0.3; echo x > /x', 'RUN echo y > /y'),
+    } as const
+    const [left, right] = await Promise.all([bench.build(request), bench.build(request)])
+    assert.equal(bench.started.length, 2)
+    assert.equal(left?.image.id, right?.image.id)
+  }),
+)
+
+test('COPY follows Docker: links, folders, wildcards, ignored files, heredocs, chmod', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    mkdirSync(join(context, 'dir/sub'), { recursive: true })
+    writeFileSync(join(context, 'dir/a'), 'a')
+    writeFileSync(join(context, 'dir/b.md'), 'b')
+    symlinkSync('dir/a', join(context, 'link'))
+    symlinkSync('/etc/passwd', join(context, 'dir/abs'))
+    writeFileSync(join(context, '.dockerignore'), '*.md\n**/*.md\n!dir/keep.md\n')
+    writeFileSync(join(context, 'dir/keep.md'), 'k')
+    const run = await bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox',
+        'RUN mkdir /real && ln -s real /alias && ln -s nowhere /dangling && mkdir -p /repl/a',
+        'COPY dir /alias',
+        'COPY link /linked',
+        'COPY dir/a /dangling',
+        'COPY --chmod=u=rwX,go= d* /glob/',
+        'ENV V=value',
+        'COPY <<one <<"two" /here/',
+        'text $V',
+        'one',
+        'text $V',
+        'two',
+      ),
+    })
+    await withRoot(bench, run, (root) => {
+      const read = (path: string) => readFileSync(join(root, path), 'utf8')
+      assert.equal(read('real/a'), 'a')
+      assert.equal(read('real/keep.md'), 'k')
+      assert.throws(() => read('real/b.md'))
+      assert.equal(read('linked'), 'a')
+      assert.equal(read('nowhere'), 'a')
+      assert.equal(statSync(join(root, 'glob/a')).mode & 0o7777, 0o600)
+      assert.equal(read('here/one'), 'text value\n')
+      assert.equal(read('here/two'), 'text $V\n')
+    })
+    const missing = bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'COPY dir/b.md /'),
+    })
+    await assert.rejects(missing, (error) => {
+      assert.ok(error instanceof DockerfileError)
+      assert.match(
+        error.message,
+        /^COPY failed: file not found in build context or excluded by .dockerignore: stat dir\/b.md/,
+      )
+      assert.match(error.message, /Dockerfile:2\n/)
+      return true
+    })
+  }),
+)

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createReadStream, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLog, shortId, systemClock } from '#base'
+import { createBuilder, createCacheCollector } from '#builder'
+import type { BuildEvent, Builder, BuildRequest, CommandSpec, Runner } from '#builder'
+import { createEventBus } from '#event'
+import { attachMounts, bootId, createWorkerPool, unmount } from '#kernel'
+import { parseReference } from '#oci'
+import { openContentStore } from '#store/content'
+import { openDatabase } from '#store/db'
+import { createGarbageCollector } from '#store/gc'
+import type { GarbageCollector } from '#store/gc'
+import { createImageCollector, createImages } from '#store/image'
+import type { Image, Images } from '#store/image'
+import { createLayers, NO_PROGRAMS } from '#store/layer'
+import type { Layers } from '#store/layer'
+import { createLeases } from '#store/lease'
+import { openSnapshots } from '#store/snapshot'
+import type { OpenSnapshots } from '#store/snapshot'
+import { createTransfer } from '#transfer'
+import { testEnvironment } from './environment.ts'
+
+/** A builder on a real store, with a runner that enters the root by chroot. */
+export interface BuildBench extends AsyncDisposable {
+  readonly builder: Builder
+  readonly images: Images
+  readonly layers: Layers
+  readonly snapshots: OpenSnapshots
+  readonly garbage: GarbageCollector
+  /** Commands that were started, in order. */
+  readonly started: CommandSpec[]
+  build(request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>): Promise<BuildRun>
+}
+
+export interface BuildRun {
+  readonly image: Image
+  readonly events: readonly BuildEvent[]
+  readonly output: string
+}
+
+export async function openBuildBench(folder: string, worker: URL): Promise<BuildBench> {
+  await using stack = new AsyncDisposableStack()
+  const clock = systemClock()
+  const log = createLog('error', (line) => process.stderr.write(line))
+  const dataRoot = join(folder, 'data')
+  mkdirSync(dataRoot, { recursive: true })
+  const pool = stack.use(createWorkerPool({ entry: worker }))
+  const database = stack.use(await openDatabase(join(dataRoot, 'engine.db'), { pool, create: true }))
+  const events = createEventBus(clock)
+  const leases = createLeases({ database, clock, run: shortId() })
+  const content = await openContentStore({ folder: join(dataRoot, 'content'), database, jobs: pool, clock, log })
+  const snapshotFolder = join(dataRoot, 'snapshots')
+  const snapshots = stack.use(
+    await openSnapshots({ database, folder: snapshotFolder, jobs: pool, clock, log, bootId: bootId() }),
+  )
+  const layers = createLayers({ database, content, snapshots, jobs: pool, programs: NO_PROGRAMS })
+  const images = createImages({ database, content, events, clock })
+  const registryFor = (): never => {
+    throw new Error('a test of the builder pulls nothing')
+  }
+  const transfer = createTransfer({ registryFor, leases, content, snapshots, layers, images, events, clock })
+  const started: CommandSpec[] = []
+  const runner = chrootRunner(join(folder, 'roots'), started)
+  const parts = { database, content, snapshots, layers, images, transfer, leases, events, clock, pool, runner, log }
+  const builder = createBuilder({ ...parts, dataRoot })
+  await builder.restore()
+  const collectors = [
+    createImageCollector({ database, clock }),
+    createCacheCollector({ database, clock }),
+    content.collector,
+    snapshots.collector,
+  ]
+  const garbage = createGarbageCollector({ database, leases, collectors, log })
+  await transfer.importRoot(createReadStream(testEnvironment().busybox), { name: parseReference('busybox') })
+  const kept = stack.move()
+  return {
+    builder,
+    images,
+    layers,
+    snapshots,
+    garbage,
+    started,
+    build: (request) => run(builder, images, request),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+async function run(
+  builder: Builder,
+  images: Images,
+  request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>,
+): Promise<BuildRun> {
+  const events: BuildEvent[] = []
+  const outcome = await builder.build(
+    {
+      dockerfile: { path: 'Dockerfile' },
+      tags: [],
+      buildArgs: {},
+      labels: {},
+      noCache: false,
+      pull: false,
+      network: 'default',
+      ...request,
+    },
+    { onEvent: (event) => events.push(event) },
+  )
+  const output = events.flatMap((event) => (event.kind === 'output' ? [Buffer.from(event.bytes).toString()] : []))
+  return { image: await images.open(outcome.image), events, output: output.join('') }
+}
+
+/** Runs a command in its root without a container: enough where only the effect on files counts. */
+function chrootRunner(folder: string, started: CommandSpec[]): Runner {
+  return {
+    async run(command, root, output, signal) {
+      started.push(command)
+      const path = join(folder, command.id)
+      mkdirSync(path, { recursive: true })
+      attachMounts(root, path)
+      try {
+        const env = Object.fromEntries(command.env.map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]))
+        const script = 'cd "$0" && exec "$@"'
+        const args = [path, '/bin/busybox', 'sh', '-c', script, command.cwd, ...command.args]
+        const child = spawn('/usr/sbin/chroot', args, { env, ...(signal ? { signal } : {}) })
+        child.stdout.on('data', (bytes: Buffer) => output({ stream: 'stdout', bytes }))
+        child.stderr.on('data', (bytes: Buffer) => output({ stream: 'stderr', bytes }))
+        const [code] = await once(child, 'close')
+        return { code: Number(code ?? 137) }
+      } finally {
+        await unmount(path)
+      }
+    },
+  }
+}
