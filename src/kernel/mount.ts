@@ -38,6 +38,11 @@ export function cloneMount(path: string, options: { readonly recursive?: boolean
   return checked(fd, { call: 'clone the mount of', path })
 }
 
+/** Sets attributes («ro», «nosuid», «rslave»…) of a mount that is held by a descriptor. */
+export function setMountAttributes(fd: number, options: readonly string[]): void {
+  applyAttributes(fd, parseMountOptions(options))
+}
+
 /** Attaches a detached mount at `target`. The descriptor stays the caller's. */
 export function moveMount(fd: number, target: string): void {
   const empty = cString('')
