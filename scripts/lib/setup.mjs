@@ -17,7 +17,7 @@ export async function setUp({ client = false } = {}) {
   return { bundle, docker: client ? dockerClient() : undefined }
 }
 
-/** The machine's docker client, else the client alone out of Debian's package. */
+/** @public The machine's docker client, else the client alone out of Debian's package. */
 export function dockerClient() {
   return which('docker') ?? unpackedProgram('docker')
 }

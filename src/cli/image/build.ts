@@ -65,7 +65,7 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
     if (isIdentified(aux)) id = aux.ID
   }
   const lines = client.lines<ProgressLine>('POST', '/build', { ...source, query: { ...query, ...source.query } })
-  await showProgress(quiet ? onlyOutcome(lines) : lines, io.stdout, onAux)
+  await showProgress(quiet ? onlyOutcome(lines, onAux) : lines, io.stdout, onAux)
   if (id === '') throw invalid('the daemon built no image')
   return id
 }
@@ -85,9 +85,16 @@ function isIdentified(aux: unknown): aux is { readonly ID: string } {
   return typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string'
 }
 
-async function* onlyOutcome(lines: AsyncIterable<ProgressLine>): AsyncIterable<ProgressLine> {
-  for await (const line of lines)
-    if (line.aux !== undefined || line.error !== undefined || line.errorDetail !== undefined) yield line
+/** Of a quiet build: its error, and the id, which the daemon may say in an aux line or in the only line of text. */
+async function* onlyOutcome(
+  lines: AsyncIterable<ProgressLine>,
+  onAux: (aux: unknown) => void,
+): AsyncIterable<ProgressLine> {
+  for await (const line of lines) {
+    const id = /^sha256:[0-9a-f]{64}(?=\s*$)/.exec(line.stream ?? '')?.[0]
+    if (id !== undefined) onAux({ ID: id })
+    else if (line.aux !== undefined || line.error !== undefined || line.errorDetail !== undefined) yield line
+  }
 }
 
 /** `name=value` flags as JSON; '' where there are none. */
