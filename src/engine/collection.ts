@@ -1,13 +1,15 @@
 import { messageOf } from '#base'
 import type { Log } from '#base'
 import type { EventBus } from '#event'
+import type { OpenContentStore } from '#store/content'
 import type { GarbageCollector } from '#store/gc'
+import type { OpenSnapshots } from '#store/snapshot'
 
 /** After a removal others often follow (`rm` of ten containers): one collection for all of them. Milliseconds. */
 const SOON = 300
 
 export interface Collection {
-  /** Removes what nothing reaches, now; bytes that came back. */
+  /** Removes what nothing reaches, and interrupted downloads, now, as somebody asked for it; bytes that came back. */
   now(): Promise<number>
   /** The same in a moment; callers in between share it. */
   soon(): void
@@ -15,23 +17,30 @@ export interface Collection {
   stop(): Promise<void>
 }
 
-export function scheduleCollection(collector: GarbageCollector, settle: () => Promise<void>, log: Log): Collection {
+export interface CollectionParts {
+  readonly collector: GarbageCollector
+  readonly snapshots: Pick<OpenSnapshots, 'settle'>
+  readonly content: Pick<OpenContentStore, 'discardInterrupted'>
+  readonly log: Log
+}
+
+export function scheduleCollection({ collector, snapshots, content, log }: CollectionParts): Collection {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<unknown> = Promise.resolve()
   let stopped = false
-  const now = async (): Promise<number> => {
+  const collect = async (): Promise<number> => {
     const { bytes } = await collector.collect()
-    await settle()
+    await snapshots.settle()
     return bytes
   }
   const inBackground = (): void => {
     timer = undefined
-    running = now().catch((error: unknown) =>
+    running = collect().catch((error: unknown) =>
       log.error('cannot collect what is not needed any more', { error: messageOf(error) }),
     )
   }
   return {
-    now,
+    now: async () => (await content.discardInterrupted()) + (await collect()),
     soon() {
       if (!stopped) timer ??= setTimeout(inBackground, SOON).unref()
     },

@@ -75,7 +75,9 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
   makeMountPoints(mountPoints)
   const ownMountNamespace = config.hostMounts !== undefined
   const runtime = stack.use(await openRuntime({ execRoot: config.execRoot, path: config.path, ownMountNamespace, log }))
-  const networks = openNetworks({ db: database, execRoot: config.execRoot, bip: config.bip, clock, log, events })
+  const networks = stack.use(
+    openNetworks({ db: database, execRoot: config.execRoot, bip: config.bip, clock, log, events }),
+  )
   const volumes = await openVolumes({
     folder: join(config.dataRoot, 'volumes'),
     database,
@@ -125,11 +127,8 @@ function openCollection(ground: Ground, containers: OpenContainers): Collection 
     createCacheCollector({ database, clock }),
     containers.collector,
   ]
-  return scheduleCollection(
-    createGarbageCollector({ database, leases, collectors, log }),
-    () => snapshots.settle(),
-    log,
-  )
+  const collector = createGarbageCollector({ database, leases, collectors, log })
+  return scheduleCollection({ collector, snapshots, content, log })
 }
 
 /** Build steps of a killed predecessor go first, then containers and what the kernel has are compared. */
