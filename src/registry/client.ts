@@ -1,4 +1,4 @@
-import { sleep, throwIfCancelled, type Bytes } from '#base'
+import { collect, corrupt, isKind, sleep, throwIfCancelled, type Bytes } from '#base'
 import type { Address } from './address.ts'
 import type { Auth } from './auth.ts'
 import { RegistryError, replyError } from './error.ts'
@@ -26,8 +26,15 @@ export interface Client {
   send(call: Call): Promise<HttpReply>
   /** As `send`; a status that is not among these throws what the registry said. */
   expect(call: Call, statuses: readonly number[]): Promise<HttpReply>
+  /** A whole body of status 200; fetched again where it was cut. Throws `corrupt` where it has more than `limit` bytes. */
+  read(call: Call, limit: number): Promise<WholeReply>
   /** A link that the registry gave, made absolute; its scheme is not weaker than the registry's own. */
   resolveLink(link: string, signal?: AbortSignal): Promise<URL>
+}
+
+export interface WholeReply {
+  readonly bytes: Buffer
+  header(name: string): string | undefined
 }
 
 export interface ClientParts {
@@ -47,20 +54,22 @@ export function createClient(parts: ClientParts): Client {
     const located = { ...call, target: locate(call.target, base) }
     return patiently(patience, call, () => authorized(parts, base.origin, located))
   }
+  const expect = async (call: Call, statuses: readonly number[]): Promise<HttpReply> => {
+    const reply = await send(call)
+    if (statuses.includes(reply.status)) return reply
+    const url = locate(call.target, await findBase(call.signal))
+    throw await replyError(describeRequest({ method: call.method, url }), reply)
+  }
   return {
     send,
+    expect,
+    read: (call, limit) => readWhole(patience, call, limit, () => expect(call, [200])),
     async resolveLink(link, signal) {
       const base = await findBase(signal)
       const url = URL.parse(link, base.href)
       if (!url) throw new RegistryError('unavailable', `${address.text} gave a link that is none`, { status: 0 })
       if (url.host === base.host) url.protocol = base.protocol
       return url
-    },
-    async expect(call, statuses) {
-      const reply = await send(call)
-      if (statuses.includes(reply.status)) return reply
-      const url = locate(call.target, await findBase(call.signal))
-      throw await replyError(describeRequest({ method: call.method, url }), reply)
     },
   }
 }
@@ -69,13 +78,20 @@ export function createClient(parts: ClientParts): Client {
 function createBaseFinder(parts: ClientParts): (signal: AbortSignal | undefined) => Promise<URL> {
   let known: URL | undefined
   let probing: Promise<{ readonly base: URL; readonly sure: boolean }> | undefined
-  return async (signal) => {
+  const findBase = async (signal: AbortSignal | undefined): Promise<URL> => {
     if (known) return known
     probing ??= probe(parts, signal).finally(() => (probing = undefined))
-    const { base, sure } = await probing
-    if (sure) known = base
-    return base
+    try {
+      const { base, sure } = await probing
+      if (sure) known = base
+      return base
+    } catch (error) {
+      // Who began it may have left, while this caller stays.
+      if (isKind(error, 'cancelled') && signal?.aborted !== true) return findBase(signal)
+      throw error
+    }
   }
+  return findBase
 }
 
 /** TLS unless the address says otherwise; plain HTTP only where TLS is not spoken and the address is insecure. */
@@ -174,6 +190,24 @@ async function patiently(patience: Patience, call: Call, send: () => Promise<Htt
       await sleep(pause(patience, attempt), call.signal)
     }
     throwIfCancelled(call.signal, 'request to the registry')
+  }
+}
+
+async function readWhole(
+  patience: Patience,
+  call: Call,
+  limit: number,
+  open: () => Promise<HttpReply>,
+): Promise<WholeReply> {
+  for (let attempt = 1; ; attempt += 1) {
+    const reply = await open()
+    try {
+      return { bytes: await collect(reply.body, limit), header: (name) => reply.header(name) }
+    } catch (error) {
+      if (error instanceof RangeError) throw corrupt(`a reply of the registry has more than ${limit} bytes`)
+      if (attempt >= patience.attempts || !wasCut(error)) throw error
+    }
+    await sleep(pause(patience, attempt), call.signal)
   }
 }
 

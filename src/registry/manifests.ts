@@ -1,4 +1,4 @@
-import { collect, corrupt, isKind } from '#base'
+import { corrupt, isKind } from '#base'
 import {
   canonicalReference,
   digestOf,
@@ -12,7 +12,7 @@ import {
   type Reference,
 } from '#oci'
 import { faultText, RegistryError } from './error.ts'
-import type { Call, Client } from './client.ts'
+import type { Call, Client, WholeReply } from './client.ts'
 import type { HttpReply } from './http.ts'
 
 /** Registries take at most this much (distribution-spec, «Pushing Manifests»). */
@@ -34,7 +34,7 @@ export async function resolveManifest(client: Client, name: Reference, signal?: 
     const head = await client.send({ ...call, method: 'HEAD' })
     await head.discard()
     const described = head.status === 200 ? describeHead(head) : undefined
-    const found = described ?? (await describeBody(await client.expect(call, [200])))
+    const found = described ?? describeBody(await client.read(call, MAX_MANIFEST))
     if (name.digest === undefined || name.digest === found.digest) return found
     throw corrupt(`cannot resolve ${canonicalReference(name)}: the registry answered with ${found.digest}`)
   } catch (error) {
@@ -49,8 +49,7 @@ export async function readManifest(
   descriptor: Descriptor,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const reply = await client.expect(readCall(repository, descriptor.digest, signal), [200])
-  const bytes = await collectManifest(reply)
+  const { bytes } = await client.read(readCall(repository, descriptor.digest, signal), MAX_MANIFEST)
   const found = digestOf(bytes)
   if (found === descriptor.digest) return bytes
   throw corrupt(`cannot fetch manifest ${descriptor.digest} of ${repository}: its bytes hash to ${found}`)
@@ -99,8 +98,8 @@ function describeHead(reply: HttpReply): Descriptor | undefined {
   return { mediaType, digest: parseDigest(digest), size: Number(size) }
 }
 
-async function describeBody(reply: HttpReply): Promise<Descriptor> {
-  const bytes = await collectManifest(reply)
+function describeBody(reply: WholeReply): Descriptor {
+  const { bytes } = reply
   const mediaType = mediaTypeOf(reply) ?? 'application/json'
   const digest = digestOf(bytes)
   const said = reply.header('docker-content-digest') ?? digest
@@ -110,16 +109,7 @@ async function describeBody(reply: HttpReply): Promise<Descriptor> {
   return { mediaType, digest, size: bytes.length }
 }
 
-async function collectManifest(reply: HttpReply): Promise<Buffer> {
-  try {
-    return await collect(reply.body, MAX_MANIFEST)
-  } catch (error) {
-    if (error instanceof RangeError) throw corrupt(`cannot fetch a manifest of more than ${MAX_MANIFEST} bytes`)
-    throw error
-  }
-}
-
-function mediaTypeOf(reply: HttpReply): string | undefined {
+function mediaTypeOf(reply: Pick<HttpReply, 'header'>): string | undefined {
   return reply.header('content-type')?.split(';')[0]?.trim()
 }
 

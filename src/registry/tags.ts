@@ -1,4 +1,3 @@
-import { collect } from '#base'
 import * as v from 'valibot'
 import type { Client } from './client.ts'
 import { RegistryError } from './error.ts'
@@ -15,8 +14,8 @@ export async function listTags(client: Client, repository: string, signal?: Abor
   let target: string | URL = `/v2/${repository}/tags/list?n=1000`
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
     const scopes = [`repository:${repository}:pull`]
-    const reply = await client.expect({ method: 'GET', target, scopes, signal }, [200])
-    tags.push(...parsePage(await collect(reply.body, MAX_PAGE), repository))
+    const reply = await client.read({ method: 'GET', target, scopes, signal }, MAX_PAGE)
+    tags.push(...parsePage(reply.bytes, repository))
     const next = /<([^>]*)>\s*;\s*rel="?next"?/i.exec(reply.header('link') ?? '')
     if (!next) return tags
     target = await client.resolveLink(next[1] ?? '', signal)

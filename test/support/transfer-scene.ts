@@ -100,13 +100,13 @@ export function allDigests(image: MadeImage): readonly Digest[] {
 }
 
 /** What a commit does: one file more on top. */
-export async function addLayer(store: TestStore, base: ImageId, text: string): Promise<ImageId> {
+export async function addLayer(store: TestStore, base: ImageId, text: string, key = 'work'): Promise<ImageId> {
   const { config, chain } = await store.images.open(base)
   assert.ok(chain)
   await using lease = await store.leases.open('test')
   const parent = await store.snapshots.find(chain)
   assert.ok(parent)
-  const active = await store.snapshots.prepare('work', parent.id, lease)
+  const active = await store.snapshots.prepare(key, parent.id, lease)
   writeFileSync(join(active.upper, 'made'), text)
   const frozen = await active.freeze()
   const { diffId, size } = await store.layers.diff(frozen, lease)
