@@ -140,6 +140,8 @@ test('what a container did to its root is in the layer, and nothing of the mount
   for (const chain of [base.chain, top.chain]) parent = await carry(here, there, chain, parent)
   assert.equal(parent?.chain, top.chain)
   assert.deepEqual(treeFacts((await there.snapshots.find(top.chain))!.upper), withoutSockets(treeFacts(top.upper)))
+  const sparse = statSync(`${(await there.snapshots.find(top.chain))!.upper}/renamed/sparse`)
+  assert(sparse.blocks * 512 < 100_000, 'a file with holes lost them')
   const [ours, theirs] = [
     await here.snapshots.view('v', top.id, here.lease),
     await there.snapshots.view('v', parent!.id, there.lease),
@@ -306,4 +308,17 @@ test('apply() of another diff id, of a blob cut short, or cancelled, leaves noth
     assert.deepEqual(readdirSync(`${root}/snapshots/trash`), [])
     assert.equal(readdirSync(`${root}/snapshots`).length, 2)
   }
+})
+
+test('restore() makes trees again that a power cut took, from the blobs that came', async () => {
+  using folder = temporary()
+  await using store = await openLayerStore(folder.path, PROGRAMS)
+  const sealed = await applyBytes(store, gzipSync(TAR), DIFF)
+  assert.deepEqual(await store.layers.restore([DIFF], store.lease), sealed)
+  store.snapshots.collector.sweep(new Set())
+  assert.equal(await store.snapshots.find(sealed.chain), undefined)
+  const again = await store.layers.restore([DIFF], store.lease)
+  assert.equal(again?.chain, sealed.chain)
+  assert.equal(statSync(`${again?.upper}/file`).size, 3_000_000)
+  assert.equal(await store.layers.restore([DIFF, parseDiffId(`sha256:${'0'.repeat(64)}`)], store.lease), undefined)
 })

@@ -14,7 +14,7 @@ export interface LayerTree {
 
 const WHITEOUT_PREFIX = '.wh.'
 const OPAQUE_NAME = '.wh..wh..opq'
-const CHUNK = 1 << 20
+const CHUNK = 1 << 18
 /** A fifo or link that took the file's place would block or lead away. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 

@@ -50,7 +50,7 @@ export const layerJobs = {
     guarded(`cannot compare ${upper}`, () => findChanges(upper, lowers, context)),
 }
 
-const CHUNK = 1 << 20
+const CHUNK = 1 << 18
 
 function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContext): TarFacts {
   const what = `cannot apply layer ${diffId}`

@@ -71,6 +71,17 @@ class LayerStore implements Layers {
     return sealed
   }
 
+  async restore(diffIds: readonly DiffId[], lease: Lease, signal?: AbortSignal): Promise<SealedSnapshot | undefined> {
+    let parent: SealedSnapshot | undefined
+    for (const diffId of diffIds) {
+      const known: SealedSnapshot | undefined = await this.#options.snapshots.find(chainId(parent?.chain, diffId))
+      const blob = known ? undefined : await this.#presentBlob(diffId)
+      if (!known && !blob) return undefined
+      parent = known ?? (blob && (await this.apply(blob, diffId, parent, lease, signal)))
+    }
+    return parent
+  }
+
   async find(chain: ChainId): Promise<LayerRecord | undefined> {
     return this.#records.find(chain)
   }
@@ -125,6 +136,13 @@ class LayerStore implements Layers {
       await snapshots.remove(active.key)
       throw error
     }
+  }
+
+  async #presentBlob(diffId: DiffId): Promise<Descriptor | undefined> {
+    for (const blob of this.#records.blobsOf(diffId)) {
+      if (await this.#options.content.find(blob.digest)) return blob
+    }
+    return undefined
   }
 
   async #lowers(parent: SnapshotId | undefined): Promise<readonly string[]> {

@@ -10,8 +10,8 @@ export interface LayerRecords {
   list(): readonly LayerRecord[]
   /** Fine where it is there already. */
   add(record: Omit<LayerRecord, 'blobs'>): void
+  blobsOf(diffId: DiffId): readonly Descriptor[]
   addBlob(diffId: DiffId, blob: Descriptor): void
-  removeBlob(diffId: DiffId, blob: Descriptor): void
   findChanges(chain: ChainId): LayerChanges | undefined
   saveChanges(chain: ChainId, changes: LayerChanges): void
 }
@@ -42,6 +42,7 @@ export function layerRecords(database: Database): LayerRecords {
         size,
         rules ?? null,
       ),
+    blobsOf,
     addBlob: (diffId, { digest, mediaType, size }) =>
       void database.run(
         'INSERT OR REPLACE INTO layer_blob (diff_id, digest, media_type, size) VALUES (?, ?, ?, ?)',
@@ -50,8 +51,6 @@ export function layerRecords(database: Database): LayerRecords {
         mediaType,
         size,
       ),
-    removeBlob: (diffId, { digest }) =>
-      void database.run('DELETE FROM layer_blob WHERE diff_id = ? AND digest = ?', diffId, digest),
     findChanges(chain) {
       const row = database.get('SELECT * FROM layer WHERE chain = ? AND added IS NOT NULL', chain)
       return row && changesOf(row)

@@ -54,6 +54,11 @@ export interface Layers {
     parent: ChainId | undefined,
     layer: { readonly diffId: DiffId; readonly size: number },
   ): Promise<SealedSnapshot>
+  /**
+   * Makes again, from blobs that are here, what is missing of a stack of layers, bottom first (a power cut may take trees
+   * that were not yet synced). Undefined where a blob is missing too, or for no layers.
+   */
+  restore(diffIds: readonly DiffId[], lease: Lease, signal?: AbortSignal): Promise<SealedSnapshot | undefined>
   find(chain: ChainId): Promise<LayerRecord | undefined>
   list(): Promise<readonly LayerRecord[]>
   /** The blob, when somebody needs it: a known one as it came, else packed now; `corrupt` where the diff id differs. */

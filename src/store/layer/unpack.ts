@@ -14,7 +14,6 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs'
 import { type RawName, type TarEntry, type TarSink, componentsOfName, pathOfName, quoteName } from '#archive'
 import { errnoOf, invalid } from '#base'
@@ -22,6 +21,7 @@ import { descriptorPath, isErrno, makeDevice, makeNode, openInRoot, setTimes, se
 import { ifThere, isOverlayXattr } from '#store/snapshot'
 import { layerFailure } from './failure.ts'
 import { UnpackFolders, markOpaque } from './folders.ts'
+import { writeWithHoles } from './holes.ts'
 import { MergedFolder } from './merged.ts'
 
 const WHITEOUT_PREFIX = '.wh.'
@@ -47,6 +47,8 @@ interface OpenFile {
   readonly entry: TarEntry
   readonly fd: number
   readonly at: string | Buffer
+  /** False while the end is a hole, which nothing was written to. */
+  isWhole: boolean
 }
 
 /**
@@ -79,11 +81,7 @@ export class Unpacker implements TarSink, Disposable {
   body(chunk: Buffer, offset: number): void {
     const file = this.#file
     if (!file) return
-    this.#guard(() => {
-      for (let done = 0; done < chunk.length;) {
-        done += writeSync(file.fd, chunk, done, chunk.length - done, offset + done)
-      }
-    })
+    this.#guard(() => (file.isWhole = writeWithHoles(file.fd, chunk, offset)))
   }
 
   end(): void {
@@ -106,7 +104,7 @@ export class Unpacker implements TarSink, Disposable {
     this.#folders[Symbol.dispose]()
   }
 
-  #guard(work: () => void): void {
+  #guard(work: () => unknown): void {
     try {
       work()
     } catch (error) {
@@ -162,7 +160,7 @@ export class Unpacker implements TarSink, Disposable {
         this.#setFolder(entry, at, place.folder, place.name)
         break
       case 'file':
-        this.#file = { entry, at, fd: this.#create(at, () => openSync(at, NEW_FILE, 0o600)) }
+        this.#file = { entry, at, isWhole: true, fd: this.#create(at, () => openSync(at, NEW_FILE, 0o600)) }
         break
       case 'hardlink':
         this.#makeHardLink(entry, at)
@@ -271,8 +269,8 @@ export class Unpacker implements TarSink, Disposable {
     }
   }
 
-  #closeFile({ entry, fd, at }: OpenFile): void {
-    if (entry.sparse) ftruncateSync(fd, entry.size)
+  #closeFile({ entry, fd, at, isWhole }: OpenFile): void {
+    if (!isWhole || entry.sparse) ftruncateSync(fd, entry.size)
     fchownSync(fd, entry.uid, entry.gid)
     // chown takes the setuid bits and capabilities away, so they come after it
     fchmodSync(fd, entry.mode)
