@@ -1,4 +1,4 @@
-// node_modules: filled by `npm ci` when it is missing or older than the lock file.
+// node_modules: filled by npm, by the lock file's versions, when it is missing or older than the lock.
 import { existsSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { modules, project, projectNode } from './place.mjs'
@@ -9,9 +9,11 @@ const lock = join(project, 'package-lock.json')
 
 export function installModules() {
   if (isCurrent()) return
-  say('npm ci')
-  // Nothing here needs an install script: Node, koffi and the tools come as ready files in platform packages.
-  capture('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: project })
+  say('npm install')
+  // Not `npm ci`: it refuses a lock without the packages of platforms that the registry of the day lacked. No install
+  // script is needed: Node, koffi and the tools come as ready files in platform packages.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
+  capture('npm', ['install', '--no-save', '--ignore-scripts', ...quiet], { cwd: project })
   const now = new Date()
   utimesSync(installed, now, now)
   if (projectNode() === undefined) {

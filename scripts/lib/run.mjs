@@ -30,7 +30,7 @@ export function capture(file, args, options = {}) {
   })
   if (done.error) throw new Stop(`cannot run ${file}: ${done.error.message}`)
   if (done.status !== 0) {
-    const why = `${done.stderr ?? ''}`.trim().split('\n').slice(-8).join('\n')
+    const why = `${done.stderr ?? ''}`.trim().split('\n').slice(-12).join('\n')
     throw new Stop(`${[file, ...args].join(' ')} failed with ${done.status ?? done.signal}:\n${why}`)
   }
   return done.stdout
