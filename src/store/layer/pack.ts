@@ -23,7 +23,7 @@ const FORMS: Readonly<Record<LayerForm, Compression & ('plain' | 'gzip' | 'zstd'
 }
 
 /** The layer's known blobs whose bytes are here. */
-export async function presentBlobs({ content }: LayerOptions, layer: LayerRecord): Promise<readonly Descriptor[]> {
+async function presentBlobs({ content }: LayerOptions, layer: LayerRecord): Promise<readonly Descriptor[]> {
   const found = await Promise.all(layer.blobs.map((blob) => content.find(blob.digest)))
   return layer.blobs.filter((_, index) => found[index] !== undefined)
 }

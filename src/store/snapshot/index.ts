@@ -9,5 +9,5 @@ export { OPAQUE_XATTR, copyFolderAttributes, isOpaque, isOverlayXattr, readXattr
 export { snapshotJobs } from './jobs.ts'
 export { getSnapshotId } from './records.ts'
 export { openSnapshots } from './snapshots.ts'
-export { type TreeEntry, compareNames, ifThere, walkTree } from './tree.ts'
+export { type TreeEntry, ifThere, walkTree } from './tree.ts'
 export type * from './types.ts'

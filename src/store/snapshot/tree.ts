@@ -114,7 +114,7 @@ export function rawPath(name: string): string | Buffer {
 }
 
 /** Order of bytes, for names with one character a byte. */
-export function compareNames(a: string, b: string): number {
+function compareNames(a: string, b: string): number {
   if (a === b) return 0
   return a < b ? -1 : 1
 }
