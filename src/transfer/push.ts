@@ -59,7 +59,9 @@ export async function pushAllTags(
   options: TransferOptions = {},
 ): Promise<readonly Descriptor[]> {
   const names = (await context.images.list()).flatMap((record) => record.names)
-  const mine = names.filter(({ domain, path, tag }) => tag && domain === reference.domain && path === reference.path)
+  const mine = names
+    .filter(({ domain, path, tag }) => tag !== undefined && domain === reference.domain && path === reference.path)
+    .toSorted((a, b) => (canonicalReference(a) < canonicalReference(b) ? -1 : 1))
   if (mine.length === 0) throw missing(reference)
   const sent: Descriptor[] = []
   for (const name of mine) sent.push(await pushImage(context, name, options))

@@ -11,7 +11,7 @@ import {
   type Reference,
 } from '#oci'
 import { createRegistries, type Registry } from '#registry'
-import type { TransferProgress } from '#transfer'
+import { createTransfer, type TransferProgress } from '#transfer'
 import { makeImage, offerImage, tarOf, type MadeImage } from '#test/made-image'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { addLayer, allDigests, assertBlobs, filesOf, scene, twoLayers } from '#test/transfer-scene'
@@ -306,5 +306,31 @@ test('a layer made here is packed when it is pushed, and comes back the same', a
     const pulled = await other.transfer.pull(name('b'))
     assert.equal(pulled.id, made)
     assert.deepEqual(Object.keys(await filesOf(other, name('b'))), ['big', 'etc/one', 'two', 'made'])
+  })
+})
+
+test('a mirror stands in for docker.io, and all tags of a repository come and go', async () => {
+  await scene(async ({ server, registry, open, name }) => {
+    const first = await twoLayers()
+    const second = makeImage([await tarOf({ other: 'x' })])
+    await offerImage(registry, { ...name('library/app'), tag: '1' }, first)
+    await offerImage(registry, { ...name('library/app'), tag: '2' }, second)
+    await using registries = createRegistries(
+      { mirrors: ['http://127.0.0.1:1', server.base], insecure: [] },
+      systemClock(),
+    )
+    const store = await open('one')
+    const transfer = createTransfer({ ...store, registryFor: registries.registryFor })
+    const pulled = await transfer.pull(parseReference('app:1'))
+    assert.deepEqual(pulled.names.map(familiarReference), ['app:1', `app@${first.descriptor.digest}`])
+    assert.equal((await store.transfer.pullAll(name('library/app'))).length, 2)
+    await store.images.tag(name('copy:a'), pulled.id)
+    await store.images.tag(name('copy:b'), (await store.images.resolve(familiarReference(name('library/app:2')))).id)
+    const sent = await store.transfer.pushAll(name('copy'))
+    assert.deepEqual(
+      sent.map(({ digest }) => digest),
+      [first.descriptor.digest, second.descriptor.digest],
+    )
+    assert.deepEqual((await registry.tags('copy')).toSorted(), ['a', 'b'])
   })
 })
