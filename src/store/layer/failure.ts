@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { getSystemErrorMessage } from 'node:util'
 import { EngineError, type ErrorKind, errnoOf, messageOf } from '#base'
 
@@ -18,22 +19,23 @@ const INPUT_ERRORS = new Set([
   'ERANGE',
 ])
 
-/** The engine's own error for a system call that failed at work on a layer; what is one already is passed on. */
+/** An error that says what could not be done, for a system call that failed at work on a layer; others are passed on. */
 export function layerFailure(what: string, error: unknown): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
-  if (error instanceof EngineError && error.kind !== 'internal') return error
   return new EngineError(kindOf(errno), `${what}: ${textOf(error, errno)}`, { cause: error })
 }
 
+/** Without the path: it names a descriptor, and says nothing to anybody. */
 function textOf(error: unknown, errno: string): string {
-  const hasNumber = error instanceof Error && 'errno' in error && typeof error.errno === 'number'
-  return hasNumber ? `${getSystemErrorMessage(Number(error.errno))} (${errno})` : messageOf(error)
+  const found = Object.entries(constants.errno).find(([name]) => name === errno)
+  return found ? `${getSystemErrorMessage(-found[1])} (${errno})` : messageOf(error)
 }
 
 function kindOf(errno: string): ErrorKind {
   if (INPUT_ERRORS.has(errno)) return 'invalid'
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return 'unavailable'
+  if (errno === 'ENOTSUP' || errno === 'ENOSYS') return 'unsupported'
   if (errno === 'EPERM' || errno === 'EACCES') return 'forbidden'
   return 'internal'
 }

@@ -297,7 +297,7 @@ function setXattrs(entry: TarEntry, at: string | Buffer): void {
     } catch (error) {
       // neither this file system nor, for user.*, this kind of entry has such attributes: other engines go on too
       const isUser = name.startsWith('user.') && entry.kind !== 'file' && entry.kind !== 'directory'
-      if (!isErrno(error, 'EOPNOTSUPP') && !(isUser && isErrno(error, 'EPERM'))) throw error
+      if (!isErrno(error, 'ENOTSUP') && !(isUser && isErrno(error, 'EPERM'))) throw error
     }
   }
 }

@@ -109,7 +109,7 @@ function copyWhole(from: number, into: number): void {
   try {
     while (copyRange(from, into, CHUNK * 64) > 0);
   } catch (error) {
-    if (!isErrno(error, 'EXDEV', 'EOPNOTSUPP', 'EINVAL')) throw error
+    if (!isErrno(error, 'EXDEV', 'ENOTSUP', 'EINVAL')) throw error
     copyBytes(from, into)
   }
 }
