@@ -79,6 +79,9 @@ test('parseWords() names a typographic dash and what was meant', () => {
     ['−it', /a minus sign \(U\+2212\)/],
   ]
   for (const [text, message] of table) assert.throws(() => read(text), { message, exit: 125 }, text)
+  assert.throws(() => read('â€“p 80 image'), {
+    message: /a dash that was decoded wrongly \(U\+00E2\), not with a hyphen: type -p;/,
+  })
   assert.deepEqual(read('image –rm').args, ['image', '–rm'])
 })
 
