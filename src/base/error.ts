@@ -51,6 +51,10 @@ export function unsupported(message: string, options?: ErrorFacts): EngineError 
   return new EngineError('unsupported', message, options)
 }
 
+export function forbidden(message: string, options?: ErrorFacts): EngineError {
+  return new EngineError('forbidden', message, options)
+}
+
 export function corrupt(message: string, options?: ErrorFacts): EngineError {
   return new EngineError('corrupt', message, options)
 }
@@ -88,7 +92,8 @@ export function throwIfCancelled(signal: AbortSignal | undefined, what: string):
   if (signal?.aborted) throw cancelled(what, signal.reason)
 }
 
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi
+// The look-behind keeps a long word from being tried at each of its letters.
+const URL_CREDENTIALS = /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi
 const AUTH_HEADER = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi
 
 /** Takes credentials of URLs and authorization headers out of a text. */
