@@ -1,4 +1,4 @@
-import { expandInstruction, parseTrigger, sourceError } from '#dockerfile'
+import { expandInstruction, parseTrigger, sourceError, undefinedVariable } from '#dockerfile'
 import type { Instruction } from '#dockerfile'
 import { parseImageId } from '#oci'
 import type { ImageId } from '#oci'
@@ -10,7 +10,7 @@ import { metadataStep } from './metadata-step.ts'
 import type { PlannedStage } from './plan.ts'
 import { runStep } from './run-step.ts'
 import type { Session, StepResult, StepSite } from './session.ts'
-import { variablesOf } from './state.ts'
+import { environmentOf, variablesOf } from './state.ts'
 import type { StageState } from './state.ts'
 
 /** Carries out the steps of a stage, one after the other. */
@@ -44,7 +44,8 @@ export function stateId(state: StageState): ImageId {
 async function solveStep(site: StepSite, input: StepResult, node: Instruction): Promise<StepResult> {
   const context = { source: site.source, escape: site.escape }
   try {
-    const { instruction } = expandInstruction(node, variablesOf(input.state), context)
+    const { instruction, unset } = expandInstruction(node, variablesOf(input.state), context)
+    warnAboutUnset(site, input.state, instruction, unset)
     if (instruction.kind === 'run') return await runStep(site, input, instruction)
     if (instruction.kind === 'copy' || instruction.kind === 'add') return await filesStep(site, input, instruction)
     if (instruction.kind === 'workdir') return await folderStep(site, input, instruction)
@@ -52,6 +53,16 @@ async function solveStep(site: StepSite, input: StepResult, node: Instruction): 
   } catch (error) {
     if (isMeaningError(error)) throw sourceError(site.source, node.range, error.message)
     throw error
+  }
+}
+
+/** Only here is known what a base image sets; the parser has said it about stages without one. */
+function warnAboutUnset(site: StepSite, state: StageState, node: Instruction, unset: readonly string[]): void {
+  if (state.base === undefined || node.kind === 'arg') return
+  const known = [...environmentOf(state.config).keys(), ...state.args.keys()]
+  for (const name of new Set(unset)) {
+    const { rule, text, range } = undefinedVariable(node, name, known)
+    site.session.emit({ kind: 'warning', step: site.step.number, text: `${rule}: ${text} (line ${range.start.line})` })
   }
 }
 

@@ -52,6 +52,10 @@ export class DockerfileError extends EngineError {
   }
 }
 
+export function isDockerfileError(error: unknown): error is DockerfileError {
+  return error instanceof DockerfileError
+}
+
 /** An error in the text itself: «dockerfile parse error on line N: …». */
 export function parseError(source: Source, range: SourceRange, what: string): DockerfileError {
   const summary = `dockerfile parse error on line ${range.start.line}: ${what}`
