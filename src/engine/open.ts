@@ -21,6 +21,7 @@ import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { createImageService } from './images.ts'
 import { isAlive } from './remove-image.ts'
+import { restoreLayers } from './restore-layers.ts'
 import { createRunner, removeLeftoverRoots } from './runner.ts'
 import { createSystemService } from './system.ts'
 import type { Engine, EngineConfig, NetworkService } from './types.ts'
@@ -39,6 +40,7 @@ export async function openEngine(config: EngineConfig): Promise<Engine> {
   stack.defer(() => collection.stop())
   stack.use(collectAfterRemovals(ground.events, collection))
   await restore(ground, running, builds)
+  await restoreLayers(ground)
   await keepEngineId(ground)
   collection.soon()
   const kept = stack.move()

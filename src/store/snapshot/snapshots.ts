@@ -30,6 +30,8 @@ export async function openSnapshots(options: SnapshotOptions): Promise<OpenSnaps
   const trash = createTrash({ folder, database, jobs, log })
   await reconcile({ folder, records, trash, log, bootId })
   const syncer = createSyncer({ folder, records, log })
+  // a predecessor of the same boot may have left some
+  syncer.request()
   return new SnapshotStore(options, { records, trash, syncer })
 }
 
