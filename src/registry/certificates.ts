@@ -1,11 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { rootCertificates } from 'node:tls'
 import { errnoOf, invalid } from '#base'
 
 /** What /etc/docker/certs.d/<host>/ holds: authorities (*.crt) and a client's certificate (*.cert with *.key). */
 export interface Certificates {
-  /** Empty where the folder has none; else with the well-known ones. */
   readonly ca: readonly string[]
   readonly client?: { readonly certificate: string; readonly key: string }
 }
@@ -29,7 +27,7 @@ function read(folder: string, names: readonly string[]): Certificates {
     throw invalid(`missing key ${key} for client certificate ${certificate} in ${folder}`)
   }
   return {
-    ca: ca.length > 0 ? [...rootCertificates, ...ca] : [],
+    ca,
     ...(certificate !== undefined &&
       key !== undefined && { client: { certificate: text(certificate), key: text(key) } }),
   }

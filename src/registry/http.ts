@@ -1,5 +1,6 @@
 import { cancelled, messageOf, throwIfCancelled, type Bytes } from '#base'
 import { Readable } from 'node:stream'
+import type { SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { RegistryError } from './error.ts'
 import type { ProxyConfig } from './types.ts'
@@ -37,6 +38,7 @@ export interface HttpOptions {
   readonly host: string
   /** Accept any certificate. */
   readonly trustAny: boolean
+  /** Authorities beside the well-known ones. */
   readonly ca?: readonly string[]
   readonly clientCertificate?: { readonly certificate: string; readonly key: string }
   readonly proxy?: ProxyConfig
@@ -81,12 +83,7 @@ function createDispatcher(options: Omit<HttpOptions, 'host'>): LazyDispatcher {
 /** undici is loaded with the first request: most runs of the daemon begin without one. */
 async function connect(options: Omit<HttpOptions, 'host'>): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('undici')
-  const { clientCertificate: client } = options
-  const tls = {
-    rejectUnauthorized: !options.trustAny,
-    ...(options.ca && { ca: [...options.ca] }),
-    ...(client && { cert: client.certificate, key: client.key }),
-  }
+  const tls = { rejectUnauthorized: !options.trustAny, ...(await ownContext(options)) }
   const settings = {
     bodyTimeout: STALL_TIMEOUT,
     headersTimeout: READ_TIMEOUT,
@@ -97,6 +94,22 @@ async function connect(options: Omit<HttpOptions, 'host'>): Promise<Dispatcher> 
   if (http === '' && https === '') return new Agent(settings)
   const proxies = { httpProxy: http, httpsProxy: https === '' ? http : https, noProxy: except }
   return new EnvHttpProxyAgent({ ...settings, ...proxies, requestTls: tls })
+}
+
+/** Own authorities beside the well-known ones, and a client's certificate; read once for all connections. */
+async function ownContext({
+  ca = [],
+  clientCertificate: client,
+}: Omit<HttpOptions, 'host'>): Promise<{ readonly secureContext?: SecureContext }> {
+  if (ca.length === 0 && !client) return {}
+  const { createSecureContext, getCACertificates } = await import('node:tls')
+  const authorities = ca.length > 0 && { ca: [...getCACertificates('default'), ...ca] }
+  return {
+    secureContext: createSecureContext({
+      ...authorities,
+      ...(client && { cert: client.certificate, key: client.key }),
+    }),
+  }
 }
 
 async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<HttpReply> {
