@@ -4,7 +4,6 @@ import { type Bytes, invalid } from '#base'
 import { command, type Context, flag, showProgress } from '#cli/kit'
 import { parseReference } from '#oci'
 import type { ProgressLine } from '#wire'
-import { contextTar } from './context-tar.ts'
 import { locateContext, type Located } from './locate.ts'
 
 export const build = command({
@@ -59,7 +58,7 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
   const local = located.kind === 'folder' && client.host.startsWith('unix:')
   const source: { readonly query: object; readonly bytes?: Bytes } = local
     ? { query: { ...query, ...inPlace(located) } }
-    : { query, bytes: located.kind === 'folder' ? contextTar(located) : located.bytes }
+    : { query, bytes: await tarOf(located) }
   let id = ''
   const onAux = (aux: unknown): void => {
     if (isIdentified(aux)) id = aux.ID
@@ -68,6 +67,11 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
   await showProgress(quiet ? onlyOutcome(lines, onAux) : lines, io.stdout, onAux)
   if (id === '') throw invalid('the daemon built no image')
   return id
+}
+
+/** What makes the tar is loaded only where one is needed. */
+async function tarOf(located: Located): Promise<Bytes> {
+  return located.kind === 'tar' ? located.bytes : (await import('./context-tar.ts')).contextTar(located)
 }
 
 /** mica's own words in the query: the folder's path, and a Dockerfile that lies outside it as text. */
