@@ -32,7 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   network: ['base', 'kernel', 'event', 'store/db'],
   volume: ['base', 'kernel', 'event', 'store/db'],
   container: ['base', 'kernel', 'event', 'oci', 'archive', ...STORE, 'runtime', 'network', 'volume'],
-  builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer'],
+  'builder/files': ['base', 'kernel', 'archive', 'dockerfile'],
+  builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer', 'builder/files'],
   engine: [...GROUND, ...STORE, ...MOVING, ...RUNNING, 'builder'],
   // Types of containers, networks, volumes and builds come through the engine's door.
   api: ['base', 'event', 'oci', 'wire', 'engine'],

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { isKind, shortId } from '#base'
 import { decompress, detectCompression, pathOfName } from '#archive'
 import { readContextFile } from './context.ts'
-import type { HeadOutput, SourceInput } from './jobs.ts'
+import type { HeadOutput, SourceInput } from '#builder/files'
 import type { Session } from './session.ts'
 
 /** Sources of ADD that are archives, as plain tar files that go with this. */

@@ -8,7 +8,7 @@
 export { createBuilder } from './builder.ts'
 export { createCacheCollector } from './collector.ts'
 export { CommandError } from './command-error.ts'
-export { builderJobs } from './jobs.ts'
+export { builderJobs } from '#builder/files'
 export { applyChanges } from './changes.ts'
 export type { BuilderParts } from './session.ts'
 export type * from './types.ts'
