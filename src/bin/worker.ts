@@ -1,4 +1,5 @@
 import { builderJobs } from '#builder'
+import { containerJobs } from '#container'
 import { serveJobs } from '#kernel'
 import { contentJobs } from '#store/content'
 import { databaseJobs } from '#store/db'
@@ -6,4 +7,4 @@ import { layerJobs } from '#store/layer'
 import { snapshotJobs } from '#store/snapshot'
 
 /** The entry file of worker threads: the job tables of all rooms that bring some. */
-serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs, ...builderJobs })
+serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs, ...builderJobs, ...containerJobs })

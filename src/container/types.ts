@@ -103,6 +103,7 @@ export interface ContainerRecord {
   readonly logPath: string
 }
 
+/** A line that ended comes with its line feed. */
 export interface LogLine extends OutputChunk {
   /** Nanoseconds since the epoch. */
   readonly time: bigint
@@ -132,6 +133,12 @@ export interface ExecRequest {
   readonly stdout: boolean
   readonly stderr: boolean
   readonly detachKeys?: string
+}
+
+export interface ExecStartOptions {
+  readonly detach: boolean
+  readonly tty: boolean
+  readonly size?: { readonly rows: number; readonly columns: number }
 }
 
 export interface ExecRecord {
@@ -194,14 +201,10 @@ export interface ContainerService {
     keep: (container: ContainerRecord) => boolean,
   ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
   execCreate(name: string, request: ExecRequest): Promise<string>
-  execStart(
-    id: string,
-    options: {
-      readonly detach: boolean
-      readonly tty: boolean
-      readonly size?: { readonly rows: number; readonly columns: number }
-    },
-  ): Promise<ExecProcess>
+  /** Rejects where the command cannot be started, in Docker's words. */
+  execStart(id: string, options: ExecStartOptions): Promise<ExecProcess>
   execResize(id: string, rows: number, columns: number): Promise<void>
   execGet(id: string): Promise<ExecRecord>
+  /** Ids of a container's execs, for inspect. */
+  execIds(name: string): readonly string[]
 }

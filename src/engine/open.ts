@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { createBuilder, createCacheCollector } from '#builder'
+import { applyChanges, createBuilder, createCacheCollector } from '#builder'
 import type { Builder } from '#builder'
-import { createContainerCollector, openContainers } from '#container'
+import { openContainers } from '#container'
 import type { OpenContainers } from '#container'
 import { capabilities } from '#kernel'
 import { openNetworks } from '#network'
@@ -88,7 +88,7 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
     clock,
     log,
   })
-  const containers = stack.use(await openContainers({ ...ground, runtime, networks, volumes, mountPoints }))
+  const containers = stack.use(await openContainers({ ...ground, runtime, networks, volumes, mountPoints, capabilities: capabilities(), applyChanges }))
   return { runtime, networks, volumes, containers, mountPoints }
 }
 

@@ -89,6 +89,13 @@ export function isInCgroup(pid: number, cgroupPath: string): boolean {
   }
 }
 
+/** The pids of a control group. */
+export function processesOf(cgroupPath: string): readonly number[] {
+  const [folder] = cgroupFolders(cgroupPath)
+  if (folder === undefined) return []
+  return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+}
+
 /** Kills what is left in a control group and removes its folders in all hierarchies. */
 export function removeCgroup(cgroupPath: string): void {
   for (const folder of cgroupFolders(cgroupPath)) {

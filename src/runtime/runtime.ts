@@ -5,7 +5,7 @@ import { cgroupMode, killProcess, processExited, runProcess } from '#kernel'
 import type { ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
-import { cgroupOf, createFreezer, isInCgroup, removeCgroup, removeCgroupParents } from './cgroup.ts'
+import { cgroupOf, createFreezer, isInCgroup, processesOf, removeCgroup, removeCgroupParents } from './cgroup.ts'
 import type { Freezer } from './cgroup.ts'
 import { startError } from './command-error.ts'
 import { hostDevices } from './device.ts'
@@ -156,6 +156,10 @@ class ProgramRuntime implements Runtime {
     stopped.abort(new EngineError('cancelled', `monitor of container ${id} ended`))
     await exit.catch(() => undefined)
     return await this.#exitWithoutMonitor(id)
+  }
+
+  async processes(id: string): Promise<readonly number[]> {
+    return processesOf(cgroupOf(id))
   }
 
   async delete(id: string): Promise<void> {

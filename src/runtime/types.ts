@@ -122,6 +122,8 @@ export interface Runtime {
   state(id: string): Promise<{ readonly state: RuntimeState; readonly pid: number }>
   /** Resolves with the exit; also after a restart of the daemon (conmon's exit file). */
   wait(id: string): Promise<ProcessExit>
+  /** Host pids of all its processes. */
+  processes(id: string): Promise<readonly number[]>
   delete(id: string): Promise<void>
   /** A build step: no monitor, its output handed on; killed and deleted when the signal is aborted. */
   runStep(request: RunRequest, output: (chunk: OutputChunk) => void, signal?: AbortSignal): Promise<ExitStatus>

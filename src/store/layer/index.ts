@@ -6,6 +6,7 @@
  * recorded. Which layers make an image, and fetching them, belongs to others. It also brings the machine's compressors.
  */
 export { createLayerCollector, type LayerCollector } from './collector.ts'
+export { writeLayer } from './diff.ts'
 export { layerJobs } from './jobs.ts'
 export { createLayers } from './layers.ts'
 export { NO_PROGRAMS, type Programs, filtersOf, findPrograms } from './program.ts'

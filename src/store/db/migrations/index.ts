@@ -5,6 +5,7 @@ import { sql as layer } from './004-layer.ts'
 import { sql as image } from './005-image.ts'
 import { sql as network } from './006-network.ts'
 import { sql as volume } from './007-volume.ts'
+import { sql as container } from './008-container.ts'
 import { sql as builder } from './009-builder.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
@@ -27,5 +28,6 @@ export const migrations: readonly Migration[] = [
   { number: 5, room: 'image', sql: image },
   { number: 6, room: 'network', sql: network },
   { number: 7, room: 'volume', sql: volume },
+  { number: 8, room: 'container', sql: container },
   { number: 9, room: 'builder', sql: builder },
 ]

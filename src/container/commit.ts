@@ -1,0 +1,82 @@
+import { formatTime } from '#base'
+import { formatImageConfig, parseReference } from '#oci'
+import type { HistoryEntry, ImageConfig, ImageId, RunConfig } from '#oci'
+import type { Lease } from '#store/lease'
+import type { FrozenSnapshot, SnapshotId } from '#store/snapshot'
+import { emitEvent } from './parts.ts'
+import type { Parts } from './parts.ts'
+import type { CommitRequest, ContainerRecord } from './types.ts'
+
+/** An image of a container's changes: its writable layer copied as one more layer, its settings as the image's. */
+export async function commitContainer(parts: Parts, request: CommitRequest, signal?: AbortSignal): Promise<ImageId> {
+  const stored = parts.records.resolve(request.container)
+  const { record } = stored
+  const config = parts.applyChanges(configOf(record), request.changes)
+  await using lease = await parts.leases.open(`commit container ${record.id}`)
+  lease.hold({ kind: 'image', id: record.image })
+  const base = await parts.images.open(record.image)
+  const frozen = await copyChanges(parts, { record, pause: request.pause, snapshot: stored.snapshot }, lease, signal)
+  const layer = await parts.layers.diff(frozen, lease, signal)
+  await parts.layers.adopt(frozen, base.chain, layer)
+  const created = formatTime(parts.clock.nanoseconds())
+  const entry: HistoryEntry = {
+    created,
+    created_by: [record.path, ...record.args].join(' '),
+    ...(request.author !== undefined && request.author !== '' && { author: request.author }),
+    ...(request.comment !== undefined && request.comment !== '' && { comment: request.comment }),
+  }
+  const whole: ImageConfig = {
+    ...base.config,
+    created,
+    ...(request.author !== undefined && request.author !== '' && { author: request.author }),
+    config,
+    rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, layer.diffId] },
+    history: [...base.config.history, entry],
+  }
+  const image = await parts.images.create(formatImageConfig(whole), { parent: record.image }, lease)
+  if (request.name !== undefined && request.name !== '') await parts.images.tag(parseReference(request.name), image.id)
+  emitEvent(parts, 'commit', record, { comment: request.comment ?? '', imageID: image.id })
+  return image.id
+}
+
+interface Source {
+  readonly record: ContainerRecord
+  readonly pause: boolean
+  readonly snapshot: string
+}
+
+/** A running container stands still while its files are copied, so that they belong together. */
+async function copyChanges(
+  parts: Parts,
+  { record, pause, snapshot }: Source,
+  lease: Lease,
+  signal: AbortSignal | undefined,
+): Promise<FrozenSnapshot> {
+  const stop = pause && record.state === 'running'
+  if (stop) await parts.runtime.pause(record.id)
+  try {
+    return await parts.snapshots.fork(snapshot as SnapshotId, lease, signal)
+  } finally {
+    if (stop) await parts.runtime.resume(record.id)
+  }
+}
+
+function configOf(record: ContainerRecord): RunConfig {
+  const { request } = record
+  return {
+    User: record.user,
+    ...(record.exposedPorts.length > 0 && { ExposedPorts: setOf(record.exposedPorts) }),
+    Env: record.env,
+    Cmd: record.command ?? null,
+    ...(request.healthcheck && { Healthcheck: request.healthcheck }),
+    ...(record.volumes.length > 0 && { Volumes: setOf(record.volumes) }),
+    WorkingDir: record.workingDir,
+    Entrypoint: record.entrypoint ?? null,
+    Labels: record.labels,
+    ...(record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
+  }
+}
+
+function setOf(names: readonly string[]): Readonly<Record<string, Record<string, never>>> {
+  return Object.fromEntries(names.map((name) => [name, {}]))
+}

@@ -1,0 +1,171 @@
+import { conflict, createKeyedLock } from '#base'
+import type { Collector } from '#store/gc'
+import { attachContainer, containerLogs } from './attach.ts'
+import { commitContainer } from './commit.ts'
+import { createContainer } from './create.ts'
+import { createExecs } from './exec.ts'
+import { exportContainer } from './export.ts'
+import { checkName } from './names.ts'
+import { createLives, emitEvent } from './parts.ts'
+import type { ContainerOptions, Parts } from './parts.ts'
+import { openRecords } from './records.ts'
+import { removeContainer } from './remove.ts'
+import { restoreContainers } from './restore.ts'
+import { startLocked } from './start.ts'
+import { isLive, nextState } from './state.ts'
+import { killContainer, stopContainer } from './stop.ts'
+import { topContainer } from './top.ts'
+import type { ContainerRecord, ContainerService, WaitCondition } from './types.ts'
+
+export interface OpenContainers extends ContainerService, AsyncDisposable {
+  /** Containers hold their image and their writable snapshot. */
+  readonly collector: Collector
+  /** To be called once after a start, before anything else; see `restoreContainers`. */
+  restore(): Promise<void>
+}
+
+/** Opens the room on its records; `restore` then makes records and kernel agree. Closing leaves containers running. */
+export async function openContainers(options: ContainerOptions): Promise<OpenContainers> {
+  const records = openRecords(options.database)
+  const lives = createLives(options.runtime, records)
+  const parts: Parts = { ...options, records, lives, locks: createKeyedLock() }
+  const execs = createExecs(parts)
+  const reserved = new Set<string>()
+  const idOf = (name: string): string => records.resolve(name).record.id
+  return {
+    collector: collectorOf(parts),
+    restore: () => restoreContainers(parts),
+    create: (request) => createContainer(parts, reserved, request),
+    start: async (name) => {
+      const id = idOf(name)
+      await parts.locks.run(id, () => startLocked(parts, id))
+    },
+    stop: (name, wanted) => stopContainer(parts, name, wanted),
+    restart: (name, wanted) => restartContainer(parts, name, wanted),
+    kill: (name, signal) => killContainer(parts, name, signal),
+    pause: (name) => setPaused(parts, name, true),
+    unpause: (name) => setPaused(parts, name, false),
+    remove: (name, wanted) => removeContainer(parts, name, wanted),
+    wait: (name, condition, signal) => waitFor(parts, { name, condition, signal }),
+    rename: (name, to) => renameContainer(parts, name, to),
+    get: async (name) => records.resolve(name).record,
+    list: async () => records.all().map(({ record }) => record),
+    attach: (name, wanted) => attachContainer(parts, name, wanted),
+    resize: async (name, rows, columns) => await options.runtime.resize(idOf(name), rows, columns),
+    logs: async (name, wanted) => containerLogs(parts, name, wanted),
+    changes: async (name) => {
+      const { upper, parent } = await options.snapshots.reopen(idOf(name))
+      return await options.layers.changes(upper, parent)
+    },
+    usage: async (name) => await options.snapshots.usage((await options.snapshots.reopen(idOf(name))).id),
+    top: (name, psArgs) => topContainer(parts, name, psArgs),
+    export: (name, signal) => exportContainer(parts, name, signal),
+    commit: (request) => commitContainer(parts, request),
+    prune: (keep) => pruneContainers(parts, keep),
+    execCreate: (name, request) => execs.create(name, request),
+    execStart: (id, wanted) => execs.start(id, wanted),
+    execResize: (id, rows, columns) => execs.resize(id, rows, columns),
+    execGet: (id) => execs.get(id),
+    execIds: (name) => execs.of(idOf(name)),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+async function restartContainer(
+  parts: Parts,
+  name: string,
+  options: { readonly timeout?: number; readonly signal?: string },
+): Promise<void> {
+  const { record } = parts.records.resolve(name)
+  if (isLive(record.state)) await stopContainer(parts, record.id, options)
+  await parts.locks.run(record.id, () => startLocked(parts, record.id))
+  emitEvent(parts, 'restart', parts.records.resolve(record.id).record)
+}
+
+async function setPaused(parts: Parts, name: string, paused: boolean): Promise<void> {
+  const { id } = parts.records.resolve(name).record
+  await parts.locks.run(id, async () => {
+    const { record } = parts.records.resolve(id)
+    if (!paused && record.state !== 'paused') throw conflict(`Container ${id} is not paused`)
+    if (paused && record.state === 'paused') throw conflict(`Container ${id} is already paused`)
+    if (paused && record.state !== 'running') throw conflict(`container ${id} is not running`)
+    await (paused ? parts.runtime.pause(id) : parts.runtime.resume(id))
+    const state = nextState(record.state, paused ? 'paused' : 'resumed')
+    emitEvent(parts, paused ? 'pause' : 'unpause', parts.records.update(id, { state }))
+  })
+}
+
+interface Waiting {
+  readonly name: string
+  readonly condition: WaitCondition
+  readonly signal: AbortSignal | undefined
+}
+
+async function waitFor(
+  parts: Parts,
+  { name, condition, signal }: Waiting,
+): Promise<{ readonly exitCode: number; readonly error?: string }> {
+  const { record } = parts.records.resolve(name)
+  const life = parts.lives.of(record.id)
+  let last = record
+  const note = (): void => {
+    last = parts.records.find(record.id)?.record ?? last
+  }
+  // The record of a container that removes itself is gone when `removed` resolves: its exit is looked at before.
+  const exited = life.exited.promise.then(note)
+  if (condition === 'removed') await unlessAborted(life.removed.promise, signal)
+  else if (condition === 'next-exit' || isLive(record.state)) await unlessAborted(exited, signal)
+  return { exitCode: last.exitCode, ...(last.error !== '' && { error: last.error }) }
+}
+
+async function unlessAborted(done: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return await done
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([done, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+async function renameContainer(parts: Parts, name: string, to: string): Promise<void> {
+  const { id } = parts.records.resolve(name).record
+  await parts.locks.run(id, async () => {
+    const { record } = parts.records.resolve(id)
+    const renamed = checkName(to, (wanted) => parts.records.findName(wanted))
+    const after = parts.records.update(id, { name: renamed })
+    emitEvent(parts, 'rename', after, { oldName: `/${record.name}` })
+  })
+}
+
+async function pruneContainers(
+  parts: Parts,
+  keep: (container: ContainerRecord) => boolean,
+): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
+  const removed: string[] = []
+  let bytes = 0
+  for (const { record } of parts.records.all()) {
+    if (isLive(record.state) || record.state === 'removing' || keep(record)) continue
+    const { id } = await parts.snapshots.reopen(record.id)
+    bytes += (await parts.snapshots.usage(id)).size
+    await removeContainer(parts, record.id, { force: false, volumes: false })
+    removed.push(record.id)
+  }
+  return { removed, bytes }
+}
+
+function collectorOf(parts: Parts): Collector {
+  return {
+    *roots() {
+      for (const { record, snapshot } of parts.records.all()) {
+        yield { kind: 'image', id: record.image }
+        yield { kind: 'snapshot', id: snapshot }
+      }
+    },
+    edges: () => [],
+    sweep: () => ({ resources: [], removeBytes: async () => 0 }),
+  }
+}

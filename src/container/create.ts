@@ -1,0 +1,146 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { corrupt, longId } from '#base'
+import { attachMounts } from '#kernel'
+import type { ImageId } from '#oci'
+import { capabilitiesOf } from '#runtime'
+import type { Lease } from '#store/lease'
+import type { ActiveSnapshot, SnapshotId } from '#store/snapshot'
+import { mergeConfig } from './merge.ts'
+import type { MergedConfig } from './merge.ts'
+import { planMounts } from './mount-plan.ts'
+import type { PlannedMount } from './mount-plan.ts'
+import { checkName, randomName } from './names.ts'
+import { emitEvent, folderOf } from './parts.ts'
+import type { Parts } from './parts.ts'
+import { clearPlace, placeOf } from './place.ts'
+import { parseSignal } from './signal.ts'
+import type { ContainerRecord, CreateRequest } from './types.ts'
+
+/** Makes a container of a request: image resolved, settings merged, volumes made and seeded, writable snapshot prepared. */
+export async function createContainer(
+  parts: Parts,
+  reserved: Set<string>,
+  request: CreateRequest,
+): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
+  const id = longId()
+  const name = reserveName(parts, reserved, request.name)
+  try {
+    await createNamed(parts, request, { id, name })
+    return { id, warnings: [] }
+  } finally {
+    reserved.delete(name)
+  }
+}
+
+/** Two creations of one name at a time: the second is refused before either has a record. */
+function reserveName(parts: Parts, reserved: Set<string>, wanted: string | undefined): string {
+  const ownerOf = (name: string): string | undefined =>
+    parts.records.findName(name) ?? (reserved.has(name) ? name : undefined)
+  const name = wanted === undefined ? randomName((free) => ownerOf(free) !== undefined) : checkName(wanted, ownerOf)
+  reserved.add(name)
+  return name
+}
+
+interface Naming {
+  readonly id: string
+  readonly name: string
+}
+
+async function createNamed(parts: Parts, request: CreateRequest, { id, name }: Naming): Promise<void> {
+  const image = await parts.images.open((await parts.images.resolve(request.image)).id)
+  const merged = mergeConfig(request, image.config.config, id)
+  parseSignal(merged.stopSignal)
+  capabilitiesOf({ privileged: request.privileged, add: request.capAdd, drop: request.capDrop }, parts.capabilities)
+  const mounts = await planMounts(request.mounts, merged.volumes, { volumes: parts.volumes, host: parts.hostMounts })
+  await using lease = await parts.leases.open(`create container ${id}`)
+  lease.hold({ kind: 'image', id: image.id })
+  const snapshot = await prepareRoot(parts, { id, chain: image.chain, volatile: request.autoRemove }, lease)
+  try {
+    await seedVolumes(parts, id, snapshot, mounts)
+    mkdirSync(folderOf(parts, id), { recursive: true, mode: 0o710 })
+    const record = recordOf(parts, { id, name, request, merged, image: image.id, mounts })
+    parts.records.add({ record, snapshot: snapshot.id, starting: false }, () => useVolumes(parts, id, mounts))
+    emitEvent(parts, 'create', record)
+  } catch (error) {
+    await parts.snapshots.remove(id)
+    rmSync(folderOf(parts, id), { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function prepareRoot(
+  parts: Parts,
+  root: {
+    readonly id: string
+    readonly chain: Parameters<Parts['snapshots']['find']>[0] | undefined
+    readonly volatile: boolean
+  },
+  lease: Lease,
+): Promise<ActiveSnapshot> {
+  return await parts.snapshots.prepare(root.id, await parentOf(parts, root.chain), lease, { volatile: root.volatile })
+}
+
+async function parentOf(
+  parts: Parts,
+  chain: Parameters<Parts['snapshots']['find']>[0] | undefined,
+): Promise<SnapshotId | undefined> {
+  if (chain === undefined) return undefined
+  const sealed = await parts.snapshots.find(chain)
+  if (!sealed)
+    throw corrupt(`cannot create a container: the unpacked layers ${chain} are missing, pull or build the image again`)
+  return sealed.id
+}
+
+/** An empty volume gets what the image has at its place; for that the root is mounted for a moment. */
+async function seedVolumes(
+  parts: Parts,
+  id: string,
+  snapshot: ActiveSnapshot,
+  mounts: readonly PlannedMount[],
+): Promise<void> {
+  const seeded = mounts.filter((mount) => mount.kind === 'volume' && mount.seeded)
+  if (seeded.length === 0) return
+  const place = placeOf(parts.config.execRoot, id)
+  mkdirSync(place.root, { recursive: true, mode: 0o700 })
+  try {
+    attachMounts(snapshot.mounts, place.root)
+    for (const mount of seeded) await parts.volumes.seed(mount.name ?? '', place.root, mount.destination)
+  } finally {
+    await clearPlace(place)
+  }
+}
+
+function useVolumes(parts: Parts, id: string, mounts: readonly PlannedMount[]): void {
+  for (const mount of mounts) if (mount.name !== undefined) parts.volumes.use(mount.name, id)
+}
+
+function recordOf(
+  parts: Parts,
+  made: Naming & {
+    readonly request: CreateRequest
+    readonly merged: MergedConfig
+    readonly image: ImageId
+    readonly mounts: readonly PlannedMount[]
+  },
+): ContainerRecord {
+  const { id, name, request, merged, image, mounts } = made
+  return {
+    id,
+    name,
+    image,
+    imageName: request.image,
+    createdAt: parts.clock.nanoseconds(),
+    request,
+    ...merged,
+    mounts,
+    state: 'created',
+    pid: 0,
+    exitCode: 0,
+    error: '',
+    startedAt: 0n,
+    finishedAt: 0n,
+    restartCount: 0,
+    endpoints: [],
+    logPath: `${folderOf(parts, id)}/${id}.log`,
+  }
+}

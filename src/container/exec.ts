@@ -1,0 +1,119 @@
+import { conflict, longId, notFound } from '#base'
+import { resolveUser } from '#runtime'
+import type { ExecProcess, ProcessSpec } from '#runtime'
+import { overlayEnv, processEnv } from './merge.ts'
+import { emitEvent } from './parts.ts'
+import type { Parts } from './parts.ts'
+import { containerCapabilities } from './start.ts'
+import type { ContainerRecord, ExecRecord, ExecRequest, ExecStartOptions } from './types.ts'
+
+/** How long an exec that has ended can still be looked at. Milliseconds. */
+const KEPT = 5 * 60_000
+
+interface KnownExec {
+  record: ExecRecord
+  process?: ExecProcess
+}
+
+/** More processes in running containers; known until a while after their end, or until the daemon's. */
+export interface Execs {
+  create(name: string, request: ExecRequest): Promise<string>
+  start(id: string, options: ExecStartOptions): Promise<ExecProcess>
+  resize(id: string, rows: number, columns: number): Promise<void>
+  get(id: string): Promise<ExecRecord>
+  /** Ids of the execs of a container. */
+  of(container: string): readonly string[]
+}
+
+export function createExecs(parts: Parts): Execs {
+  const known = new Map<string, KnownExec>()
+  const get = (id: string): KnownExec => {
+    const exec = known.get(id)
+    if (!exec) throw notFound('exec instance', id)
+    return exec
+  }
+  const finish = (exec: KnownExec, exitCode: number): void => {
+    exec.record = { ...exec.record, running: false, pid: 0, exitCode }
+    setTimeout(() => known.delete(exec.record.id), KEPT).unref()
+  }
+  return {
+    async create(name, request) {
+      const record = runningContainer(parts, name)
+      const id = longId()
+      known.set(id, {
+        record: { id, container: record.id, request, running: false, pid: 0, exitCode: undefined },
+      })
+      emitEvent(parts, `exec_create: ${request.command.join(' ')}`, record, { execID: id })
+      return id
+    },
+    async start(id, options) {
+      const exec = get(id)
+      if (exec.record.running || exec.record.exitCode !== undefined)
+        throw conflict(`Error: Exec command ${id} has already run`)
+      const { request } = exec.record
+      const record = runningContainer(parts, exec.record.container)
+      exec.record = { ...exec.record, running: true }
+      emitEvent(parts, `exec_start: ${request.command.join(' ')}`, record, { execID: id })
+      try {
+        const process = await parts.runtime.exec(record.id, processSpec(parts, record, request, options), {
+          stdin: request.stdin && !options.detach,
+          detach: options.detach,
+        })
+        exec.process = process
+        exec.record = { ...exec.record, pid: process.pid }
+        void process.exited.then(({ code }) => {
+          finish(exec, code)
+          emitEvent(parts, 'exec_die', record, { execID: id, exitCode: String(code) })
+        })
+        return process
+      } catch (error) {
+        finish(exec, exitCodeOf(error))
+        throw error
+      }
+    },
+    async resize(id, rows, columns) {
+      await get(id).process?.resize(rows, columns)
+    },
+    get: async (id) => get(id).record,
+    of: (container) =>
+      [...known.values()].filter(({ record }) => record.container === container).map(({ record }) => record.id),
+  }
+}
+
+/** As a shell's for a command that cannot be run. */
+const NOT_STARTED = 126
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof Error) || !('details' in error)) return NOT_STARTED
+  const { details } = error
+  if (typeof details !== 'object' || details === null || !('exitCode' in details)) return NOT_STARTED
+  return typeof details.exitCode === 'number' ? details.exitCode : NOT_STARTED
+}
+
+function runningContainer(parts: Parts, name: string): ContainerRecord {
+  const { record } = parts.records.resolve(name)
+  if (record.state === 'paused') throw conflict(`Container ${name} is paused, unpause the container before exec`)
+  if (record.state !== 'running') throw conflict(`container ${record.id} is not running`)
+  return record
+}
+
+function processSpec(
+  parts: Parts,
+  record: ContainerRecord,
+  request: ExecRequest,
+  options: ExecStartOptions,
+): ProcessSpec {
+  const terminal = request.tty
+  const env = processEnv({ hostname: record.hostname, terminal, env: record.env })
+  return {
+    args: request.command,
+    env: overlayEnv(env, request.env),
+    cwd: request.workingDir || record.workingDir || '/',
+    user: resolveUser(`/proc/${record.pid}/root`, request.user || record.user),
+    terminal,
+    ...(options.size && { size: options.size }),
+    capabilities: request.privileged
+      ? containerCapabilities(parts, { ...record, request: { ...record.request, privileged: true } })
+      : containerCapabilities(parts, record),
+  }
+}

@@ -1,0 +1,40 @@
+import { isKind, messageOf } from '#base'
+import type { ProcessExit } from '#runtime'
+import { emitEvent } from './parts.ts'
+import type { Parts } from './parts.ts'
+import { releaseRun } from './release.ts'
+import { removeLocked } from './remove.ts'
+import { isLive, nextState } from './state.ts'
+
+/** Waits, in the background, for the end of a container's process, and records it. */
+export function watchExit(parts: Parts, id: string): void {
+  waitAndFinish(parts, id).catch((error: unknown) => {
+    parts.log.error('cannot finish a container that exited', { id, error: messageOf(error) })
+  })
+}
+
+async function waitAndFinish(parts: Parts, id: string): Promise<void> {
+  let exit: ProcessExit
+  try {
+    exit = await parts.runtime.wait(id)
+  } catch (error) {
+    // Taken away meanwhile, by a removal or the end of the daemon.
+    if (isKind(error, 'not-found') || isKind(error, 'cancelled')) return
+    throw error
+  }
+  await parts.locks.run(id, () => finishExit(parts, id, exit))
+}
+
+/** Records an exit and takes away what the run had; the caller holds the lock. */
+export async function finishExit(parts: Parts, id: string, exit: ProcessExit): Promise<void> {
+  const stored = parts.records.find(id)
+  if (!stored || !(isLive(stored.record.state) || stored.starting)) return
+  const before = stored.record
+  const state = isLive(before.state) ? nextState(before.state, 'exited') : 'exited'
+  const facts = { state, exitCode: exit.code, finishedAt: exit.at, pid: 0, endpoints: [] } as const
+  const record = parts.records.update(id, facts, false)
+  emitEvent(parts, 'die', record, { exitCode: String(exit.code) })
+  parts.lives.exited(id)
+  await releaseRun(parts, id)
+  if (record.request.autoRemove) await removeLocked(parts, id, { volumes: true })
+}

@@ -1,0 +1,175 @@
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { watch } from 'node:fs'
+import { errnoOf } from '#base'
+import type { LogLine, LogOptions } from './types.ts'
+
+const LINE_FEED = 10
+const BLANK = 32
+const CHUNK = 64 * 1024
+
+/** One line of a k8s-file log: `RFC3339nano stdout|stderr F|P text`; undefined where it is not of that form. */
+export function parseLogLine(line: Uint8Array): LogLine | undefined {
+  const first = line.indexOf(BLANK)
+  const second = line.indexOf(BLANK, first + 1)
+  const third = line.indexOf(BLANK, second + 1)
+  if (first < 0 || second < 0 || third !== second + 2) return undefined
+  const text = Buffer.from(line.buffer, line.byteOffset, third)
+  const time = parseTime(text.toString('latin1', 0, first))
+  const stream = text.toString('latin1', first + 1, second)
+  const mark = line[second + 1]
+  if (time === undefined || (stream !== 'stdout' && stream !== 'stderr') || (mark !== FULL && mark !== PARTIAL))
+    return undefined
+  return { time, stream, ended: mark === FULL, bytes: line.subarray(third + 1) }
+}
+
+const FULL = 'F'.charCodeAt(0)
+const PARTIAL = 'P'.charCodeAt(0)
+
+const TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/
+
+/** Nanoseconds since the epoch of an RFC 3339 time. */
+function parseTime(text: string): bigint | undefined {
+  const match = TIME.exec(text)
+  if (!match) return undefined
+  const seconds = Date.parse(`${match[1]}${match[3]}`)
+  return BigInt(seconds) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'))
+}
+
+/** Whether more can still be written to a log. */
+export interface LogLife {
+  /** False once the container's process is gone and all it wrote is in the file. */
+  isLive(): boolean
+  /** Resolves at the next end of its process. */
+  ended(): Promise<unknown>
+}
+
+/** The lines of a log, byte for byte: a line that ended comes with its line feed. Follows the file where asked for. */
+export async function* readLog(path: string, options: LogOptions, life: LogLife): AsyncIterable<LogLine> {
+  const wanted = (line: LogLine): boolean =>
+    options[line.stream] && (options.since === undefined || line.time >= options.since)
+  const isPast = (line: LogLine): boolean => options.until !== undefined && line.time > options.until
+  await using file = await openLog(path, options.follow && life.isLive() ? life : undefined, options.signal)
+  if (!file) return
+  const reader = new LineReader(file.handle)
+  if (options.tail !== undefined) {
+    for (const line of await lastLines(reader, { count: options.tail, wanted, isPast })) yield line
+  }
+  for (;;) {
+    const live = life.isLive()
+    for await (const line of reader.available()) {
+      if (isPast(line)) return
+      if (wanted(line)) yield line
+    }
+    if (!options.follow || !live || options.signal?.aborted) return
+    await grown(path, life, options.signal)
+  }
+}
+
+interface OpenLog extends AsyncDisposable {
+  readonly handle: FileHandle
+}
+
+async function openLog(
+  path: string,
+  life: LogLife | undefined,
+  signal: AbortSignal | undefined,
+): Promise<OpenLog | undefined> {
+  for (;;) {
+    try {
+      const handle = await open(path, 'r')
+      return { handle, [Symbol.asyncDispose]: () => handle.close() }
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      if (!life?.isLive() || signal?.aborted) return undefined
+      await grown(path, life, signal)
+    }
+  }
+}
+
+/** Reads whole lines from where it stands; a half-written one is left for the next time. */
+class LineReader {
+  readonly #handle: FileHandle
+  #position = 0
+  #rest: Buffer = Buffer.alloc(0)
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  /** All lines that are there now. */
+  async *available(): AsyncIterable<LogLine> {
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(CHUNK)
+      const { bytesRead } = await this.#handle.read(chunk, 0, CHUNK, this.#position)
+      if (bytesRead === 0) return
+      this.#position += bytesRead
+      yield* this.#split(chunk.subarray(0, bytesRead))
+    }
+  }
+
+  *#split(chunk: Buffer): Iterable<LogLine> {
+    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    let start = 0
+    for (let end = data.indexOf(LINE_FEED); end >= 0; end = data.indexOf(LINE_FEED, start)) {
+      const line = parseLogLine(data.subarray(start, end))
+      // A line that ended gets its line feed back: it stands behind it in the file too.
+      if (line) yield line.ended ? { ...line, bytes: withLineFeed(data, end, line.bytes.length) } : line
+      start = end + 1
+    }
+    this.#rest = data.subarray(start)
+  }
+}
+
+function withLineFeed(data: Buffer, end: number, length: number): Buffer {
+  return data.subarray(end - length, end + 1)
+}
+
+interface Tail {
+  readonly count: number
+  readonly wanted: (line: LogLine) => boolean
+  readonly isPast: (line: LogLine) => boolean
+}
+
+/** The last `count` lines of those there now; a line in several chunks counts once. */
+async function lastLines(reader: LineReader, { count, wanted, isPast }: Tail): Promise<readonly LogLine[]> {
+  const lines: LogLine[][] = [[]]
+  for await (const line of reader.available()) {
+    if (!wanted(line) || isPast(line)) continue
+    lines.at(-1)?.push(line)
+    if (line.ended) lines.push([])
+    if (lines.length > count + 1) lines.shift()
+  }
+  if (lines.at(-1)?.length === 0) lines.pop()
+  return count === 0 ? [] : lines.slice(-count).flat()
+}
+
+/** Where inotify is silent the file is looked at again after so long. Milliseconds. */
+const LOOK_EVERY = 500
+
+/** Resolves when the file may have grown, the container ended, or nobody listens any more. */
+async function grown(path: string, life: LogLife, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, LOOK_EVERY)
+  const stop = (): void => resolve()
+  signal?.addEventListener('abort', stop, { once: true })
+  void life.ended().then(stop, stop)
+  const watcher = watchFile(path, stop)
+  try {
+    await promise
+  } finally {
+    clearTimeout(timer)
+    watcher?.close()
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+function watchFile(path: string, changed: () => void): { close(): void } | undefined {
+  try {
+    const watcher = watch(path, { persistent: false }, changed)
+    watcher.on('error', () => watcher.close())
+    return watcher
+  } catch {
+    return undefined
+  }
+}

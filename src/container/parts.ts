@@ -1,0 +1,119 @@
+import type { Clock, KeyedLock, Log } from '#base'
+import type { EventBus } from '#event'
+import type { HostMounts, WorkerPool } from '#kernel'
+import type { Networks } from '#network'
+import type { RunConfig } from '#oci'
+import type { Runtime } from '#runtime'
+import type { Database } from '#store/db'
+import type { Images } from '#store/image'
+import type { Layers } from '#store/layer'
+import type { Leases } from '#store/lease'
+import type { OpenSnapshots } from '#store/snapshot'
+import type { Volumes } from '#volume'
+import type { AttachHub } from './hub.ts'
+import { createHub } from './hub.ts'
+import type { ContainerRecords } from './records.ts'
+import type { ContainerRecord } from './types.ts'
+
+/** What the room is made with. */
+export interface ContainerOptions {
+  readonly config: {
+    /** Logs and name files go to `<dataRoot>/containers/<id>/`. */
+    readonly dataRoot: string
+    /** Roots are mounted at `<execRoot>/r/<12 hex>/`. */
+    readonly execRoot: string
+    /** PATH of the daemon, for `ps`. */
+    readonly path: string
+  }
+  readonly database: Database
+  readonly leases: Leases
+  readonly snapshots: OpenSnapshots
+  readonly layers: Layers
+  readonly images: Images
+  readonly runtime: Runtime
+  readonly networks: Networks
+  readonly volumes: Volumes
+  readonly hostMounts: HostMounts
+  readonly pool: WorkerPool
+  readonly events: EventBus
+  readonly clock: Clock
+  readonly log: Log
+  /** The folder of runtime's `makeMountPoints`. */
+  readonly mountPoints: string
+  /** What the daemon has. */
+  readonly capabilities: ReadonlySet<string>
+  /** Dockerfile lines of `commit -c` on a config: the builder's. */
+  readonly applyChanges: (config: RunConfig, lines: readonly string[]) => RunConfig
+}
+
+/** What is only true while this daemon runs. */
+export interface Life {
+  readonly hub: AttachHub
+  /** Resolves at the next exit of its process; a new promise after each. */
+  readonly exited: PromiseWithResolvers<void>
+  /** Resolves when the container is gone. */
+  readonly removed: PromiseWithResolvers<void>
+}
+
+export interface Parts extends ContainerOptions {
+  readonly records: ContainerRecords
+  /** One change of one container at a time; never held while waiting for its process. */
+  readonly locks: KeyedLock
+  readonly lives: Lives
+}
+
+export interface Lives {
+  of(id: string): Life
+  /** Resolves those who wait for the exit. */
+  exited(id: string): void
+  /** Resolves all who wait. */
+  removed(id: string): void
+}
+
+export function createLives(runtime: Runtime, records: ContainerRecords): Lives {
+  const lives = new Map<string, Life>()
+  const of = (id: string): Life => {
+    const known = lives.get(id)
+    if (known) return known
+    const hub = createHub({
+      connect: () => runtime.attach(id),
+      resize: (rows, columns) => runtime.resize(id, rows, columns),
+      stdinOnce: records.find(id)?.record.request.stdinOnce ?? false,
+    })
+    const life = { hub, exited: Promise.withResolvers<void>(), removed: Promise.withResolvers<void>() }
+    lives.set(id, life)
+    return life
+  }
+  return {
+    of,
+    exited(id) {
+      const life = of(id)
+      lives.set(id, { ...life, exited: Promise.withResolvers() })
+      life.hub.end()
+      life.exited.resolve()
+    },
+    removed(id) {
+      const life = lives.get(id)
+      lives.delete(id)
+      life?.hub.end()
+      life?.exited.resolve()
+      life?.removed.resolve()
+    },
+  }
+}
+
+/** Says what happened, with the attributes that Docker gives. */
+export function emitEvent(
+  parts: Pick<Parts, 'events'>,
+  action: string,
+  record: ContainerRecord,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const attributes = { ...record.labels, image: record.imageName, name: record.name, ...more }
+  parts.events.emit({ type: 'container', action, actor: { id: record.id, attributes } })
+}
+
+/** Where a container's own files are. */
+export function folderOf(parts: Pick<Parts, 'config'>, id: string): string {
+  return `${parts.config.dataRoot}/containers/${id}`
+}

@@ -1,0 +1,147 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, posix } from 'node:path'
+import { invalid } from '#base'
+import {
+  attachMounts,
+  closeDescriptor,
+  descriptorPath,
+  type HostMounts,
+  isErrno,
+  type Mount,
+  mountTable,
+  moveMount,
+  openInRoot,
+  openRoot,
+  setMountAttributes,
+  unmount,
+} from '#kernel'
+import { withMountPoints } from '#runtime'
+import type { PlannedMount } from './mount-plan.ts'
+
+/** Where a container's root and the host's folders are mounted while it runs: `<execRoot>/r/<12 hex>/`. */
+export interface Place {
+  readonly folder: string
+  readonly root: string
+}
+
+export function placeOf(execRoot: string, id: string): Place {
+  const folder = join(execRoot, 'r', id.slice(0, 12))
+  return { folder, root: join(folder, 'root') }
+}
+
+/** Mounts the writable root, with the places for the runtime's own mounts below its lowest layer. */
+export function mountRoot(place: Place, mounts: readonly Mount[], mountPoints: string): void {
+  mkdirSync(place.root, { recursive: true, mode: 0o700 })
+  attachMounts(withMountPoints(mounts, mountPoints), place.root)
+}
+
+/** Takes everything away that is mounted below a place, off the main thread, and then the place. Idempotent. */
+export async function clearPlace(place: Place): Promise<void> {
+  if (!existsSync(place.folder)) return
+  const mounted = mountTable().filter(({ target }) => target.startsWith(`${place.folder}/`))
+  for (const { target } of mounted.toReversed()) await unmount(target, { detach: true, ifMounted: true })
+  removeEmpty(place.folder)
+}
+
+/** Only empty folders and files that were mounted over: what is still mounted by mistake is never emptied. */
+function removeEmpty(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) rmdirSync(path)
+    else unlinkSync(path)
+  }
+  rmdirSync(folder)
+}
+
+/**
+ * Brings a host folder or file into the daemon's own mount namespace: cloned where the host sees it, attached in the place.
+ * The runtime then binds it from there. Gives the mount for the runtime.
+ */
+export async function stageBind(place: Place, mount: PlannedMount, host: HostMounts): Promise<Mount> {
+  const staging = join(place.folder, `bind-${readdirSync(place.folder).length}`)
+  const fd = await host.clone(mount.source, { recursive: true })
+  try {
+    if (fstatSync(fd).isDirectory()) mkdirSync(staging, { mode: 0o700 })
+    else writeFileSync(staging, '', { mode: 0o600 })
+    // Never shared: taking it away later must not take anything from the host.
+    setMountAttributes(fd, ['rslave'])
+    moveMount(fd, staging)
+  } finally {
+    closeDescriptor(fd)
+  }
+  return bindMount(staging, mount)
+}
+
+export function bindMount(source: string, mount: PlannedMount): Mount {
+  const options = ['rbind', propagationOf(mount), mount.readonly ? 'ro' : 'rw']
+  return { type: 'bind', source, target: mount.destination, options }
+}
+
+function propagationOf(mount: PlannedMount): string {
+  return mount.kind === 'bind' && mount.options !== '' ? mount.options : 'rprivate'
+}
+
+const TMPFS_OPTIONS = ['nosuid', 'nodev', 'noexec']
+
+/** Docker's options of a tmpfs, with those asked for over them. */
+export function tmpfsMount(mount: PlannedMount): Mount {
+  const asked = mount.options.split(',').filter((option) => option !== '')
+  const opposites = new Set(asked.map((option) => (option.startsWith('no') ? option : `no${option}`)))
+  const defaults = TMPFS_OPTIONS.filter((option) => !opposites.has(option))
+  const access = mount.readonly ? ['ro'] : []
+  return { type: 'tmpfs', source: 'tmpfs', target: mount.destination, options: [...defaults, ...access, ...asked] }
+}
+
+const O_PATH = 0o10000000
+
+/** Makes the working folder where the image has none, confined to the root. Throws `invalid` in Docker's words. */
+export function makeWorkingDir(root: string, path: string): void {
+  if (path === '' || path === '/') return
+  if (!path.startsWith('/'))
+    throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
+  let folder = openRoot(root)
+  const rootFd = folder
+  const opened = [folder]
+  try {
+    let walked = ''
+    for (const name of posix.normalize(path).split('/').filter(Boolean)) {
+      walked = `${walked}/${name}`
+      folder = openOrMake(rootFd, { parent: folder, name, walked, whole: path })
+      opened.push(folder)
+    }
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
+}
+
+function openOrMake(
+  rootFd: number,
+  at: { readonly parent: number; readonly name: string; readonly walked: string; readonly whole: string },
+): number {
+  const open = (): number => openInRoot(rootFd, at.walked, O_PATH | constants.O_DIRECTORY, { follow: true })
+  try {
+    return open()
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR', 'ELOOP')) throw invalid(`Cannot mkdir: ${at.walked} is not a directory`)
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+  try {
+    mkdirSync(join(descriptorPath(at.parent), at.name), { mode: 0o755 })
+    return open()
+  } catch (error) {
+    // A link that leads nowhere.
+    if (error instanceof Error && /EEXIST|ENOENT/.test(error.message))
+      throw invalid(`Cannot mkdir: ${at.walked} is not a directory`)
+    throw error
+  }
+}

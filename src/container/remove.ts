@@ -1,0 +1,68 @@
+import { rm } from 'node:fs/promises'
+import { conflict, isKind, messageOf } from '#base'
+import { emitEvent, folderOf } from './parts.ts'
+import type { Parts } from './parts.ts'
+import { releaseRun } from './release.ts'
+import { isLive, nextState } from './state.ts'
+import { killAndWait } from './stop.ts'
+import type { ContainerRecord } from './types.ts'
+
+/** Removes a container; a running one only by force, which kills it first. */
+export async function removeContainer(
+  parts: Parts,
+  name: string,
+  options: { readonly force: boolean; readonly volumes: boolean },
+): Promise<void> {
+  const { record } = parts.records.resolve(name)
+  const { id } = record
+  // A start that is under way is waited for.
+  const state = await parts.locks.run(id, async () => parts.records.find(id)?.record.state ?? 'removing')
+  if (isLive(state)) {
+    if (!options.force) throw conflict(`cannot remove container "${record.name}": ${reason(state)}`)
+    await killAndWait(parts, id)
+  }
+  await parts.locks.run(id, async () => {
+    const now = parts.records.find(id)?.record
+    if (!now) return
+    if (isLive(now.state)) throw conflict(`cannot remove container "${now.name}": ${reason(now.state)}`)
+    await removeLocked(parts, id, options)
+  })
+}
+
+function reason(state: ContainerRecord['state']): string {
+  return state === 'paused'
+    ? 'container is paused and must be unpaused first'
+    : 'container is running: stop the container before removing or force remove'
+}
+
+/** Removes a container that does not run; the caller holds the lock. What is half done is done at the next start. */
+export async function removeLocked(parts: Parts, id: string, options: { readonly volumes: boolean }): Promise<void> {
+  const before = parts.records.find(id)?.record
+  if (!before) return
+  const state = before.state === 'removing' ? before.state : nextState(before.state, 'removal-begun')
+  const record = parts.records.update(id, { state }, false)
+  try {
+    await releaseRun(parts, id)
+    await parts.snapshots.remove(id)
+    await rm(folderOf(parts, id), { recursive: true, force: true })
+  } catch (error) {
+    parts.records.update(id, { state: nextState('removing', 'removal-failed'), error: messageOf(error) })
+    throw error
+  }
+  parts.volumes.release(id)
+  parts.records.remove(id)
+  if (options.volumes) await removeAnonymous(parts, record)
+  emitEvent(parts, 'destroy', record)
+  parts.lives.removed(id)
+}
+
+async function removeAnonymous(parts: Parts, record: ContainerRecord): Promise<void> {
+  for (const mount of record.mounts) {
+    if (!mount.anonymous || mount.name === undefined) continue
+    try {
+      await parts.volumes.remove(mount.name, true)
+    } catch (error) {
+      if (!isKind(error, 'conflict') && !isKind(error, 'not-found')) throw error
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '#base'
+import { finishExit } from './exit.ts'
+import type { Parts } from './parts.ts'
+import { clearPlace, placeOf } from './place.ts'
+import { releaseRun } from './release.ts'
+import type { StoredContainer } from './records.ts'
+import { removeLocked } from './remove.ts'
+import { followRun } from './start.ts'
+import { isLive, nextState } from './state.ts'
+
+/** The exit code of a container whose process went with the machine. */
+const LOST_EXIT = 255
+
+/**
+ * After a start of the daemon: records and the runtime's states are compared. What runs is watched again, what ended
+ * meanwhile is finished, a start that was cut off is undone or found to have happened, removals go on.
+ */
+export async function restoreContainers(parts: Parts): Promise<void> {
+  await Promise.all(
+    parts.records.all().map(async (stored) => {
+      const { id } = stored.record
+      try {
+        await parts.locks.run(id, () => restoreOne(parts, stored))
+      } catch (error) {
+        parts.log.error('cannot restore a container', { id, error: messageOf(error) })
+      }
+    }),
+  )
+  await removeStrays(parts)
+}
+
+async function restoreOne(parts: Parts, stored: StoredContainer): Promise<void> {
+  const { record } = stored
+  if (record.state === 'removing' || record.state === 'dead') {
+    if (record.state === 'removing') await removeLocked(parts, record.id, { volumes: record.request.autoRemove })
+    return
+  }
+  if (isLive(record.state) || stored.starting) await compare(parts, stored)
+  else if (existsSync(placeOf(parts.config.execRoot, record.id).folder)) await releaseRun(parts, record.id)
+}
+
+async function compare(parts: Parts, { record, starting }: StoredContainer): Promise<void> {
+  const { id } = record
+  const found = await parts.runtime.state(id)
+  switch (found.state) {
+    case 'running':
+    case 'paused':
+      return adopt(parts, id, { ...found, state: found.state })
+    case 'stopped':
+      if (starting) parts.records.update(id, { state: 'running', startedAt: parts.clock.nanoseconds() }, false)
+      return await finishExit(parts, id, await parts.runtime.wait(id))
+    case 'created':
+    case 'absent':
+      if (starting) return await undoCutStart(parts, id)
+      return await finishExit(parts, id, { code: LOST_EXIT, at: parts.clock.nanoseconds() })
+  }
+}
+
+function adopt(parts: Parts, id: string, found: { readonly state: 'running' | 'paused'; readonly pid: number }): void {
+  const record = parts.records.find(id)?.record
+  const startedAt = isLive(record?.state ?? 'exited') ? (record?.startedAt ?? 0n) : parts.clock.nanoseconds()
+  parts.records.update(id, { state: found.state, pid: found.pid, startedAt }, false)
+  followRun(parts, id, found.pid)
+}
+
+async function undoCutStart(parts: Parts, id: string): Promise<void> {
+  await releaseRun(parts, id)
+  const record = parts.records.find(id)?.record
+  if (!record) return
+  parts.records.update(
+    id,
+    { state: nextState(record.state, 'start-failed'), error: 'the daemon ended while it was starting' },
+    false,
+  )
+  if (record.request.autoRemove) await removeLocked(parts, id, { volumes: true })
+}
+
+/** Folders, mounts and bundles that no record names: of creations that were cut off, and of exports. */
+async function removeStrays(parts: Parts): Promise<void> {
+  const ids = new Set(parts.records.all().map(({ record }) => record.id))
+  const short = new Set([...ids].map((id) => id.slice(0, 12)))
+  const { dataRoot, execRoot } = parts.config
+  for (const name of namesIn(join(execRoot, 'r')))
+    if (!short.has(name))
+      await clearPlace({ folder: join(execRoot, 'r', name), root: join(execRoot, 'r', name, 'root') })
+  for (const name of namesIn(join(dataRoot, 'containers')))
+    if (!ids.has(name)) await rm(join(dataRoot, 'containers', name), { recursive: true, force: true })
+}
+
+function namesIn(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder) : []
+}

@@ -1,0 +1,186 @@
+import { conflict, EngineError, messageOf } from '#base'
+import { type Mount, processExited } from '#kernel'
+import type { Sandbox } from '#network'
+import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNameFiles } from '#runtime'
+import { watchExit } from './exit.ts'
+import { processEnv } from './merge.ts'
+import type { PlannedMount } from './mount-plan.ts'
+import { emitEvent, folderOf } from './parts.ts'
+import type { Parts } from './parts.ts'
+import {
+  bindMount,
+  clearPlace,
+  makeWorkingDir,
+  mountRoot,
+  type Place,
+  placeOf,
+  stageBind,
+  tmpfsMount,
+} from './place.ts'
+import { releaseRun } from './release.ts'
+import { removeLocked } from './remove.ts'
+import { nextState } from './state.ts'
+import type { ContainerRecord } from './types.ts'
+
+/** The exit code that a container gets whose start failed for another reason than its command. */
+const START_FAILED = 128
+
+/** Starts a container; the caller holds its lock. Undone where it fails, with the reason in the record. */
+export async function startLocked(parts: Parts, id: string): Promise<void> {
+  const { record } = parts.records.resolve(id)
+  refuseStart(record)
+  parts.records.update(id, { error: '' }, true)
+  let launched: Launched
+  try {
+    launched = await launch(parts, record)
+  } catch (error) {
+    await undoStart(parts, record, error)
+    throw error
+  }
+  recordStart(parts, record, launched)
+}
+
+function refuseStart(record: ContainerRecord): void {
+  switch (record.state) {
+    case 'running':
+      throw new EngineError('not-modified', `container ${record.id} is already started`)
+    case 'paused':
+      throw conflict('cannot start a paused container, try unpause instead')
+    case 'removing':
+    case 'dead':
+      throw conflict('container is marked for removal and cannot be started')
+    case 'created':
+    case 'exited':
+    case 'restarting':
+  }
+}
+
+interface Launched {
+  readonly pid: number
+  readonly sandbox: Sandbox
+}
+
+async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> {
+  const { id } = record
+  const place = placeOf(parts.config.execRoot, id)
+  await clearPlace(place)
+  const snapshot = await parts.snapshots.reopen(id)
+  mountRoot(place, snapshot.mounts, parts.mountPoints)
+  makeWorkingDir(place.root, record.workingDir)
+  const sandbox = await parts.networks.attach(id, record.request.networkMode)
+  const mounts = [...nameFiles(parts, record, sandbox), ...(await extraMounts(parts, record, place))]
+  const request = runRequest(parts, { record, place, sandbox, mounts })
+  const { openStdin, stdinOnce } = record.request
+  const { pid } = await parts.runtime.create(request, { logPath: record.logPath, openStdin, stdinOnce })
+  await parts.lives.of(id).hub.open()
+  await parts.runtime.start(id)
+  return { pid, sandbox }
+}
+
+function nameFiles(parts: Parts, record: ContainerRecord, sandbox: Sandbox): readonly Mount[] {
+  const { domainname, networkMode } = record.request
+  const taken = new Set(record.mounts.map((mount) => mount.destination))
+  const addresses = sandbox.endpoints.flatMap(({ address }) => (address === undefined ? [] : [address]))
+  return writeNameFiles(folderOf(parts, record.id), {
+    hostname: record.hostname,
+    ...(domainname !== undefined && { domainname }),
+    addresses,
+    hostNetwork: networkMode === 'host',
+  }).filter((mount) => !taken.has(mount.target ?? ''))
+}
+
+/** Parents before what lies in them. */
+async function extraMounts(parts: Parts, record: ContainerRecord, place: Place): Promise<readonly Mount[]> {
+  const planned = (record.mounts as readonly PlannedMount[]).toSorted(
+    (one, other) => one.destination.split('/').length - other.destination.split('/').length,
+  )
+  const mounts: Mount[] = []
+  for (const mount of planned) {
+    if (mount.kind === 'tmpfs') mounts.push(tmpfsMount(mount))
+    else if (mount.kind === 'volume')
+      mounts.push(bindMount((await parts.volumes.get(mount.name ?? '')).mountpoint, mount))
+    else mounts.push(await stageBind(place, mount, parts.hostMounts))
+  }
+  return mounts
+}
+
+interface Launch {
+  readonly record: ContainerRecord
+  readonly place: Place
+  readonly sandbox: Sandbox
+  readonly mounts: readonly Mount[]
+}
+
+function runRequest(parts: Parts, { record, place, sandbox, mounts }: Launch): RunRequest {
+  const { request, id } = record
+  return {
+    id,
+    rootfs: place.root,
+    process: processSpec(parts, record, place.root),
+    hostname: record.hostname,
+    ...(request.domainname !== undefined && { domainname: request.domainname }),
+    mounts,
+    network: sandbox.path === undefined ? { kind: 'host' } : { kind: 'path', path: sandbox.path },
+    privileged: request.privileged,
+    readonlyRoot: request.readonlyRoot,
+    seccomp: request.privileged ? 'unconfined' : 'default',
+    cgroupPath: `/mica/${id}`,
+    ...(request.shmSize !== undefined && { shmSize: request.shmSize }),
+    init: request.init,
+  }
+}
+
+function processSpec(parts: Parts, record: ContainerRecord, root: string): ProcessSpec {
+  const { request } = record
+  return {
+    args: [record.path, ...record.args],
+    env: processEnv({ hostname: record.hostname, terminal: request.tty, env: record.env }),
+    cwd: record.workingDir || '/',
+    user: resolveUser(root, record.user),
+    terminal: request.tty,
+    capabilities: containerCapabilities(parts, record),
+  }
+}
+
+export function containerCapabilities(parts: Parts, { request }: ContainerRecord): readonly string[] {
+  const { privileged, capAdd: add, capDrop: drop } = request
+  return capabilitiesOf({ privileged, add, drop }, parts.capabilities)
+}
+
+function recordStart(parts: Parts, record: ContainerRecord, { pid, sandbox }: Launched): void {
+  const started = parts.records.update(
+    record.id,
+    {
+      state: nextState(record.state, 'started'),
+      pid,
+      startedAt: parts.clock.nanoseconds(),
+      exitCode: 0,
+      endpoints: sandbox.endpoints,
+    },
+    false,
+  )
+  emitEvent(parts, 'start', started)
+  followRun(parts, record.id, pid)
+}
+
+/** Watches a running container: at its end the exit is recorded, and slow readers hold nothing up any more. */
+export function followRun(parts: Parts, id: string, pid: number): void {
+  const { hub } = parts.lives.of(id)
+  if (pid > 0) {
+    processExited(pid, { keepAlive: false }).then(
+      () => hub.release(),
+      (error: unknown) => parts.log.warn('cannot watch a process', { id, pid, error: messageOf(error) }),
+    )
+  }
+  watchExit(parts, id)
+}
+
+async function undoStart(parts: Parts, record: ContainerRecord, error: unknown): Promise<void> {
+  const { id } = record
+  await releaseRun(parts, id)
+  const asked = error instanceof EngineError ? error.details?.['exitCode'] : undefined
+  const exitCode = typeof asked === 'number' ? asked : START_FAILED
+  parts.records.update(id, { state: nextState(record.state, 'start-failed'), exitCode, error: messageOf(error) }, false)
+  parts.lives.of(id).hub.end()
+  if (record.request.autoRemove) await removeLocked(parts, id, { volumes: true })
+}

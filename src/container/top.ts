@@ -1,0 +1,38 @@
+import { conflict, internal, invalid } from '#base'
+import { runProcess } from '#kernel'
+import type { Parts } from './parts.ts'
+import { isLive } from './state.ts'
+
+export interface ProcessTable {
+  readonly titles: readonly string[]
+  readonly processes: readonly (readonly string[])[]
+}
+
+/** Bytes of ps' answer that are looked at. */
+const LIMIT = 16 << 20
+
+/** What the host's ps says of a container's processes. `psArgs` are ps' own; without any `-ef`. */
+export async function topContainer(parts: Parts, name: string, psArgs: readonly string[]): Promise<ProcessTable> {
+  const { record } = parts.records.resolve(name)
+  if (!isLive(record.state)) throw conflict(`container ${record.id} is not running`)
+  const args = psArgs.length === 0 ? ['-ef'] : psArgs
+  const pids = new Set(await parts.runtime.processes(record.id))
+  const { status, stdout, stderr } = await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT })
+  if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim()}`)
+  return parseTable(stdout.toString('utf8'), pids)
+}
+
+/** The lines of ps whose PID is one of these; the last column takes the rest of the line. */
+export function parseTable(text: string, pids: ReadonlySet<number>): ProcessTable {
+  const [head = '', ...lines] = text.split('\n')
+  const titles = head.trim().split(/\s+/)
+  const column = titles.indexOf('PID')
+  if (column < 0) throw internal("Couldn't find PID field in ps output")
+  const rows = lines.filter((line) => line.trim() !== '').map((line) => splitColumns(line, titles.length))
+  return { titles, processes: rows.filter((row) => pids.has(Number(row[column]))) }
+}
+
+function splitColumns(line: string, count: number): readonly string[] {
+  const words = line.trim().split(/\s+/)
+  return words.length <= count ? words : [...words.slice(0, count - 1), words.slice(count - 1).join(' ')]
+}
