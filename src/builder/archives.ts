@@ -73,7 +73,7 @@ const SUM_AT = 148
 const SUM_LENGTH = 8
 
 /** A block whose checksum is right (pax, ustar and older forms alike). */
-export function isTarHeader(block: Uint8Array): boolean {
+function isTarHeader(block: Uint8Array): boolean {
   if (block.length < BLOCK) return false
   const written = Buffer.from(block.subarray(SUM_AT, SUM_AT + SUM_LENGTH)).toString('latin1')
   const [digits] = /[0-7]+/.exec(written) ?? []

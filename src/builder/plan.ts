@@ -60,7 +60,7 @@ export function planBuild(file: Dockerfile, options: PlanOptions): Plan {
 }
 
 /** The stage that a name or number means to a later stage `before`; the last of a name counts. */
-export function findStage(file: Dockerfile, name: string, before: number): number | undefined {
+function findStage(file: Dockerfile, name: string, before: number): number | undefined {
   const named = file.stages.findLastIndex((stage, index) => index < before && stage.from.alias === name.toLowerCase())
   if (named >= 0) return named
   return /^\d{1,6}$/.test(name) && Number(name) < before ? Number(name) : undefined

@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { throwIfCancelled } from '#base'
 import type { RunInstruction } from '#dockerfile'
 import type { Mount } from '#kernel'
 import type { ActiveSnapshot } from '#store/snapshot'
@@ -74,6 +75,7 @@ async function start(site: StepSite, { input, node, command, active, id }: Start
     },
     session.signal,
   )
+  throwIfCancelled(session.signal, 'build')
   if (status.code !== 0) throw new CommandError(command.args.join(' '), status.code, tail.text())
 }
 

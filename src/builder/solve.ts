@@ -37,7 +37,7 @@ function announceDone(session: Session, step: number, state: StageState): void {
 }
 
 /** What stands for an intermediate image in the stream: a name for this state, not an image that can be run. */
-export function stateId(state: StageState): ImageId {
+function stateId(state: StageState): ImageId {
   return state.untouched && state.base !== undefined ? state.base : parseImageId(`sha256:${state.key}`)
 }
 

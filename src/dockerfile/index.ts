@@ -7,7 +7,7 @@
 export { expandFrom, expandInstruction } from './expand-instruction.ts'
 export { parseGlob, hasWildcards, withoutEscapes } from './glob.ts'
 export type { Glob } from './glob.ts'
-export { cleanPath, parseIgnore } from './ignore.ts'
+export { parseIgnore } from './ignore.ts'
 export type { IgnoreRules, IgnoreState } from './ignore.ts'
 export type { Variables } from './lexer.ts'
 export { undefinedVariable } from './lint-variables.ts'

@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { bytesOf } from '#base'
 import { CommandError } from '#builder'
 import { DockerfileError } from '#dockerfile'
-import { unmountSync } from '#kernel'
+import { attachMounts, unmountSync } from '#kernel'
 import { chainIds, parseReference } from '#oci'
 import { openBuildBench } from '#test/build-bench'
 import type { BuildBench, BuildRun } from '#test/build-bench'
@@ -39,15 +50,17 @@ async function withRoot<T>(bench: BuildBench, run: BuildRun, look: (root: string
   assert.ok(chain)
   const snapshot = await bench.snapshots.find(chain)
   assert.ok(snapshot)
-  const lowers = await bench.snapshots.lowers(snapshot.id)
-  const root = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim()
-  const options = ['ro', `lowerdir=${lowers.length > 1 ? lowers.join(':') : `${lowers.join('')}:${root}`}`]
-  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options.join(','), root])
+  const lease = await bench.leases.open('look')
+  const view = await bench.snapshots.view('look', snapshot.id, lease)
+  const root = join(bench.folder, 'look')
+  mkdirSync(root, { recursive: true })
+  attachMounts(view.mounts, root)
   try {
     return look(root)
   } finally {
     unmountSync(root)
-    execFileSync('rmdir', [root])
+    await bench.snapshots.remove(view.key)
+    await lease[Symbol.asyncDispose]()
   }
 }
 
@@ -233,5 +246,157 @@ test('COPY follows Docker: links, folders, wildcards, ignored files, heredocs, c
       assert.match(error.message, /Dockerfile:2\n/)
       return true
     })
+  }),
+)
+
+test('a command that changes nothing makes no layer, but a history entry', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'RUN true', 'WORKDIR /tmp', 'RUN echo > /x'),
+    } as const
+    const run = await bench.build(request)
+    assert.deepEqual(
+      run.image.config.history.slice(1).map((entry) => entry.empty_layer ?? false),
+      [true, true, false],
+    )
+    assert.equal(run.image.config.rootfs.diff_ids.length, 2)
+    const again = await bench.build(request)
+    assert.equal(again.image.id, run.image.id)
+    assert.equal(bench.started.length, 2)
+  }),
+)
+
+test('a context that comes as a tar is unpacked and stays inside', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    mkdirSync(join(context, 'sub'))
+    writeFileSync(join(context, 'sub/f'), 'f')
+    symlinkSync('/etc', join(context, 'out'))
+    writeFileSync(join(context, 'Other'), 'FROM busybox\nCOPY sub /sub\n')
+    for (const form of ['-c', '-cz', '-c --zstd']) {
+      const bytes = execFileSync('tar', [...form.split(' '), '-C', context, '.'])
+      const run = await bench.build({
+        context: { kind: 'tar', bytes: bytesOf(bytes) },
+        dockerfile: { path: 'Other' },
+      })
+      await withRoot(bench, run, (root) => assert.equal(readFileSync(join(root, 'sub/f'), 'utf8'), 'f'))
+    }
+    const escape = bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'COPY out/hostname /x'),
+    })
+    await assert.rejects(escape, DockerfileError)
+    const hostile = execFileSync('tar', ['-c', '-C', context, '--transform', 's,^sub,../../sub,', '-P', 'sub'])
+    const build = bench.build({ context: { kind: 'tar', bytes: bytesOf(hostile) } })
+    await assert.rejects(build, /leaves the root/)
+    assert.deepEqual(readdirSync(bench.folder).toSorted(), ['context', 'data', 'look'])
+    assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
+  }),
+)
+
+test('ADD unpacks archives by their content, COPY does not', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    mkdirSync(join(context, 'in/d'), { recursive: true })
+    writeFileSync(join(context, 'in/d/f'), 'f')
+    execFileSync('tar', ['-cf', join(context, 'plain'), '-C', join(context, 'in'), '--owner=7', '--group=8', 'd'])
+    execFileSync('tar', ['-czf', join(context, 'packed'), '-C', join(context, 'in'), 'd'])
+    writeFileSync(join(context, 'a.tar.gz'), '')
+    writeFileSync(join(context, 'text.gz'), gzipSync('text'))
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox',
+        'ADD plain /plain',
+        'ADD packed a.tar.gz text.gz /packed/',
+        'COPY plain /copied',
+        'ADD in /in/',
+      ),
+    } as const
+    const run = await bench.build(request)
+    await withRoot(bench, run, (root) => {
+      assert.equal(statSync(join(root, 'plain/d/f')).uid, 7)
+      assert.equal(readFileSync(join(root, 'packed/d/f'), 'utf8'), 'f')
+      assert.deepEqual(readdirSync(join(root, 'packed')).toSorted(), ['a.tar.gz', 'd', 'text.gz'])
+      assert.ok(statSync(join(root, 'copied')).isFile())
+      assert.equal(readFileSync(join(root, 'in/d/f'), 'utf8'), 'f')
+    })
+    assert.equal((await bench.build(request)).image.id, run.image.id)
+  }),
+)
+
+test('ONBUILD runs right after the child begins, once, and not in grandchildren', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const from = { kind: 'folder', path: context } as const
+    await bench.build({
+      context: from,
+      dockerfile: dockerfile('FROM busybox', 'ONBUILD ENV T=1', 'ONBUILD RUN echo $T >> /t', 'ONBUILD COPY . /ctx'),
+      tags: [parseReference('parent')],
+    })
+    writeFileSync(join(context, 'f'), 'f')
+    const child = await bench.build({
+      context: from,
+      dockerfile: dockerfile('FROM parent', 'RUN cat /t /ctx/f'),
+      tags: [parseReference('child')],
+    })
+    assert.equal(child.output, '1\nf')
+    assert.equal(child.image.config.config.OnBuild, undefined)
+    const grandchild = await bench.build({ context: from, dockerfile: dockerfile('FROM child', 'RUN cat /t') })
+    assert.equal(grandchild.output, '1\n')
+  }),
+)
+
+test('the cache keeps its layers until it is pruned, and survives a collection', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'RUN echo > /x', 'RUN echo > /y'),
+    } as const
+    const first = await bench.build(request)
+    await bench.images.remove(first.image.id)
+    await bench.garbage.collect()
+    const second = await bench.build(request)
+    assert.equal(second.image.id, first.image.id)
+    assert.equal(bench.started.length, 2)
+    await bench.images.remove(first.image.id)
+    const pruned = await bench.builder.prune({ all: true })
+    assert.equal(pruned.removed.length, 2)
+    assert.ok(pruned.bytes > 0)
+    await bench.garbage.collect()
+    assert.deepEqual(await bench.builder.cacheUsage(), [])
+    await bench.build(request)
+    assert.equal(bench.started.length, 4)
+  }),
+)
+
+test('a cancelled build stops its command and leaves nothing', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const stop = new AbortController()
+    const build = bench.build(
+      { context: { kind: 'folder', path: context }, dockerfile: dockerfile('FROM busybox', 'RUN sleep 30') },
+      stop.signal,
+    )
+    while (bench.started.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    stop.abort()
+    await assert.rejects(build, { kind: 'cancelled' })
+    await bench.garbage.collect()
+    assert.deepEqual(readdirSync(join(bench.folder, 'roots')), [])
+  }),
+)
+
+test('a changed file is seen, though size and time are the same', { timeout: 60_000 }, () =>
+  withBench(async (bench, context) => {
+    const file = join(context, 'f')
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM scratch', 'COPY f /'),
+    } as const
+    writeFileSync(file, 'one')
+    utimesSync(file, 1e9, 1e9)
+    const first = await bench.build(request)
+    writeFileSync(file, 'two')
+    utimesSync(file, 1e9, 1e9)
+    const second = await bench.build(request)
+    assert.notEqual(second.image.id, first.image.id)
+    await withRoot(bench, second, (root) => assert.equal(readFileSync(join(root, 'f'), 'utf8'), 'two'))
   }),
 )

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, mkdirSync } from 'node:fs'
+import { createReadStream, mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLog, shortId, systemClock } from '#base'
 import { createBuilder, createCacheCollector } from '#builder'
@@ -17,6 +17,7 @@ import type { Image, Images } from '#store/image'
 import { createLayers, NO_PROGRAMS } from '#store/layer'
 import type { Layers } from '#store/layer'
 import { createLeases } from '#store/lease'
+import type { Leases } from '#store/lease'
 import { openSnapshots } from '#store/snapshot'
 import type { OpenSnapshots } from '#store/snapshot'
 import { createTransfer } from '#transfer'
@@ -28,10 +29,12 @@ export interface BuildBench extends AsyncDisposable {
   readonly images: Images
   readonly layers: Layers
   readonly snapshots: OpenSnapshots
+  readonly leases: Leases
+  readonly folder: string
   readonly garbage: GarbageCollector
   /** Commands that were started, in order. */
   readonly started: CommandSpec[]
-  build(request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>): Promise<BuildRun>
+  build(request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>, signal?: AbortSignal): Promise<BuildRun>
 }
 
 export interface BuildRun {
@@ -80,9 +83,11 @@ export async function openBuildBench(folder: string, worker: URL): Promise<Build
     images,
     layers,
     snapshots,
+    leases,
+    folder,
     garbage,
     started,
-    build: (request) => run(builder, images, request),
+    build: (request, signal) => run(builder, images, request, signal),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
@@ -91,6 +96,7 @@ async function run(
   builder: Builder,
   images: Images,
   request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>,
+  signal?: AbortSignal,
 ): Promise<BuildRun> {
   const events: BuildEvent[] = []
   const outcome = await builder.build(
@@ -104,7 +110,7 @@ async function run(
       network: 'default',
       ...request,
     },
-    { onEvent: (event) => events.push(event) },
+    { onEvent: (event) => events.push(event), ...(signal ? { signal } : {}) },
   )
   const output = events.flatMap((event) => (event.kind === 'output' ? [Buffer.from(event.bytes).toString()] : []))
   return { image: await images.open(outcome.image), events, output: output.join('') }
@@ -129,6 +135,7 @@ function chrootRunner(folder: string, started: CommandSpec[]): Runner {
         return { code: Number(code ?? 137) }
       } finally {
         await unmount(path)
+        rmdirSync(path)
       }
     },
   }

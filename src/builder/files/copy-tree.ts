@@ -169,6 +169,6 @@ function attributesOf(copy: Copy, { stat, kind }: Entry) {
   }
 }
 
-export function modeOf(copy: Copy, mode: number, isFolder: boolean): number {
+function modeOf(copy: Copy, mode: number, isFolder: boolean): number {
   return copy.mode === undefined ? mode : copy.mode(mode, isFolder)
 }
