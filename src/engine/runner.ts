@@ -74,7 +74,7 @@ function requestOf(parts: RunnerParts, command: CommandSpec, place: StepPlace): 
       capabilities: DEFAULT_CAPABILITIES.filter((name) => parts.capabilities.has(name)),
     },
     hostname: hostnameOf(command),
-    mounts: place.names,
+    mounts: [...place.names, ...(command.mounts ?? [])],
     network: path === undefined ? { kind: 'host' } : { kind: 'path', path },
     privileged: false,
     readonlyRoot: false,
