@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { createApi } from '#api'
 import { createLog, isKind, messageOf, sleep, writeFileAtomic } from '#base'
-import { diagnose, enterOwnNamespace, inheritedHost, openEngine } from '#engine'
+import { diagnose, diagnoseApart, enterOwnNamespace, inheritedHost, openEngine } from '#engine'
 import type { Engine, EngineConfig, Finding } from '#engine'
 import { parseDaemonOptions } from './daemon-options.ts'
 import type { DaemonOptions } from './daemon-options.ts'
@@ -102,8 +102,14 @@ function workerEntry(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
 }
 
+/** As root it goes on inside a mount namespace of its own, below a temporary exec root: a daemon would live so too. */
 async function printDiagnosis(options: DaemonOptions): Promise<void> {
-  const findings = await diagnose(configOf(options))
+  const inside = inheritedHost(process.env) !== undefined
+  if (!inside && process.geteuid?.() === 0) {
+    const execRoot = mkdtempSync('/run/mica-doctor-')
+    enterOwnNamespace(execRoot, [...process.execArgv, ...process.argv.slice(1), '--exec-root', execRoot], process.env)
+  }
+  const findings = inside ? await diagnoseApart(configOf(options)) : await diagnose(configOf(options))
   process.stdout.write(
     options.json ? `${JSON.stringify(findings)}\n` : findings.map((finding) => `${lineOf(finding)}\n`).join(''),
   )

@@ -1,12 +1,25 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf, silentLog, systemClock } from '#base'
+import { openHostMounts } from '#kernel'
 import { openNetworks } from '#network'
 import type { Networks } from '#network'
 import { openRuntime } from '#runtime'
 import { openDatabase } from '#store/db'
 import { checkHost } from './host-checks.ts'
+import { releaseOwnNamespace } from './own-namespace.ts'
 import type { EngineConfig, Finding } from './types.ts'
+
+/** `diagnose` inside a mount namespace that was made for it alone, which goes with its exec root. */
+export async function diagnoseApart(config: EngineConfig): Promise<readonly Finding[]> {
+  try {
+    return await diagnose(config)
+  } finally {
+    await using hostMounts = openHostMounts({ entry: config.workerEntry, inherited: config.hostMounts })
+    await releaseOwnNamespace(config.execRoot, hostMounts)
+    await rm(config.execRoot, { recursive: true, force: true })
+  }
+}
 
 /** Looks at the machine without a daemon: in a mount namespace of its own the same runtime is found that a daemon would. */
 export async function diagnose(config: EngineConfig): Promise<readonly Finding[]> {
@@ -48,7 +61,8 @@ async function checkNetwork(config: EngineConfig): Promise<readonly Finding[]> {
   const folder = await mkdtemp(join(config.execRoot, 'doctor-'))
   try {
     await using db = await openDatabase(join(folder, 'doctor.db'))
-    return await networkFindings(openNetworks({ db, execRoot: folder, clock: systemClock(), log: silentLog() }))
+    using networks = openNetworks({ db, execRoot: folder, clock: systemClock(), log: silentLog() })
+    return await networkFindings(networks)
   } catch (error) {
     return [{ name: 'network', ok: false, essential: false, text: messageOf(error), cure: 'apt-get install nftables' }]
   } finally {

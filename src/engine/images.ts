@@ -1,3 +1,4 @@
+import { applyChanges } from '#builder'
 import type { ContainerService } from '#container'
 import type { EventBus } from '#event'
 import { chainIds, familiarReference } from '#oci'
@@ -37,6 +38,7 @@ export function createImageService(parts: ImageServiceParts): ImageService {
     },
     prune: (options) => prune(parts, options),
     descriptorOf: (record) => record.manifests[0],
+    applyChanges,
   }
 }
 

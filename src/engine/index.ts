@@ -3,11 +3,13 @@
  * one object whose services are all that the faces see; the types that cross there are offered here, so that `api`
  * needs no other door. HTTP, arguments and texts for people belong to the faces.
  */
-export { diagnose } from './doctor.ts'
+export { diagnose, diagnoseApart } from './doctor.ts'
 export { openEngine } from './open.ts'
 export { enterOwnNamespace, inheritedHost } from './own-namespace.ts'
 export type * from '#builder'
 export type * from '#container'
 export type * from '#network'
+export type { ExecProcess, StreamEnds } from '#runtime'
+export type { PathChange } from '#store/layer'
 export type * from '#volume'
 export type * from './types.ts'

@@ -1,7 +1,9 @@
+import { dirname } from 'node:path'
 import { HOST_VARIABLE, reexecuteInMountNamespace } from '#kernel'
+import type { HostMounts } from '#kernel'
 
 /** Where the daemon's own mount namespace is pinned; the folder is nothing else's (see decision 005). */
-export function namespacePin(execRoot: string): string {
+function namespacePin(execRoot: string): string {
   return `${execRoot}/namespace/mnt`
 }
 
@@ -15,4 +17,11 @@ export function inheritedHost(env: Environment): string | undefined {
 /** Replaces this process by the same program inside the daemon's own mount namespace; the pid stays. */
 export function enterOwnNamespace(execRoot: string, args: readonly string[], env: Environment): never {
   return reexecuteInMountNamespace({ pin: namespacePin(execRoot), file: process.execPath, args, env })
+}
+
+/** Takes the pin away where nothing runs any more: the next daemon begins with a fresh copy of the host's mounts. */
+export async function releaseOwnNamespace(execRoot: string, hostMounts: HostMounts): Promise<void> {
+  const pin = namespacePin(execRoot)
+  await hostMounts.unmount(pin)
+  await hostMounts.unmount(dirname(pin))
 }

@@ -1,4 +1,5 @@
 import type { ContainerService } from '#container'
+import { cgroupMode } from '#kernel'
 import type { Networks } from '#network'
 import type { Runtime } from '#runtime'
 import type { Collection } from './collection.ts'
@@ -25,6 +26,7 @@ export function createSystemService(parts: SystemParts): SystemService {
     config: ground.config,
     startedAt: ground.clock.nanoseconds(),
     runtime: runtime.program,
+    cgroups: cgroupMode(),
     async diskUsage() {
       const layers = await ground.layers.list()
       return { layersSize: layers.reduce((sum, layer) => sum + layer.size, 0), images: await images.list() }

@@ -2,7 +2,7 @@ import type { Builder } from '#builder'
 import type { ContainerService } from '#container'
 import type { EventBus } from '#event'
 import type { NetworkRecord, Networks } from '#network'
-import type { Descriptor, HistoryEntry, ImageId, Reference } from '#oci'
+import type { Descriptor, HistoryEntry, ImageId, Reference, RunConfig } from '#oci'
 import type { Image, ImageRecord } from '#store/image'
 import type { LayerChanges } from '#store/layer'
 import type { Transfer } from '#transfer'
@@ -86,6 +86,8 @@ export interface ImageService {
   }): Promise<{ readonly removed: readonly RemovedImage[]; readonly bytes: number }>
   readonly transfer: Transfer
   descriptorOf(record: ImageRecord): Descriptor | undefined
+  /** Dockerfile lines of `import --change` on a config. Throws `DockerfileError`. */
+  applyChanges(config: RunConfig, lines: readonly string[]): RunConfig
 }
 
 export interface DiskUsage {
@@ -107,6 +109,8 @@ export interface SystemService {
   readonly config: EngineConfig
   readonly startedAt: bigint
   readonly runtime: { readonly name: string; readonly version: string; readonly reason: string }
+  /** How control groups are mounted here. */
+  readonly cgroups: 'v1' | 'v2' | 'hybrid' | 'none'
   diskUsage(): Promise<DiskUsage>
   /** One collection now. */
   collect(): Promise<number>
