@@ -12,3 +12,21 @@ export type { StreamChunk, StreamName } from './multiplex.ts'
 export { findDuration, formatRoughly, parseTimestamp } from './time.ts'
 export { API_VERSION, compareVersions, findVersion, MIN_API_VERSION, negotiateVersion } from './version.ts'
 export type { ApiVersion } from './version.ts'
+export {
+  parseAuthConfigHeader,
+  parseAuthHeader,
+  parseConfigBody,
+  parseExecBody,
+  parseExecStartBody,
+  parseHostConfigBody,
+  parseNullableStringMap,
+  parseObjectBody,
+  parseStringList,
+  parseStringMap,
+  parseVolumeBody,
+} from './body.ts'
+export type { AuthBody, HostConfigBody, MountBody } from './body.ts'
+export type * from './container.ts'
+export type * from './image.ts'
+export type * from './system.ts'
+export type * from './volume.ts'

@@ -1,0 +1,240 @@
+import { dirname, join } from 'node:path'
+import type { ContainerRecord, Endpoint, ExecRecord, MountPoint } from '#engine'
+import {
+  type ContainerConfigJson,
+  type ContainerJson,
+  type ContainerStateJson,
+  type ContainerSummaryJson,
+  type EndpointJson,
+  type ExecJson,
+  formatRoughly,
+  type MountPointJson,
+} from '#wire'
+import { hostConfigJson } from './host-config.ts'
+import { secondsOf, timeText } from './time-text.ts'
+
+/** Bytes of the writable layer and of the whole root, where they were asked for. */
+export interface ContainerSize {
+  readonly writable: number
+  readonly total: number
+}
+
+/** A row of GET /containers/json. `now` is nanoseconds since the epoch. */
+export function containerSummary(
+  record: ContainerRecord,
+  facts: { readonly now: bigint; readonly image: string; readonly size?: ContainerSize | undefined },
+): ContainerSummaryJson {
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: facts.image,
+    ImageID: record.image,
+    Command: commandText(record),
+    Created: secondsOf(record.createdAt),
+    Ports: [],
+    ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
+    Labels: record.labels,
+    State: record.state,
+    Status: statusText(record, facts.now),
+    HostConfig: { NetworkMode: record.request.networkMode },
+    NetworkSettings: { Networks: networksJson(record) },
+    Mounts: record.mounts.map(mountJson),
+  }
+}
+
+/** GET /containers/{id}/json. */
+export function containerJson(
+  record: ContainerRecord,
+  facts: { readonly runtime: string; readonly size?: ContainerSize | undefined },
+): ContainerJson {
+  const folder = dirname(record.logPath)
+  return {
+    Id: record.id,
+    Created: timeText(record.createdAt),
+    Path: record.path,
+    Args: record.args,
+    State: stateJson(record),
+    Image: record.image,
+    ResolvConfPath: join(folder, 'resolv.conf'),
+    HostnamePath: join(folder, 'hostname'),
+    HostsPath: join(folder, 'hosts'),
+    LogPath: record.logPath,
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: hostConfigJson(record, facts.runtime),
+    GraphDriver: { Name: 'overlay2', Data: null },
+    ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
+    Mounts: record.mounts.map(mountJson),
+    Config: configJson(record),
+    NetworkSettings: networkSettingsJson(record),
+  }
+}
+
+/** GET /exec/{id}/json. */
+export function execJson(record: ExecRecord): ExecJson {
+  const { request } = record
+  const [entrypoint = '', ...rest] = request.command
+  return {
+    ID: record.id,
+    Running: record.running,
+    ExitCode: record.exitCode ?? null,
+    ProcessConfig: {
+      tty: request.tty,
+      entrypoint,
+      arguments: rest,
+      privileged: request.privileged,
+      ...(request.user !== undefined && { user: request.user }),
+    },
+    OpenStdin: request.stdin,
+    OpenStderr: request.stderr,
+    OpenStdout: request.stdout,
+    CanRemove: false,
+    ContainerID: record.container,
+    DetachKeys: request.detachKeys ?? '',
+    Pid: record.pid,
+  }
+}
+
+/** Docker's words for a state and since when («Up 3 minutes», «Exited (0) 2 hours ago»). */
+export function statusText(record: ContainerRecord, now: bigint): string {
+  const since = (time: bigint): string => formatRoughly(Number((now - time) / 1_000_000n))
+  switch (record.state) {
+    case 'created':
+      return 'Created'
+    case 'running':
+      return `Up ${since(record.startedAt)}`
+    case 'paused':
+      return `Up ${since(record.startedAt)} (Paused)`
+    case 'restarting':
+      return `Restarting (${record.exitCode}) ${since(record.finishedAt)} ago`
+    case 'exited':
+      return `Exited (${record.exitCode}) ${since(record.finishedAt)} ago`
+    case 'removing':
+      return 'Removal In Progress'
+    case 'dead':
+      return 'Dead'
+  }
+}
+
+function stateJson(record: ContainerRecord): ContainerStateJson {
+  return {
+    Status: record.state,
+    Running: record.state === 'running' || record.state === 'paused' || record.state === 'restarting',
+    Paused: record.state === 'paused',
+    Restarting: record.state === 'restarting',
+    OOMKilled: false,
+    Dead: record.state === 'dead',
+    Pid: record.pid,
+    ExitCode: record.exitCode,
+    Error: record.error,
+    StartedAt: timeText(record.startedAt),
+    FinishedAt: timeText(record.finishedAt),
+  }
+}
+
+function configJson(record: ContainerRecord): ContainerConfigJson {
+  const { request } = record
+  return {
+    Hostname: record.hostname,
+    Domainname: request.domainname ?? '',
+    User: record.user,
+    AttachStdin: request.attach.stdin,
+    AttachStdout: request.attach.stdout,
+    AttachStderr: request.attach.stderr,
+    ...(record.exposedPorts.length > 0 && { ExposedPorts: setOf(record.exposedPorts) }),
+    Tty: request.tty,
+    OpenStdin: request.openStdin,
+    StdinOnce: request.stdinOnce,
+    Env: record.env,
+    Cmd: record.command ?? null,
+    ...(request.healthcheck && { Healthcheck: request.healthcheck }),
+    Image: record.imageName,
+    Volumes: record.volumes.length > 0 ? setOf(record.volumes) : null,
+    WorkingDir: record.workingDir,
+    Entrypoint: record.entrypoint ?? null,
+    OnBuild: null,
+    Labels: record.labels,
+    ...(record.stopSignal !== '' && record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
+    ...(request.stopTimeout !== undefined && { StopTimeout: request.stopTimeout }),
+  }
+}
+
+function networkSettingsJson(record: ContainerRecord): ContainerJson['NetworkSettings'] {
+  const bridge = record.endpoints.find((endpoint) => endpoint.network === 'bridge')
+  const first = endpointJson(bridge)
+  return {
+    Bridge: '',
+    SandboxID: '',
+    SandboxKey: '',
+    Ports: {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: first.EndpointID,
+    Gateway: first.Gateway,
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: first.IPAddress,
+    IPPrefixLen: first.IPPrefixLen,
+    IPv6Gateway: '',
+    MacAddress: first.MacAddress,
+    Networks: networksJson(record),
+  }
+}
+
+/** A container that is not running keeps its network's name, without an address. */
+function networksJson(record: ContainerRecord): Readonly<Record<string, EndpointJson>> {
+  if (record.endpoints.length === 0) return { [record.request.networkMode]: endpointJson(undefined) }
+  return Object.fromEntries(record.endpoints.map((endpoint) => [endpoint.network, endpointJson(endpoint)]))
+}
+
+function endpointJson(endpoint: Endpoint | undefined): EndpointJson {
+  return {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    MacAddress: endpoint?.macAddress ?? '',
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: endpoint?.networkId ?? '',
+    EndpointID: endpoint?.id ?? '',
+    Gateway: endpoint?.gateway ?? '',
+    IPAddress: endpoint?.address ?? '',
+    IPPrefixLen: endpoint?.prefixLength ?? 0,
+    IPv6Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
+  }
+}
+
+function mountJson(mount: MountPoint): MountPointJson {
+  return {
+    Type: mount.kind,
+    ...(mount.name !== undefined && { Name: mount.name }),
+    Source: mount.source,
+    Destination: mount.destination,
+    ...(mount.kind === 'volume' && { Driver: 'local' }),
+    Mode: mount.readonly ? 'ro' : '',
+    RW: !mount.readonly,
+    Propagation: mount.kind === 'bind' ? 'rprivate' : '',
+  }
+}
+
+/** As Docker shows it: words joined by blanks, those with blanks in quotes. */
+function commandText(record: ContainerRecord): string {
+  const [path = '', ...args] = [record.path, ...record.args]
+  return [path, ...args.map((word) => (/[\s'"]/.test(word) ? `'${word.replaceAll("'", String.raw`'\''`)}'` : word))].join(' ')
+}
+
+function setOf(names: readonly string[]): Readonly<Record<string, object>> {
+  return Object.fromEntries(names.map((name) => [name, {}]))
+}

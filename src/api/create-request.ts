@@ -1,0 +1,95 @@
+import { invalid } from '#base'
+import type { CreateRequest } from '#engine'
+import { hostPlatform, parsePlatform } from '#oci'
+import { parseConfigBody, parseHostConfigBody, parseObjectBody } from '#wire'
+import { type BodyObject, refuseUnsupported, spellConfig, spellHostConfig } from './create-table.ts'
+import { mountRequests } from './mount-request.ts'
+
+/** The body of POST /containers/create as a request; what is not carried out is refused by its flag. */
+export function parseCreate(body: unknown, name: string | undefined, platform: string | undefined): CreateRequest {
+  if (body === undefined) throw invalid('invalid JSON: got EOF while reading request body')
+  const { HostConfig, NetworkingConfig, ...config } = spellConfig(parseObjectBody(body))
+  if (Object.keys(config).length === 0) throw invalid('config cannot be empty in order to create a container')
+  const hostConfig = spellHostConfig(parseObjectBody(HostConfig, 'HostConfig'))
+  refuseUnsupported({ config, hostConfig, endpoints: endpointsOf(NetworkingConfig) })
+  refusePlatform(platform)
+  return requestOf({ config, hostConfig, name })
+}
+
+interface Given {
+  readonly config: BodyObject
+  readonly hostConfig: BodyObject
+  readonly name: string | undefined
+}
+
+function requestOf({ config, hostConfig, name }: Given): CreateRequest {
+  const wanted = parseConfigBody(config)
+  const host = parseHostConfigBody(hostConfig)
+  if (wanted.Image === '') throw invalid('no command specified')
+  return {
+    ...present({ name: name?.replace(/^\//, ''), command: wanted.Cmd, entrypoint: wanted.Entrypoint }),
+    ...present({ user: wanted.User, workingDir: wanted.WorkingDir, stopSignal: wanted.StopSignal }),
+    ...present({ hostname: wanted.Hostname, domainname: wanted.Domainname, stopTimeout: wanted.StopTimeout }),
+    ...(host.ShmSize && { shmSize: host.ShmSize }),
+    ...(wanted.Healthcheck && { healthcheck: { Test: wanted.Healthcheck.Test ?? [] } }),
+    image: wanted.Image ?? '',
+    env: wanted.Env ?? [],
+    labels: wanted.Labels ?? {},
+    tty: wanted.Tty ?? false,
+    openStdin: wanted.OpenStdin ?? false,
+    stdinOnce: wanted.StdinOnce ?? false,
+    attach: {
+      stdin: wanted.AttachStdin ?? false,
+      stdout: wanted.AttachStdout ?? false,
+      stderr: wanted.AttachStderr ?? false,
+    },
+    exposedPorts: Object.keys(wanted.ExposedPorts ?? {}).map(checkPort),
+    volumes: Object.keys(wanted.Volumes ?? {}),
+    networkMode: networkModeOf(host.NetworkMode ?? ''),
+    mounts: mountRequests(host),
+    ports: [],
+    autoRemove: host.AutoRemove ?? false,
+    init: host.Init ?? false,
+    privileged: host.Privileged ?? false,
+    capAdd: host.CapAdd ?? [],
+    capDrop: host.CapDrop ?? [],
+    readonlyRoot: host.ReadonlyRootfs ?? false,
+    asGiven: { config, hostConfig },
+  }
+}
+
+/** Only the members that have a value: '' and null are how clients say «not given». */
+function present<T extends Readonly<Record<string, unknown>>>(members: T): Present<T> {
+  const kept = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== '')
+  return Object.fromEntries(kept) as Present<T>
+}
+
+type Present<T> = { readonly [Key in keyof T]?: NonNullable<T[Key]> }
+
+/** `default` is Docker's word for its default bridge. */
+function networkModeOf(mode: string): string {
+  return mode === '' || mode === 'default' ? 'bridge' : mode
+}
+
+function checkPort(text: string): string {
+  const [, port, protocol = 'tcp'] = /^(\d{1,5}(?:-\d{1,5})?)(?:\/(tcp|udp|sctp))?$/.exec(text) ?? []
+  if (port === undefined) throw invalid(`invalid JSON: invalid port specification: "${text}"`)
+  return `${port}/${protocol}`
+}
+
+function endpointsOf(networking: unknown): Readonly<Record<string, BodyObject>> {
+  const { EndpointsConfig } = parseObjectBody(networking, 'NetworkingConfig')
+  const endpoints = parseObjectBody(EndpointsConfig, 'NetworkingConfig.EndpointsConfig')
+  const names = Object.keys(endpoints)
+  if (names.length > 1) throw invalid('--network: more than one network is not yet carried out by mica')
+  return Object.fromEntries(names.map((name) => [name, parseObjectBody(endpoints[name], name)]))
+}
+
+function refusePlatform(text: string | undefined): void {
+  if (text === undefined) return
+  const host = hostPlatform()
+  const wanted = parsePlatform(text, host)
+  if (wanted.os !== host.os || wanted.architecture !== host.architecture) {
+    throw invalid(`--platform: not yet carried out by mica (${text} is not this machine's platform)`)
+  }
+}

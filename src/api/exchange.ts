@@ -1,0 +1,153 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { type Bytes, collect, invalid } from '#base'
+import { type ApiVersion, encodeLine } from '#wire'
+import { createRawStream, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
+import { createQuery, type Query } from './query.ts'
+import { errorBody, statusOf } from './status.ts'
+
+/** A reply whose head is on its way and whose bytes come one by one. */
+export interface ReplyStream {
+  /** Resolves once there is room for more; dropped where the client is gone. */
+  readonly write: (bytes: Uint8Array | string) => Promise<void>
+  readonly line: (value: unknown) => Promise<void>
+  readonly end: () => void
+}
+
+/** One request and its reply. */
+export interface Exchange {
+  readonly version: ApiVersion
+  readonly query: Query
+  /** The named parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  /** Over the unix socket, whose file mode said who may. */
+  readonly local: boolean
+  /** Aborted when the client goes away before the reply ended. */
+  readonly signal: AbortSignal
+  /** The body's bytes, as they come. */
+  readonly body: Bytes
+  /** True once a head was sent: from then on an error can only be a line of the stream. */
+  readonly begun: boolean
+  readonly header: (name: string) => string | undefined
+  readonly param: (name: string) => string
+  /** The JSON body; undefined where there is none. Throws `invalid` in Docker's words. */
+  readonly json: () => Promise<unknown>
+  readonly reply: (status: number, value?: unknown, headers?: Readonly<Record<string, string>>) => void
+  /** Sends the head at once. */
+  readonly stream: (contentType: string, headers?: Readonly<Record<string, string>>) => ReplyStream
+  /** The socket, after `101 UPGRADED`, or after `200 OK` for clients that asked for no upgrade. */
+  readonly hijack: (contentType: string) => RawStream
+  readonly fail: (error: unknown) => void
+}
+
+/** Longest JSON body that is read. */
+const MAX_BODY = 8 * 1024 * 1024
+
+export interface ExchangeFacts {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly version: ApiVersion
+  readonly parameters: URLSearchParams
+  readonly params: Readonly<Record<string, string>>
+  readonly local: boolean
+}
+
+export function createExchange(facts: ExchangeFacts): Exchange {
+  const { request, response } = facts
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  const body = isUpgrade(request) && request.complete ? upgradeBody(request, MAX_BODY) : bytesOfRequest(request)
+  const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
+  const reply: Exchange['reply'] = (status, value, headers = {}) => {
+    for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
+    sendReply(response, status, value)
+  }
+  return {
+    version: facts.version,
+    query: createQuery(facts.parameters),
+    params: facts.params,
+    local: facts.local,
+    signal: gone.signal,
+    body,
+    get begun() {
+      return response.headersSent
+    },
+    header,
+    param: (name) => facts.params[name] ?? '',
+    json: async () => parseJsonBody(await readBody(body), header('content-type')),
+    reply,
+    stream: (contentType, headers = {}) => beginStream(response, contentType, headers),
+    hijack: (contentType) => beginRaw(request, response, contentType),
+    fail: (error) => reply(statusOf(error), statusOf(error) === 304 ? undefined : errorBody(error)),
+  }
+}
+
+function sendReply(response: ServerResponse, status: number, value: unknown): void {
+  if (response.headersSent || response.destroyed) return
+  response.statusCode = status
+  if (value === undefined) {
+    if (status !== 204 && status !== 304) response.setHeader('Content-Length', 0)
+    response.end()
+    return
+  }
+  const text = typeof value === 'string' ? value : `${JSON.stringify(value)}\n`
+  response.setHeader('Content-Type', typeof value === 'string' ? 'text/plain; charset=utf-8' : 'application/json')
+  response.setHeader('Content-Length', Buffer.byteLength(text))
+  response.end(text)
+}
+
+function beginStream(
+  response: ServerResponse,
+  contentType: string,
+  headers: Readonly<Record<string, string>>,
+): ReplyStream {
+  response.statusCode = 200
+  response.setHeader('Content-Type', contentType)
+  for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
+  response.flushHeaders()
+  const write = async (bytes: Uint8Array | string): Promise<void> => {
+    if (response.destroyed || response.write(bytes)) return
+    await Promise.race([once(response, 'drain'), once(response, 'close')])
+  }
+  return { write, line: (value) => write(encodeLine(value)), end: () => void response.end() }
+}
+
+function beginRaw(request: IncomingMessage, response: ServerResponse, contentType: string): RawStream {
+  const upgraded = isUpgrade(request)
+  const socket = takeSocket(request, response)
+  const head = upgraded
+    ? ['HTTP/1.1 101 UPGRADED', `Content-Type: ${contentType}`, 'Connection: Upgrade', 'Upgrade: tcp']
+    : ['HTTP/1.1 200 OK', `Content-Type: ${contentType}`]
+  const raw = createRawStream(socket)
+  socket.write(`${head.join('\r\n')}\r\n\r\n`)
+  return raw
+}
+
+async function* bytesOfRequest(request: IncomingMessage): Bytes {
+  for await (const chunk of request) if (chunk instanceof Uint8Array) yield chunk
+}
+
+async function readBody(body: Bytes): Promise<string> {
+  try {
+    return (await collect(body, MAX_BODY)).toString()
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid('request body too large', { cause: error })
+    throw error
+  }
+}
+
+function parseJsonBody(text: string, contentType: string | undefined): unknown {
+  if (text.trim() === '') return undefined
+  const media = contentType?.split(';')[0]?.trim().toLowerCase()
+  if (media !== 'application/json') {
+    throw invalid(`unsupported Content-Type header (${contentType ?? ''}): must be 'application/json'`)
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalid(`invalid JSON: ${error.message}`, { cause: error })
+    throw error
+  }
+}

@@ -1,0 +1,114 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { type Bytes, invalid } from '#base'
+
+/** A connection after the blank line: bytes both ways, each side ended by itself. */
+export interface RawStream {
+  /** What the client sends, up to its half-close. */
+  readonly input: Bytes
+  /** Resolves once there is room for more; writes to a connection that is gone are dropped. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Ends our side; the connection goes once the client ended its own, or after a while. */
+  end(): void
+  /** Aborted when the connection is gone. */
+  readonly closed: AbortSignal
+}
+
+/** How long a client may keep its side open after ours ended. */
+const LINGER_MS = 10_000
+
+/**
+ * The semi-internal part of hijacking (Node 24): takes the socket of a request away from node:http, for an upgrade (the
+ * `upgrade` event has freed it already) and for the old way, where the parser still owns it. Has a test of its own.
+ */
+export function takeSocket(request: IncomingMessage, response: ServerResponse): Socket {
+  const { socket } = request
+  response.detachSocket(socket)
+  if (!isUpgrade(request)) {
+    freeFromParser(socket)
+    for (const event of ['data', 'end', 'close', 'drain', 'timeout', 'readable', 'error']) socket.removeAllListeners(event)
+  }
+  socket.allowHalfOpen = true
+  socket.setTimeout(0)
+  socket.setNoDelay(true)
+  return socket
+}
+
+/** A reply object for a request that came with the `upgrade` event: it has none of node's own. */
+export function responseForUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse {
+  socket.allowHalfOpen = true
+  socket.on('error', () => socket.destroy())
+  if (head.length > 0) socket.unshift(head)
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.once('finish', () => socket.destroySoon())
+  return response
+}
+
+export function isUpgrade(request: IncomingMessage): boolean {
+  return /\bupgrade\b/i.test(request.headers.connection ?? '') && request.headers.upgrade !== undefined
+}
+
+/** The body of an upgrading request: its parser stopped after the head, the body lies before the raw stream. */
+export async function* upgradeBody(request: IncomingMessage, limit: number): Bytes {
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (!Number.isSafeInteger(length) || length < 0 || length > limit) throw invalid('request body too large')
+  if (request.headers['transfer-encoding'] !== undefined) throw invalid('an upgrade cannot have a chunked body')
+  const { socket } = request
+  if (length === 0) return
+  for (;;) {
+    const bytes: unknown = socket.read(length)
+    if (bytes instanceof Uint8Array && bytes.length === length) {
+      yield bytes
+      return
+    }
+    if (socket.readableEnded || socket.destroyed) throw invalid('invalid JSON: unexpected EOF')
+    await once(socket, 'readable')
+  }
+}
+
+export function createRawStream(socket: Socket): RawStream {
+  const closed = new AbortController()
+  const close = (): void => closed.abort()
+  if (socket.destroyed) close()
+  socket.once('close', close)
+  socket.on('error', () => socket.destroy())
+  return {
+    input: readInput(socket),
+    closed: closed.signal,
+    async write(bytes) {
+      if (socket.destroyed || !socket.writable || socket.write(bytes)) return
+      await once(socket, 'drain', { signal: closed.signal }).catch((error: unknown) => {
+        if (!socket.destroyed) throw error
+      })
+    },
+    end() {
+      if (socket.destroyed) return
+      socket.end()
+      // What still comes is dropped: closing with unread bytes would reset the connection under the client's last read.
+      if (socket.readableEnded) return
+      socket.resume()
+      socket.once('end', () => socket.destroySoon())
+      setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    },
+  }
+}
+
+async function* readInput(socket: Socket): Bytes {
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      if (chunk instanceof Uint8Array) yield chunk
+    }
+  } catch (error) {
+    if (!socket.destroyed) throw error
+  }
+}
+
+/** node:http reads through a parser that has «consumed» the socket's handle; it must let go before raw bytes come. */
+function freeFromParser(socket: Socket & { parser?: { unconsume?: () => void; remove?: () => void } | null }): void {
+  socket.parser?.unconsume?.()
+  socket.parser?.remove?.()
+  socket.parser = null
+}

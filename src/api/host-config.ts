@@ -1,0 +1,92 @@
+import type { ContainerRecord } from '#engine'
+import { MASKED_PATHS, READONLY_PATHS } from './create-table.ts'
+
+/** Docker's own default for /dev/shm, bytes. */
+const SHM_SIZE = 64 * 1024 * 1024
+
+/** HostConfig for inspect: every member that Docker shows, in its order; what was asked for stands over the defaults. */
+export function hostConfigJson(record: ContainerRecord, runtime: string): Readonly<Record<string, unknown>> {
+  const { request } = record
+  const given = Object.fromEntries(
+    Object.entries(request.asGiven.hostConfig).filter(([, value]) => value !== null && value !== ''),
+  )
+  return {
+    ...defaults(runtime),
+    ...given,
+    NetworkMode: request.networkMode,
+    IpcMode: 'private',
+    ShmSize: request.shmSize ?? SHM_SIZE,
+    LogConfig: { Type: 'json-file', Config: {} },
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    MemorySwappiness: null,
+    PidsLimit: null,
+    MaskedPaths: request.privileged ? null : MASKED_PATHS,
+    ReadonlyPaths: request.privileged ? null : READONLY_PATHS,
+  }
+}
+
+function defaults(runtime: string): Readonly<Record<string, unknown>> {
+  return {
+    Binds: null,
+    ContainerIDFile: '',
+    LogConfig: null,
+    NetworkMode: 'bridge',
+    PortBindings: {},
+    RestartPolicy: null,
+    AutoRemove: false,
+    VolumeDriver: '',
+    VolumesFrom: null,
+    ConsoleSize: [0, 0],
+    CapAdd: null,
+    CapDrop: null,
+    CgroupnsMode: '',
+    Dns: [],
+    DnsOptions: [],
+    DnsSearch: [],
+    ExtraHosts: null,
+    GroupAdd: null,
+    IpcMode: 'private',
+    Cgroup: '',
+    Links: null,
+    OomScoreAdj: 0,
+    PidMode: '',
+    Privileged: false,
+    PublishAllPorts: false,
+    ReadonlyRootfs: false,
+    SecurityOpt: null,
+    UTSMode: '',
+    UsernsMode: '',
+    ShmSize: SHM_SIZE,
+    Runtime: runtime,
+    Isolation: '',
+    CpuShares: 0,
+    Memory: 0,
+    NanoCpus: 0,
+    CgroupParent: '',
+    BlkioWeight: 0,
+    BlkioWeightDevice: [],
+    BlkioDeviceReadBps: [],
+    BlkioDeviceWriteBps: [],
+    BlkioDeviceReadIOps: [],
+    BlkioDeviceWriteIOps: [],
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpuRealtimePeriod: 0,
+    CpuRealtimeRuntime: 0,
+    CpusetCpus: '',
+    CpusetMems: '',
+    Devices: [],
+    DeviceCgroupRules: null,
+    DeviceRequests: null,
+    MemoryReservation: 0,
+    MemorySwap: 0,
+    MemorySwappiness: null,
+    OomKillDisable: false,
+    PidsLimit: null,
+    Ulimits: [],
+    CpuCount: 0,
+    CpuPercent: 0,
+    IOMaximumIOps: 0,
+    IOMaximumBandwidth: 0,
+  }
+}

@@ -1,0 +1,62 @@
+import type { Exchange } from './exchange.ts'
+
+export type Handler = (exchange: Exchange) => Promise<void> | void
+
+/** A row of a route table. `{id}` is one part of the path, `{name...}` one or more. */
+export interface Route {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly pattern: string
+  readonly handle: Handler
+  /** Takes the connection over (attach, exec start). */
+  readonly hijacks?: boolean
+}
+
+export interface RouteMatch {
+  readonly route: Route
+  readonly params: Readonly<Record<string, string>>
+}
+
+export interface Router {
+  find(method: string, path: string): RouteMatch | undefined
+}
+
+/** Rows of one method and first part of the path are tried in order. */
+export function createRouter(routes: readonly Route[]): Router {
+  const groups = Map.groupBy(
+    routes.map((route) => ({ route, ...compile(route.pattern) })),
+    ({ route }) => groupOf(route.method, route.pattern),
+  )
+  return {
+    find(method, path) {
+      for (const { route, expression, names } of groups.get(groupOf(method, path)) ?? []) {
+        const match = expression.exec(path)
+        const params = match && decodeParams(names, match.slice(1))
+        if (params) return { route, params }
+      }
+      return undefined
+    },
+  }
+}
+
+function groupOf(method: string, path: string): string {
+  return `${method} ${path.split('/', 2)[1] ?? ''}`
+}
+
+function compile(pattern: string): { readonly expression: RegExp; readonly names: readonly string[] } {
+  const names: string[] = []
+  const source = pattern.replaceAll('.', '\\.').replaceAll(/\{(\w+)(\\\.\\\.\\\.)?\}/g, (_, name: string, many?: string) => {
+    names.push(name)
+    return many === undefined ? '([^/]+)' : '(.+)'
+  })
+  return { expression: new RegExp(`^${source}$`), names }
+}
+
+/** Undefined where a part is not well-formed percent-encoding. */
+function decodeParams(names: readonly string[], values: readonly string[]): Record<string, string> | undefined {
+  try {
+    return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(values[index] ?? '')]))
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { internal, isKind, type Log, messageOf, notFound } from '#base'
+import { API_VERSION, type ApiVersion, negotiateVersion } from '#wire'
+import { createExchange, type Exchange } from './exchange.ts'
+import { responseForUpgrade } from './hijack.ts'
+import { checkCaller, listenOn, parseListenAddress } from './listener.ts'
+import type { Route, Router } from './route.ts'
+import { statusOf } from './status.ts'
+
+export interface ApiServer {
+  /** Listens on each of `unix:///path` and `tcp://127.0.0.1:port`; answers the addresses with the ports chosen. */
+  listen(hosts: readonly string[]): Promise<readonly string[]>
+  /** Stops listening (socket files go), lets replies under way end for a short while, then cuts what is left. */
+  close(): Promise<void>
+}
+
+export interface ServerOptions {
+  readonly router: Router
+  readonly log: Log
+  /** For the `Server` header. */
+  readonly product: string
+}
+
+/** Build arguments and registry credentials travel in the head. */
+const MAX_HEAD = 1024 * 1024
+/** How long `close` waits for replies under way. */
+const CLOSE_GRACE_MS = 500
+
+export function createApiServer(options: ServerOptions): ApiServer {
+  const servers = new Set<Server>()
+  const sockets = new Set<Socket>()
+  return {
+    async listen(hosts) {
+      const addresses: string[] = []
+      for (const host of hosts) {
+        const address = parseListenAddress(host)
+        const server = createHttpServer(options, address.kind === 'unix')
+        server.on('connection', (socket) => {
+          sockets.add(socket)
+          socket.once('close', () => sockets.delete(socket))
+        })
+        addresses.push(await listenOn(server, address))
+        servers.add(server)
+      }
+      return addresses
+    },
+    async close() {
+      const closing = [...servers].map((server) => closeServer(server))
+      servers.clear()
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy()
+      }, CLOSE_GRACE_MS)
+      await Promise.all(closing)
+      clearTimeout(cut)
+    },
+  }
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()))
+    server.closeIdleConnections()
+  })
+}
+
+/** No timeouts: an attach, a wait or a build may be silent for days. */
+function createHttpServer(options: ServerOptions, local: boolean): Server {
+  const hijacks = (request: IncomingMessage): boolean => findRoute(options.router, request)?.hijacks === true
+  const server = createServer(
+    { maxHeaderSize: MAX_HEAD, requestTimeout: 0, headersTimeout: 0, shouldUpgradeCallback: hijacks },
+    (request, response) => void answer(options, local, request, response),
+  )
+  server.keepAliveTimeout = 0
+  server.timeout = 0
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    void answer(options, local, request, responseForUpgrade(request, socket, head))
+  })
+  return server
+}
+
+async function answer(
+  options: ServerOptions,
+  local: boolean,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.setHeader('Api-Version', API_VERSION)
+  response.setHeader('Docker-Experimental', 'false')
+  response.setHeader('Ostype', 'linux')
+  response.setHeader('Server', options.product)
+  let exchange: Exchange | undefined
+  try {
+    if (!local) checkCaller(request.headers)
+    const { path, version, parameters } = parseTarget(request.url ?? '/')
+    const match = options.router.find(request.method ?? 'GET', path)
+    exchange = createExchange({
+      request,
+      response,
+      version: negotiated(version),
+      parameters,
+      params: match?.params ?? {},
+      local,
+    })
+    if (!match) throw pageNotFound()
+    await match.route.handle(exchange)
+    if (!response.headersSent && !response.destroyed && response.socket) throw internal('the route gave no reply')
+  } catch (error) {
+    exchange ??= createExchange({
+      request,
+      response,
+      version: negotiateVersion(undefined),
+      parameters: new URLSearchParams(),
+      params: {},
+      local,
+    })
+    failed(options.log, exchange, request, error)
+    if (exchange.begun) response.destroy()
+  }
+}
+
+function failed(log: Log, exchange: Exchange, request: IncomingMessage, error: unknown): void {
+  if (!exchange.signal.aborted && !isKind(error, 'cancelled') && statusOf(error) === 500) {
+    const stack = error instanceof Error ? error.stack : undefined
+    log.error('request failed', { method: request.method, url: pathOf(request), error: messageOf(error), stack })
+  }
+  exchange.fail(error)
+}
+
+function negotiated(text: string | undefined): ApiVersion {
+  return negotiateVersion(text)
+}
+
+function pageNotFound(): Error {
+  const error = notFound('page', '')
+  error.message = 'page not found'
+  return error
+}
+
+interface Target {
+  readonly path: string
+  readonly version: string | undefined
+  readonly parameters: URLSearchParams
+}
+
+/** `/v1.43/containers/json?all=1`; the path stays encoded. */
+function parseTarget(url: string): Target {
+  const at = url.indexOf('?')
+  const full = at < 0 ? url : url.slice(0, at)
+  const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+  const [, version, path] = /^\/v([0-9.]+)(\/.*)$/.exec(full) ?? []
+  return { path: path ?? full, version, parameters }
+}
+
+function findRoute(router: Router, request: IncomingMessage): Route | undefined {
+  return router.find(request.method ?? '', parseTarget(request.url ?? '/').path)?.route
+}
+
+/** For the log: queries may hold build arguments. */
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?')[0] ?? ''
+}

@@ -1,0 +1,129 @@
+import { invalid, unsupported } from '#base'
+import type { ContainerRecord, ContainerService, LogLine } from '#engine'
+import { type ApiVersion, compareVersions, encodeFrame, MULTIPLEXED_STREAM, parseTimestamp, RAW_STREAM } from '#wire'
+import { parseDetachKeys } from './detach-keys.ts'
+import type { Exchange } from './exchange.ts'
+import { joinStreams } from './join-streams.ts'
+import type { Route } from './route.ts'
+import { logTimeText } from './time-text.ts'
+
+export interface StreamRouteParts {
+  readonly containers: Pick<ContainerService, 'get' | 'attach' | 'logs' | 'resize'>
+  /** Nanoseconds since the epoch. */
+  readonly now: () => bigint
+}
+
+/** A container's output and input: logs, attach, and the size of its terminal. */
+export function streamRoutes({ containers, now }: StreamRouteParts): readonly Route[] {
+  return [
+    { method: 'GET', pattern: '/containers/{id}/logs', handle: (exchange) => logs(exchange, containers, now()) },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/attach',
+      hijacks: true,
+      handle: (exchange) => attach(exchange, containers),
+    },
+    { method: 'GET', pattern: '/containers/{id}/attach/ws', handle: refuseWebSocket },
+    {
+      method: 'POST',
+      pattern: '/containers/{id}/resize',
+      async handle(exchange) {
+        const { rows, columns } = sizeOf(exchange)
+        await containers.resize(exchange.param('id'), rows, columns)
+        exchange.reply(200)
+      },
+    },
+  ]
+}
+
+/** The `h` and `w` of a resize. */
+export function sizeOf({ query }: Exchange): { readonly rows: number; readonly columns: number } {
+  return { rows: cells(query.text('h'), 'height'), columns: cells(query.text('w'), 'width') }
+}
+
+function cells(text: string | undefined, side: string): number {
+  if (text === undefined || !/^\d{1,9}$/.test(text)) {
+    throw invalid(`invalid resize ${side} "${text ?? ''}": invalid syntax`)
+  }
+  return Number(text)
+}
+
+/** From 1.42 on the type says whether the bytes come in frames. */
+export function streamType(version: ApiVersion, raw: boolean): string {
+  return raw || compareVersions(version, FRAMES_NAMED) < 0 ? RAW_STREAM : MULTIPLEXED_STREAM
+}
+
+const FRAMES_NAMED: ApiVersion = { major: 1, minor: 42 }
+
+async function attach(exchange: Exchange, containers: StreamRouteParts['containers']): Promise<void> {
+  const { query } = exchange
+  const record = await containers.get(exchange.param('id'))
+  const { tty, openStdin, stdinOnce } = record.request
+  const keys = parseDetachKeys(query.text('detachKeys'))
+  const stream = query.flag('stream')
+  const logsFirst = query.flag('logs')
+  if (!stream && !logsFirst) throw invalid('Bad parameters: you must choose at least one stream')
+  await using ends = await containers.attach(record.id, { logs: logsFirst, stream, signal: exchange.signal })
+  const client = exchange.hijack(streamType(exchange.version, tty))
+  await joinStreams(client, ends, {
+    raw: tty,
+    stdin: stream && openStdin && query.flag('stdin'),
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+    closesInput: stdinOnce && !tty,
+    detachKeys: tty ? keys : undefined,
+  })
+}
+
+function refuseWebSocket(): never {
+  throw unsupported('attach over a WebSocket: not yet carried out by mica; attach over a hijacked connection instead')
+}
+
+async function logs(exchange: Exchange, containers: StreamRouteParts['containers'], now: bigint): Promise<void> {
+  const { query } = exchange
+  const [stdout, stderr] = [query.flag('stdout'), query.flag('stderr')]
+  if (!stdout && !stderr) throw invalid('Bad parameters: you must choose at least one stream')
+  const record = await containers.get(exchange.param('id'))
+  const tail = tailOf(query.text('tail'))
+  const since = timeOf(query.text('since'), now)
+  const until = timeOf(query.text('until'), now)
+  const lines = await containers.logs(record.id, {
+    follow: query.flag('follow'),
+    stdout,
+    stderr,
+    signal: exchange.signal,
+    ...(tail !== undefined && { tail }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  })
+  const reply = exchange.stream(streamType(exchange.version, record.request.tty))
+  const format = lineFormat(record, { timestamps: query.flag('timestamps'), details: query.flag('details') })
+  for await (const line of lines) await reply.write(format(line))
+  reply.end()
+}
+
+interface LineOptions {
+  readonly timestamps: boolean
+  /** Attributes of the log driver come first; there are none, but the blank behind them. */
+  readonly details: boolean
+}
+
+function lineFormat({ request }: ContainerRecord, { timestamps, details }: LineOptions): (line: LogLine) => Uint8Array {
+  return ({ stream, bytes, time }) => {
+    const prefix = `${timestamps ? `${logTimeText(time)} ` : ''}${details ? ' ' : ''}`
+    const text = prefix === '' ? bytes : Buffer.concat([Buffer.from(prefix), bytes])
+    return request.tty ? text : encodeFrame(stream, text)
+  }
+}
+
+/** What is not a number of lines asks for all of them, as in Docker. */
+function tailOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+/** 0 and absent are no bound. */
+function timeOf(text: string | undefined, now: bigint): bigint | undefined {
+  if (text === undefined) return undefined
+  const time = parseTimestamp(text, now)
+  return time === 0n ? undefined : time
+}

@@ -1,0 +1,167 @@
+import * as v from 'valibot'
+import { EngineError, invalid } from '#base'
+
+/** Go's decoder takes null for «not given», and so do clients that send it. */
+const text = v.nullish(v.string(), '')
+const flag = v.nullish(v.boolean(), false)
+const texts = v.nullish(v.array(v.string()), [])
+const number = v.nullish(v.number())
+const labels = v.nullish(v.record(v.string(), v.string()), {})
+/** Docker's «strslice»: a list, or one string. */
+const words = v.nullish(v.union([v.array(v.string()), v.pipe(v.string(), v.transform((word) => [word]))]))
+const set = v.nullish(v.record(v.string(), v.unknown()), {})
+const object = v.record(v.string(), v.unknown())
+
+const HealthcheckSchema = v.object({
+  Test: v.optional(v.nullable(v.array(v.string())), []),
+  Interval: v.optional(v.number()),
+  Timeout: v.optional(v.number()),
+  StartPeriod: v.optional(v.number()),
+  StartInterval: v.optional(v.number()),
+  Retries: v.optional(v.number()),
+})
+
+const ConfigSchema = v.object({
+  Hostname: text,
+  Domainname: text,
+  User: text,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
+  ExposedPorts: set,
+  Tty: flag,
+  OpenStdin: flag,
+  StdinOnce: flag,
+  Env: texts,
+  Cmd: words,
+  Entrypoint: words,
+  Healthcheck: v.nullish(HealthcheckSchema),
+  Image: text,
+  Volumes: set,
+  WorkingDir: text,
+  Labels: labels,
+  StopSignal: text,
+  StopTimeout: number,
+})
+
+const MountSchema = v.object({
+  Type: v.string(),
+  Source: text,
+  Target: v.string(),
+  ReadOnly: flag,
+  BindOptions: v.nullish(object),
+  VolumeOptions: v.nullish(object),
+  TmpfsOptions: v.nullish(object),
+})
+
+const HostConfigSchema = v.object({
+  Binds: texts,
+  NetworkMode: text,
+  AutoRemove: flag,
+  CapAdd: texts,
+  CapDrop: texts,
+  Privileged: flag,
+  ReadonlyRootfs: flag,
+  ShmSize: number,
+  Tmpfs: labels,
+  Mounts: v.nullish(v.array(MountSchema), []),
+  Init: v.nullish(v.boolean(), false),
+})
+
+const ExecSchema = v.object({
+  User: text,
+  Privileged: flag,
+  Tty: flag,
+  AttachStdin: flag,
+  AttachStdout: flag,
+  AttachStderr: flag,
+  DetachKeys: text,
+  Env: texts,
+  WorkingDir: text,
+  Cmd: words,
+})
+
+const ExecStartSchema = v.object({
+  Detach: flag,
+  Tty: flag,
+  ConsoleSize: v.nullish(v.tuple([v.number(), v.number()])),
+})
+
+const VolumeSchema = v.object({ Name: text, Driver: text, DriverOpts: labels, Labels: labels })
+
+const AuthSchema = v.object({
+  username: v.optional(v.string()),
+  password: v.optional(v.string()),
+  identitytoken: v.optional(v.string()),
+  registrytoken: v.optional(v.string()),
+  serveraddress: v.optional(v.string()),
+})
+
+export type ConfigBody = v.InferOutput<typeof ConfigSchema>
+export type HostConfigBody = v.InferOutput<typeof HostConfigSchema>
+export type MountBody = v.InferOutput<typeof MountSchema>
+export type ExecBody = v.InferOutput<typeof ExecSchema>
+export type ExecStartBody = v.InferOutput<typeof ExecStartSchema>
+export type VolumeBody = v.InferOutput<typeof VolumeSchema>
+/** Credentials as clients send them (`X-Registry-Auth`, `X-Registry-Config`, POST /auth). */
+export type AuthBody = v.InferOutput<typeof AuthSchema>
+
+/** Each throws `invalid` with the member's name. What the schema does not name is left out. */
+export const parseConfigBody = (value: unknown): ConfigBody => check(ConfigSchema, value)
+export const parseHostConfigBody = (value: unknown): HostConfigBody => check(HostConfigSchema, value ?? {}, 'HostConfig')
+export const parseExecBody = (value: unknown): ExecBody => check(ExecSchema, value ?? {})
+export const parseExecStartBody = (value: unknown): ExecStartBody => check(ExecStartSchema, value ?? {})
+export const parseVolumeBody = (value: unknown): VolumeBody => check(VolumeSchema, value ?? {})
+
+/** A JSON object, as a record. */
+export function parseObjectBody(value: unknown, name = ''): Readonly<Record<string, unknown>> {
+  return Array.isArray(value) ? check(object, null, name) : check(object, value ?? {}, name)
+}
+
+/** A JSON map of strings (labels); null is none. */
+export function parseStringMap(value: unknown, name: string): Readonly<Record<string, string>> {
+  return check(labels, value, name)
+}
+
+/** Build arguments: null means «take it from nowhere». */
+export function parseNullableStringMap(value: unknown, name: string): Readonly<Record<string, string | null>> {
+  return check(v.nullish(v.record(v.string(), v.nullable(v.string())), {}), value, name)
+}
+
+/** A JSON list of strings. */
+export function parseStringList(value: unknown, name: string): readonly string[] {
+  return check(texts, value, name)
+}
+
+/** `X-Registry-Auth`: base64url of a JSON object; absent and empty are no credentials. */
+export function parseAuthHeader(header: string | undefined): AuthBody {
+  return check(AuthSchema, decodeHeader(header, 'X-Registry-Auth'), 'X-Registry-Auth')
+}
+
+/** `X-Registry-Config`: base64url of a map from host to credentials. */
+export function parseAuthConfigHeader(header: string | undefined): Readonly<Record<string, AuthBody>> {
+  return check(v.record(v.string(), AuthSchema), decodeHeader(header, 'X-Registry-Config'), 'X-Registry-Config')
+}
+
+function decodeHeader(header: string | undefined, name: string): unknown {
+  if (header === undefined || header === '') return {}
+  try {
+    const value: unknown = JSON.parse(Buffer.from(header, 'base64url').toString() || '{}')
+    return value ?? {}
+  } catch (error) {
+    if (error instanceof SyntaxError) throw invalid(`invalid ${name} header: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+function check<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, name = ''): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, value)
+  if (result.success) return result.output
+  throw bodyError(result.issues[0], name)
+}
+
+function bodyError(issue: v.BaseIssue<unknown>, name: string): EngineError {
+  const path = [name, v.getDotPath(issue) ?? ''].filter((part) => part !== '').join('.')
+  const found = issue.received.startsWith('"') ? 'string' : issue.received
+  return invalid(`invalid JSON: ${path}: cannot use ${found}, it must be ${issue.expected ?? 'valid'}`)
+}
