@@ -1,71 +1,18 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { gzipSync } from 'node:zlib'
-import { bytesOf } from '#base'
 import { CommandError } from '#builder'
-import { DockerfileError } from '#dockerfile'
-import { attachMounts, unmountSync } from '#kernel'
-import { chainIds, parseReference } from '#oci'
-import { openBuildBench } from '#test/build-bench'
-import type { BuildBench, BuildRun } from '#test/build-bench'
-import { watchLeftovers } from '#test/leftovers'
+import { parseReference } from '#oci'
+import { dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
-import { temporary } from '#test/temporary'
 
 ownMountNamespace()
 
 const WORKER = new URL('builder.test-worker.ts', import.meta.url)
 
-async function withBench(work: (bench: BuildBench, context: string) => Promise<void>): Promise<void> {
-  using folder = temporary()
-  const leftovers = watchLeftovers(folder.path)
-  {
-    await using bench = await openBuildBench(folder.path, WORKER)
-    const context = folder.join('context')
-    mkdirSync(context)
-    await work(bench, context)
-  }
-  await leftovers.assertNothingLeft()
-}
-
-function dockerfile(...lines: readonly string[]) {
-  return { text: `${lines.join('\n')}\n` }
-}
-
-/** Shows an image's root to `look`. */
-async function withRoot<T>(bench: BuildBench, run: BuildRun, look: (root: string) => T): Promise<T> {
-  const chain = chainIds(run.image.config.rootfs.diff_ids).at(-1)
-  assert.ok(chain)
-  const snapshot = await bench.snapshots.find(chain)
-  assert.ok(snapshot)
-  const lease = await bench.leases.open('look')
-  const view = await bench.snapshots.view('look', snapshot.id, lease)
-  const root = join(bench.folder, 'look')
-  mkdirSync(root, { recursive: true })
-  attachMounts(view.mounts, root)
-  try {
-    return look(root)
-  } finally {
-    unmountSync(root)
-    await bench.snapshots.remove(view.key)
-    await lease[Symbol.asyncDispose]()
-  }
-}
-
 test('build() runs commands, copies files, and keeps settings in the config', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     writeFileSync(join(context, 'hello.txt'), 'hello\n')
     chmodSync(join(context, 'hello.txt'), 0o640)
     utimesSync(join(context, 'hello.txt'), 1e9, 1e9)
@@ -112,7 +59,7 @@ test('build() runs commands, copies files, and keeps settings in the config', { 
 )
 
 test('build() again gives the equal image from the cache, and starts nothing', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const file = join(context, 'f')
     writeFileSync(file, '1')
     const request = {
@@ -143,7 +90,7 @@ test('build() again gives the equal image from the cache, and starts nothing', {
 )
 
 test('a failed command is a CommandError and leaves nothing', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const build = bench.build({
       context: { kind: 'folder', path: context },
       dockerfile: dockerfile('FROM busybox', 'RUN echo out; exit 3'),
@@ -158,7 +105,7 @@ test('a failed command is a CommandError and leaves nothing', { timeout: 60_000 
 )
 
 test('stages: copies between them, unneeded ones left out, settings inherited', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const run = await bench.build({
       context: { kind: 'folder', path: context },
       dockerfile: dockerfile(
@@ -185,7 +132,7 @@ test('stages: copies between them, unneeded ones left out, settings inherited', 
 )
 
 test('equal steps of two builds at once run once', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const request = {
       context: { kind: 'folder', path: context },
       dockerfile: dockerfile('FROM busybox', 'RUN sleep 0.3; echo x > /x', 'RUN echo y > /y'),
@@ -196,61 +143,8 @@ test('equal steps of two builds at once run once', { timeout: 60_000 }, () =>
   }),
 )
 
-test('COPY follows Docker: links, folders, wildcards, ignored files, heredocs, chmod', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
-    mkdirSync(join(context, 'dir/sub'), { recursive: true })
-    writeFileSync(join(context, 'dir/a'), 'a')
-    writeFileSync(join(context, 'dir/b.md'), 'b')
-    symlinkSync('dir/a', join(context, 'link'))
-    symlinkSync('/etc/passwd', join(context, 'dir/abs'))
-    writeFileSync(join(context, '.dockerignore'), '*.md\n**/*.md\n!dir/keep.md\n')
-    writeFileSync(join(context, 'dir/keep.md'), 'k')
-    const run = await bench.build({
-      context: { kind: 'folder', path: context },
-      dockerfile: dockerfile(
-        'FROM busybox',
-        'RUN mkdir /real && ln -s real /alias && ln -s nowhere /dangling && mkdir -p /repl/a',
-        'COPY dir /alias',
-        'COPY link /linked',
-        'COPY dir/a /dangling',
-        'COPY --chmod=u=rwX,go= d* /glob/',
-        'ENV V=value',
-        'COPY <<one <<"two" /here/',
-        'text $V',
-        'one',
-        'text $V',
-        'two',
-      ),
-    })
-    await withRoot(bench, run, (root) => {
-      const read = (path: string) => readFileSync(join(root, path), 'utf8')
-      assert.equal(read('real/a'), 'a')
-      assert.equal(read('real/keep.md'), 'k')
-      assert.throws(() => read('real/b.md'))
-      assert.equal(read('linked'), 'a')
-      assert.equal(read('nowhere'), 'a')
-      assert.equal(statSync(join(root, 'glob/a')).mode & 0o7777, 0o600)
-      assert.equal(read('here/one'), 'text value\n')
-      assert.equal(read('here/two'), 'text $V\n')
-    })
-    const missing = bench.build({
-      context: { kind: 'folder', path: context },
-      dockerfile: dockerfile('FROM busybox', 'COPY dir/b.md /'),
-    })
-    await assert.rejects(missing, (error) => {
-      assert.ok(error instanceof DockerfileError)
-      assert.match(
-        error.message,
-        /^COPY failed: file not found in build context or excluded by .dockerignore: stat dir\/b.md/,
-      )
-      assert.match(error.message, /Dockerfile:2\n/)
-      return true
-    })
-  }),
-)
-
 test('a command that changes nothing makes no layer, but a history entry', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const request = {
       context: { kind: 'folder', path: context },
       dockerfile: dockerfile('FROM busybox', 'RUN true', 'WORKDIR /tmp', 'RUN echo > /x'),
@@ -267,65 +161,8 @@ test('a command that changes nothing makes no layer, but a history entry', { tim
   }),
 )
 
-test('a context that comes as a tar is unpacked and stays inside', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
-    mkdirSync(join(context, 'sub'))
-    writeFileSync(join(context, 'sub/f'), 'f')
-    symlinkSync('/etc', join(context, 'out'))
-    writeFileSync(join(context, 'Other'), 'FROM busybox\nCOPY sub /sub\n')
-    for (const form of ['-c', '-cz', '-c --zstd']) {
-      const bytes = execFileSync('tar', [...form.split(' '), '-C', context, '.'])
-      const run = await bench.build({
-        context: { kind: 'tar', bytes: bytesOf(bytes) },
-        dockerfile: { path: 'Other' },
-      })
-      await withRoot(bench, run, (root) => assert.equal(readFileSync(join(root, 'sub/f'), 'utf8'), 'f'))
-    }
-    const escape = bench.build({
-      context: { kind: 'folder', path: context },
-      dockerfile: dockerfile('FROM busybox', 'COPY out/hostname /x'),
-    })
-    await assert.rejects(escape, DockerfileError)
-    const hostile = execFileSync('tar', ['-c', '-C', context, '--transform', 's,^sub,../../sub,', '-P', 'sub'])
-    const build = bench.build({ context: { kind: 'tar', bytes: bytesOf(hostile) } })
-    await assert.rejects(build, /leaves the root/)
-    assert.deepEqual(readdirSync(bench.folder).toSorted(), ['context', 'data', 'look'])
-    assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
-  }),
-)
-
-test('ADD unpacks archives by their content, COPY does not', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
-    mkdirSync(join(context, 'in/d'), { recursive: true })
-    writeFileSync(join(context, 'in/d/f'), 'f')
-    execFileSync('tar', ['-cf', join(context, 'plain'), '-C', join(context, 'in'), '--owner=7', '--group=8', 'd'])
-    execFileSync('tar', ['-czf', join(context, 'packed'), '-C', join(context, 'in'), 'd'])
-    writeFileSync(join(context, 'a.tar.gz'), '')
-    writeFileSync(join(context, 'text.gz'), gzipSync('text'))
-    const request = {
-      context: { kind: 'folder', path: context },
-      dockerfile: dockerfile(
-        'FROM busybox',
-        'ADD plain /plain',
-        'ADD packed a.tar.gz text.gz /packed/',
-        'COPY plain /copied',
-        'ADD in /in/',
-      ),
-    } as const
-    const run = await bench.build(request)
-    await withRoot(bench, run, (root) => {
-      assert.equal(statSync(join(root, 'plain/d/f')).uid, 7)
-      assert.equal(readFileSync(join(root, 'packed/d/f'), 'utf8'), 'f')
-      assert.deepEqual(readdirSync(join(root, 'packed')).toSorted(), ['a.tar.gz', 'd', 'text.gz'])
-      assert.ok(statSync(join(root, 'copied')).isFile())
-      assert.equal(readFileSync(join(root, 'in/d/f'), 'utf8'), 'f')
-    })
-    assert.equal((await bench.build(request)).image.id, run.image.id)
-  }),
-)
-
 test('ONBUILD runs right after the child begins, once, and not in grandchildren', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const from = { kind: 'folder', path: context } as const
     await bench.build({
       context: from,
@@ -346,7 +183,7 @@ test('ONBUILD runs right after the child begins, once, and not in grandchildren'
 )
 
 test('the cache keeps its layers until it is pruned, and survives a collection', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const request = {
       context: { kind: 'folder', path: context },
       dockerfile: dockerfile('FROM busybox', 'RUN echo > /x', 'RUN echo > /y'),
@@ -369,7 +206,7 @@ test('the cache keeps its layers until it is pruned, and survives a collection',
 )
 
 test('a cancelled build stops its command and leaves nothing', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
+  withBench(WORKER, async (bench, context) => {
     const stop = new AbortController()
     const build = bench.build(
       { context: { kind: 'folder', path: context }, dockerfile: dockerfile('FROM busybox', 'RUN sleep 30') },
@@ -380,23 +217,5 @@ test('a cancelled build stops its command and leaves nothing', { timeout: 60_000
     await assert.rejects(build, { kind: 'cancelled' })
     await bench.garbage.collect()
     assert.deepEqual(readdirSync(join(bench.folder, 'roots')), [])
-  }),
-)
-
-test('a changed file is seen, though size and time are the same', { timeout: 60_000 }, () =>
-  withBench(async (bench, context) => {
-    const file = join(context, 'f')
-    const request = {
-      context: { kind: 'folder', path: context },
-      dockerfile: dockerfile('FROM scratch', 'COPY f /'),
-    } as const
-    writeFileSync(file, 'one')
-    utimesSync(file, 1e9, 1e9)
-    const first = await bench.build(request)
-    writeFileSync(file, 'two')
-    utimesSync(file, 1e9, 1e9)
-    const second = await bench.build(request)
-    assert.notEqual(second.image.id, first.image.id)
-    await withRoot(bench, second, (root) => assert.equal(readFileSync(join(root, 'f'), 'utf8'), 'two'))
   }),
 )

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream, mkdirSync, rmdirSync } from 'node:fs'
@@ -6,8 +7,8 @@ import { createLog, shortId, systemClock } from '#base'
 import { createBuilder, createCacheCollector } from '#builder'
 import type { BuildEvent, Builder, BuildRequest, CommandSpec, Runner } from '#builder'
 import { createEventBus } from '#event'
-import { attachMounts, bootId, createWorkerPool, unmount } from '#kernel'
-import { parseReference } from '#oci'
+import { attachMounts, bootId, createWorkerPool, unmount, unmountSync } from '#kernel'
+import { chainIds, parseReference } from '#oci'
 import { openContentStore } from '#store/content'
 import { openDatabase } from '#store/db'
 import { createGarbageCollector } from '#store/gc'
@@ -22,6 +23,8 @@ import { openSnapshots } from '#store/snapshot'
 import type { OpenSnapshots } from '#store/snapshot'
 import { createTransfer } from '#transfer'
 import { testEnvironment } from './environment.ts'
+import { watchLeftovers } from './leftovers.ts'
+import { temporary } from './temporary.ts'
 
 /** A builder on a real store, with a runner that enters the root by chroot. */
 export interface BuildBench extends AsyncDisposable {
@@ -43,7 +46,7 @@ export interface BuildRun {
   readonly output: string
 }
 
-export async function openBuildBench(folder: string, worker: URL): Promise<BuildBench> {
+async function openBuildBench(folder: string, worker: URL): Promise<BuildBench> {
   await using stack = new AsyncDisposableStack()
   const clock = systemClock()
   const log = createLog('error', (line) => process.stderr.write(line))
@@ -128,7 +131,8 @@ function chrootRunner(folder: string, started: CommandSpec[]): Runner {
         const env = Object.fromEntries(command.env.map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]))
         const script = 'cd "$0" && exec "$@"'
         const args = [path, '/bin/busybox', 'sh', '-c', script, command.cwd, ...command.args]
-        const child = spawn('/usr/sbin/chroot', args, { env, ...(signal ? { signal } : {}) })
+        const child = spawn('/usr/sbin/chroot', args, { env })
+        signal?.addEventListener('abort', () => child.kill('SIGKILL'), { once: true })
         child.stdout.on('data', (bytes: Buffer) => output({ stream: 'stdout', bytes }))
         child.stderr.on('data', (bytes: Buffer) => output({ stream: 'stderr', bytes }))
         const [code] = await once(child, 'close')
@@ -138,5 +142,45 @@ function chrootRunner(folder: string, started: CommandSpec[]): Runner {
         rmdirSync(path)
       }
     },
+  }
+}
+
+/** A bench for one test, and an empty folder as its context; at the end nothing may be left. */
+export async function withBench(
+  worker: URL,
+  work: (bench: BuildBench, context: string) => Promise<void>,
+): Promise<void> {
+  using folder = temporary()
+  const leftovers = watchLeftovers(folder.path)
+  {
+    await using bench = await openBuildBench(folder.path, worker)
+    const context = folder.join('context')
+    mkdirSync(context)
+    await work(bench, context)
+  }
+  await leftovers.assertNothingLeft()
+}
+
+export function dockerfile(...lines: readonly string[]) {
+  return { text: `${lines.join('\n')}\n` }
+}
+
+/** Shows an image's root to `look`. */
+export async function withRoot<T>(bench: BuildBench, run: BuildRun, look: (root: string) => T): Promise<T> {
+  const chain = chainIds(run.image.config.rootfs.diff_ids).at(-1)
+  assert.ok(chain)
+  const snapshot = await bench.snapshots.find(chain)
+  assert.ok(snapshot)
+  const lease = await bench.leases.open('look')
+  const view = await bench.snapshots.view('look', snapshot.id, lease)
+  const root = join(bench.folder, 'look')
+  mkdirSync(root, { recursive: true })
+  attachMounts(view.mounts, root)
+  try {
+    return look(root)
+  } finally {
+    unmountSync(root)
+    await bench.snapshots.remove(view.key)
+    await lease[Symbol.asyncDispose]()
   }
 }

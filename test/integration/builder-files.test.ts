@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { bytesOf } from '#base'
+import { DockerfileError } from '#dockerfile'
+import { dockerfile, withBench, withRoot } from '#test/build-bench'
+import { ownMountNamespace } from '#test/mount-namespace'
+
+ownMountNamespace()
+
+const WORKER = new URL('builder.test-worker.ts', import.meta.url)
+
+test('COPY follows Docker: links, folders, wildcards, ignored files, heredocs, chmod', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'dir/sub'), { recursive: true })
+    writeFileSync(join(context, 'dir/a'), 'a')
+    writeFileSync(join(context, 'dir/b.md'), 'b')
+    symlinkSync('dir/a', join(context, 'link'))
+    symlinkSync('/etc/passwd', join(context, 'dir/abs'))
+    writeFileSync(join(context, '.dockerignore'), '*.md\n**/*.md\n!dir/keep.md\n')
+    writeFileSync(join(context, 'dir/keep.md'), 'k')
+    const run = await bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox',
+        'RUN mkdir /real && ln -s real /alias && ln -s nowhere /dangling && mkdir -p /repl/a',
+        'COPY dir /alias',
+        'COPY link /linked',
+        'COPY dir/a /dangling',
+        'COPY --chmod=u=rwX,go= d* /glob/',
+        'ENV V=value',
+        'COPY <<one <<"two" /here/',
+        'text $V',
+        'one',
+        'text $V',
+        'two',
+      ),
+    })
+    await withRoot(bench, run, (root) => {
+      const read = (path: string) => readFileSync(join(root, path), 'utf8')
+      assert.equal(read('real/a'), 'a')
+      assert.equal(read('real/keep.md'), 'k')
+      assert.throws(() => read('real/b.md'))
+      assert.equal(read('linked'), 'a')
+      assert.equal(read('nowhere'), 'a')
+      assert.equal(statSync(join(root, 'glob/a')).mode & 0o7777, 0o600)
+      assert.equal(read('here/one'), 'text value\n')
+      assert.equal(read('here/two'), 'text $V\n')
+    })
+    const missing = bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'COPY dir/b.md /'),
+    })
+    await assert.rejects(missing, (error) => {
+      assert.ok(error instanceof DockerfileError)
+      assert.match(
+        error.message,
+        /^COPY failed: file not found in build context or excluded by .dockerignore: stat dir\/b.md/,
+      )
+      assert.match(error.message, /Dockerfile:2\n/)
+      return true
+    })
+  }),
+)
+
+test('a context that comes as a tar is unpacked and stays inside', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'sub'))
+    writeFileSync(join(context, 'sub/f'), 'f')
+    symlinkSync('/etc', join(context, 'out'))
+    writeFileSync(join(context, 'Other'), 'FROM busybox\nCOPY sub /sub\n')
+    for (const form of ['-c', '-cz', '-c --zstd']) {
+      const bytes = execFileSync('tar', [...form.split(' '), '-C', context, '.'])
+      const run = await bench.build({
+        context: { kind: 'tar', bytes: bytesOf(bytes) },
+        dockerfile: { path: 'Other' },
+      })
+      await withRoot(bench, run, (root) => assert.equal(readFileSync(join(root, 'sub/f'), 'utf8'), 'f'))
+    }
+    const escape = bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'COPY out/hostname /x'),
+    })
+    await assert.rejects(escape, DockerfileError)
+    const hostile = execFileSync('tar', ['-c', '-C', context, '--transform', 's,^sub,../../sub,', '-P', 'sub'])
+    const build = bench.build({ context: { kind: 'tar', bytes: bytesOf(hostile) } })
+    await assert.rejects(build, /leaves the root/)
+    assert.deepEqual(readdirSync(bench.folder).toSorted(), ['context', 'data', 'look'])
+    assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
+  }),
+)
+
+test('ADD unpacks archives by their content, COPY does not', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'in/d'), { recursive: true })
+    writeFileSync(join(context, 'in/d/f'), 'f')
+    execFileSync('tar', ['-cf', join(context, 'plain'), '-C', join(context, 'in'), '--owner=7', '--group=8', 'd'])
+    execFileSync('tar', ['-czf', join(context, 'packed'), '-C', join(context, 'in'), 'd'])
+    writeFileSync(join(context, 'a.tar.gz'), '')
+    writeFileSync(join(context, 'text.gz'), gzipSync('text'))
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile(
+        'FROM busybox',
+        'ADD plain /plain',
+        'ADD packed a.tar.gz text.gz /packed/',
+        'COPY plain /copied',
+        'ADD in /in/',
+      ),
+    } as const
+    const run = await bench.build(request)
+    await withRoot(bench, run, (root) => {
+      assert.equal(statSync(join(root, 'plain/d/f')).uid, 7)
+      assert.equal(readFileSync(join(root, 'packed/d/f'), 'utf8'), 'f')
+      assert.deepEqual(readdirSync(join(root, 'packed')).toSorted(), ['a.tar.gz', 'd', 'text.gz'])
+      assert.ok(statSync(join(root, 'copied')).isFile())
+      assert.equal(readFileSync(join(root, 'in/d/f'), 'utf8'), 'f')
+    })
+    assert.equal((await bench.build(request)).image.id, run.image.id)
+  }),
+)
+
+test('a changed file is seen, though size and time are the same', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    const file = join(context, 'f')
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM scratch', 'COPY f /'),
+    } as const
+    writeFileSync(file, 'one')
+    utimesSync(file, 1e9, 1e9)
+    const first = await bench.build(request)
+    writeFileSync(file, 'two')
+    utimesSync(file, 1e9, 1e9)
+    const second = await bench.build(request)
+    assert.notEqual(second.image.id, first.image.id)
+    await withRoot(bench, second, (root) => assert.equal(readFileSync(join(root, 'f'), 'utf8'), 'two'))
+  }),
+)
