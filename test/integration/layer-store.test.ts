@@ -5,8 +5,11 @@ import { type LayerRecord, findPrograms, NO_PROGRAMS } from '#store/layer'
 import type { FrozenSnapshot, SealedSnapshot } from '#store/snapshot'
 import { readTar, writeTar } from '#archive'
 import { type LayerStore, openLayerStore, whileMounted } from '#test/layer-store'
+import { isSoak } from '#test/environment'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
+import { createDice } from '#test/layer-maker'
+import { changeLines, compareTrees, editTree } from '#test/tree-edits'
 import { treeFacts } from '#test/tree-facts'
 import { watchLeftovers } from '#test/leftovers'
 import assert from 'node:assert/strict'
@@ -321,4 +324,34 @@ test('restore() makes trees again that a power cut took, from the blobs that cam
   assert.equal(again?.chain, sealed.chain)
   assert.equal(statSync(`${again?.upper}/file`).size, 3_000_000)
   assert.equal(await store.layers.restore([DIFF, parseDiffId(`sha256:${'0'.repeat(64)}`)], store.lease), undefined)
+})
+
+const EDIT_ROUNDS = isSoak() ? 2000 : 25
+
+test('random edits through three layers: changes() is the plain comparison, and the layers give the same tree elsewhere', async () => {
+  using folder = temporary()
+  await using here = await openLayerStore(folder.join('here'), PROGRAMS)
+  await using there = await openLayerStore(folder.join('there'), PROGRAMS)
+  for (let round = 0; round < EDIT_ROUNDS; round += 1) {
+    const dice = createDice(round)
+    let [parent, copy]: (SealedSnapshot | undefined)[] = [undefined, undefined]
+    for (let level = 0; level < 3; level += 1) {
+      const active = await here.snapshots.prepare(`round ${round} level ${level}`, parent?.id, here.lease)
+      const edits = async (root: string): Promise<void> => {
+        for (let count = 0; count < 25; count += 1) editTree(root, dice)
+        if (!parent) return
+        const view = await here.snapshots.view(`view ${round} ${level}`, parent.id, here.lease)
+        const expected = await whileMounted(view.mounts, folder.join('before'), (before) => compareTrees(before, root))
+        assert.deepEqual(changeLines(await here.layers.changes(active.upper, parent.id)), expected, `round ${round}`)
+      }
+      await whileMounted(active.mounts, folder.join('root'), edits)
+      parent = await seal(here.layers, await active.freeze(), parent, here.lease)
+      copy = await carry(here, there, parent.chain, copy)
+    }
+    assert(parent && copy)
+    const shown = await here.snapshots.view(`shown ${round}`, parent.id, here.lease)
+    const again = await there.snapshots.view(`shown ${round}`, copy.id, there.lease)
+    const facts = await whileMounted(shown.mounts, folder.join('root'), treeFacts)
+    assert.deepEqual(await whileMounted(again.mounts, folder.join('root'), treeFacts), facts, `round ${round}`)
+  }
 })
