@@ -1,0 +1,60 @@
+import { unsupported } from '#base'
+import type { Engine } from '#engine'
+import { checkFilterNames, parseTimestamp, type ProgressLine } from '#wire'
+import { CLASSIC_ONLY, parseBuild } from './build-request.ts'
+import { BuildStream } from './build-stream.ts'
+import type { Exchange } from './exchange.ts'
+import { streamProgress } from './progress-stream.ts'
+import type { Route } from './route.ts'
+import { wallClock } from './time-text.ts'
+
+const PRUNE_FILTERS = ['until']
+
+export function buildRoutes({ builds }: Pick<Engine, 'builds'>): readonly Route[] {
+  return [
+    { method: 'POST', pattern: '/build', handle: (exchange) => build(builds, exchange) },
+    { method: 'POST', pattern: '/build/prune', handle: (exchange) => prune(builds, exchange) },
+    ...['/build/cancel', '/grpc', '/session'].map((pattern): Route => ({
+      method: 'POST',
+      pattern,
+      handle: () => {
+        throw unsupported(CLASSIC_ONLY)
+      },
+    })),
+  ]
+}
+
+/** Quiet, the id is all that is said; a build that fails says what it would have said. */
+async function build(builds: Engine['builds'], exchange: Exchange): Promise<void> {
+  const request = parseBuild(exchange)
+  const quiet = exchange.query.flag('q')
+  await streamProgress(exchange, async ({ line }) => {
+    const held: ProgressLine[] = []
+    const stream = new BuildStream(quiet ? (said) => held.push(said) : line)
+    try {
+      const outcome = await builds.build(request, {
+        onEvent: (event) => stream.event(event),
+        signal: exchange.signal,
+      })
+      if (quiet) line({ stream: `${outcome.image}\n` })
+      else stream.finish(outcome)
+    } catch (error) {
+      stream.flush()
+      for (const said of held) line(said)
+      throw error
+    }
+  })
+}
+
+async function prune(builds: Engine['builds'], { query, reply }: Exchange): Promise<void> {
+  const filters = query.filters()
+  checkFilterNames(filters, PRUNE_FILTERS)
+  for (const name of ['keep-storage', 'reserved-space', 'max-used-space', 'min-free-space'])
+    if ((query.integer(name) ?? 0) !== 0) throw unsupported(`--${name}: not yet carried out by mica`)
+  const [until] = filters.get('until') ?? []
+  const { removed, bytes } = await builds.prune({
+    all: query.flag('all'),
+    ...(until !== undefined && { until: parseTimestamp(until, wallClock()) }),
+  })
+  reply(200, { CachesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes })
+}

@@ -1,0 +1,97 @@
+import type { ImageService, ImageSummary } from '#engine'
+import { familiarName, familiarReference, type Reference } from '#oci'
+import { checkFilterNames, filterFlag, filterLabels, type Filters, parseTimestamp } from '#wire'
+import { secondsOfText } from './time-text.ts'
+
+const LIST_FILTERS = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until']
+
+/** What GET /images/json shows; with `reference` only the names that fit it. */
+export async function selectImages(
+  images: Pick<ImageService, 'list' | 'get'>,
+  options: { readonly filters: Filters; readonly all: boolean; readonly now: bigint },
+): Promise<readonly ImageSummary[]> {
+  const { filters, all } = options
+  checkFilterNames(filters, LIST_FILTERS)
+  const [before, since] = await Promise.all(['before', 'since'].map((name) => createdOf(images, filters, name)))
+  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, options.now) / 1_000_000_000n)) ?? []
+  const summaries = await images.list()
+  const parents = new Set(summaries.flatMap(({ record }) => record.parent ?? []))
+  const dangling = filterFlag(filters, 'dangling', undefined)
+  return summaries
+    .filter((summary) => {
+      const created = createdAt(summary)
+      return (
+        (dangling === undefined || dangling === isDangling(summary)) &&
+        (all || !isDangling(summary) || !parents.has(summary.record.id)) &&
+        (before === undefined || created < before) &&
+        (since === undefined || created > since) &&
+        until.every((time) => created < time) &&
+        filterLabels(filters, summary.image.config.config.Labels ?? {})
+      )
+    })
+    .flatMap((summary) => narrowed(summary, filters.get('reference') ?? []))
+    .toSorted((one, other) => createdAt(other) - createdAt(one))
+}
+
+/** True where no tag names it. */
+export function isDangling({ record }: ImageSummary): boolean {
+  return record.names.every((name) => name.tag === undefined)
+}
+
+/** Which images a prune keeps: those whose labels or age do not fit the filters. */
+export function keepsImage(filters: Filters, now: bigint): (summary: ImageSummary) => boolean {
+  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, now) / 1_000_000_000n)) ?? []
+  return (summary) =>
+    !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => createdAt(summary) >= time)
+}
+
+/** With the names that fit one of the patterns; nothing where none does. */
+function narrowed(summary: ImageSummary, patterns: readonly string[]): readonly ImageSummary[] {
+  if (patterns.length === 0) return [summary]
+  const names = summary.record.names.filter((name) => patterns.some((pattern) => fits(pattern, name)))
+  return names.length === 0 ? [] : [{ ...summary, record: { ...summary.record, names } }]
+}
+
+function fits(pattern: string, name: Reference): boolean {
+  const expression = pathPattern(pattern)
+  return expression !== undefined && (expression.test(familiarReference(name)) || expression.test(familiarName(name)))
+}
+
+/** Go's path.Match: `*` and `?` never pass a slash; undefined where the pattern is malformed. */
+export function pathPattern(pattern: string): RegExp | undefined {
+  let source = ''
+  for (let at = 0; at < pattern.length; at += 1) {
+    const char = pattern.charAt(at)
+    if (char === '*') source += '[^/]*'
+    else if (char === '?') source += '[^/]'
+    else if (char === '[') {
+      const [whole, negated, members] = /^\[(\^?)((?:\\.|[^\]\\])+)\]/s.exec(pattern.slice(at)) ?? []
+      if (whole === undefined) return undefined
+      source += `[${negated}${members?.replaceAll('[', '\\[') ?? ''}]`
+      at += whole.length - 1
+    } else {
+      const plain = char === '\\' ? pattern.charAt(++at) : char
+      if (plain === '') return undefined
+      source += plain.replace(/[.*+?^${}()|[\]\\/]/, '\\$&')
+    }
+  }
+  try {
+    return new RegExp(`^${source}$`, 's')
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+async function createdOf(
+  images: Pick<ImageService, 'get'>,
+  filters: Filters,
+  name: string,
+): Promise<number | undefined> {
+  const [image] = filters.get(name) ?? []
+  return image === undefined ? undefined : createdAt(await images.get(image))
+}
+
+function createdAt({ image }: ImageSummary): number {
+  return secondsOfText(image.config.created)
+}

@@ -1,0 +1,91 @@
+import { invalid, unsupported } from '#base'
+import type { Engine, ImageService } from '#engine'
+import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
+import { checkFilterNames, compareVersions, filterFlag } from '#wire'
+import type { Exchange } from './exchange.ts'
+import { keepsImage, selectImages } from './image-filter.ts'
+import { historyJson, imageJson, imageSummary, layersJson, removedJson } from './image-view.ts'
+import type { Route } from './route.ts'
+import { wallClock } from './time-text.ts'
+
+const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until']
+/** Up to here `VirtualSize` repeats the size. */
+const NO_VIRTUAL_SIZE_SINCE = { major: 1, minor: 44 }
+
+export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
+  return [
+    { method: 'GET', pattern: '/images/json', handle: (exchange) => list(images, exchange) },
+    { method: 'POST', pattern: '/images/prune', handle: (exchange) => prune(images, exchange) },
+    {
+      method: 'GET',
+      pattern: '/images/search',
+      handle: () => {
+        throw unsupported('docker search: not yet carried out by mica')
+      },
+    },
+    { method: 'GET', pattern: '/images/{name...}/json', handle: (exchange) => inspect(images, exchange) },
+    {
+      method: 'GET',
+      pattern: '/images/{name...}/history',
+      handle: async ({ param, reply }) => reply(200, (await images.history(param('name'))).map(historyJson)),
+    },
+    { method: 'POST', pattern: '/images/{name...}/tag', handle: (exchange) => tag(images, exchange) },
+    { method: 'DELETE', pattern: '/images/{name...}', handle: (exchange) => remove(images, exchange) },
+    {
+      method: 'GET',
+      pattern: '/x/images/{name...}/layers',
+      handle: async ({ param, reply }) => reply(200, layersJson(await images.layers(param('name')))),
+    },
+    {
+      method: 'GET',
+      pattern: '/distribution/{name...}/json',
+      handle: () => {
+        throw unsupported('docker manifest inspect: asking a registry about an image is not yet carried out by mica')
+      },
+    },
+  ]
+}
+
+async function list(images: ImageService, { query, version, reply }: Exchange): Promise<void> {
+  const found = await selectImages(images, { filters: query.filters(), all: query.flag('all'), now: wallClock() })
+  const shared = query.flag('shared-size')
+  const old = compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0
+  reply(
+    200,
+    found.map((summary) => ({ ...imageSummary(summary, shared), ...(old && { VirtualSize: summary.size }) })),
+  )
+}
+
+async function inspect(images: ImageService, { param, version, reply }: Exchange): Promise<void> {
+  const summary = await images.get(param('name'))
+  const old = compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0
+  reply(200, { ...imageJson(summary), ...(old && { VirtualSize: summary.size }) })
+}
+
+async function tag(images: ImageService, { param, query, reply }: Exchange): Promise<void> {
+  const to = referenceOf(query.text('repo'), query.text('tag'))
+  if (to.digest !== undefined) throw invalid('refusing to create a tag with a digest reference')
+  await images.tag(param('name'), withDefaultTag(to))
+  reply(201)
+}
+
+async function remove(images: ImageService, { param, query, reply }: Exchange): Promise<void> {
+  const removed = await images.remove(param('name'), { force: query.flag('force'), prune: !query.flag('noprune') })
+  reply(200, removed.map(removedJson))
+}
+
+async function prune(images: ImageService, { query, reply }: Exchange): Promise<void> {
+  const filters = query.filters()
+  checkFilterNames(filters, PRUNE_FILTERS)
+  const dangling = filterFlag(filters, 'dangling', true)
+  const { removed, bytes } = await images.prune({ dangling, keep: keepsImage(filters, wallClock()) })
+  reply(200, { ImagesDeleted: removed.length > 0 ? removed.map(removedJson) : null, SpaceReclaimed: bytes })
+}
+
+/** `repo` and `tag` (or a digest in its place), as pull, tag, import and commit say a name. */
+export function referenceOf(repository: string | undefined, tagOrDigest: string | undefined): Reference {
+  const named = parseNamed(repository ?? '')
+  if (tagOrDigest === undefined) return named
+  if (tagOrDigest.includes(':')) return { domain: named.domain, path: named.path, digest: parseDigest(tagOrDigest) }
+  return parseNamed(`${named.domain}/${named.path}:${tagOrDigest}`)
+}

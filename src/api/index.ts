@@ -1,0 +1,44 @@
+/**
+ * api: the Docker Engine API over a unix socket and loopback TCP: tables of routes, checks of requests, replies,
+ * progress streams and hijacked connections, and the one place where kinds of error become statuses. What is not
+ * carried out is refused with a sentence that names the flag; nothing that a client asks for is silently left out.
+ * mica's own routes lie below /x. What is done, and how, belongs to `engine`; the shapes on the wire to `wire`.
+ */
+import type { Log } from '#base'
+import type { Engine } from '#engine'
+import { buildRoutes } from './build-routes.ts'
+import { containerRoutes } from './container-routes.ts'
+import { eventRoutes } from './event-routes.ts'
+import { execRoutes } from './exec-routes.ts'
+import { imageRoutes } from './image-routes.ts'
+import { networkRoutes } from './network-routes.ts'
+import { createRouter } from './route.ts'
+import { type ApiServer, createApiServer } from './server.ts'
+import { swarmRoutes } from './swarm-routes.ts'
+import { systemRoutes } from './system-routes.ts'
+import { transferRoutes } from './transfer-routes.ts'
+import { volumeRoutes } from './volume-routes.ts'
+
+export interface ApiOptions {
+  readonly engine: Engine
+  readonly log: Log
+}
+
+export type { ApiServer } from './server.ts'
+
+/** The API of an engine; it listens once `listen` is called. */
+export function createApi({ engine, log }: ApiOptions): ApiServer {
+  const router = createRouter([
+    ...systemRoutes(engine),
+    ...eventRoutes(engine),
+    ...imageRoutes(engine),
+    ...transferRoutes(engine),
+    ...buildRoutes(engine),
+    ...containerRoutes(engine),
+    ...execRoutes(engine, log),
+    ...volumeRoutes(engine),
+    ...networkRoutes(engine),
+    ...swarmRoutes(),
+  ])
+  return createApiServer({ router, log, product: `mica/${engine.system.version} (linux)` })
+}

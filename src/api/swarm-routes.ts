@@ -1,0 +1,31 @@
+import { unavailable, unsupported } from '#base'
+import type { Route } from './route.ts'
+
+/** In Docker's words: clients take them for «this host is in no swarm». */
+const NO_MANAGER =
+  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.'
+
+/** What only a swarm manager answers, and plugins, of which there are none. */
+export function swarmRoutes(): readonly Route[] {
+  return [
+    ...['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs'].flatMap((path) => noManager(path)),
+    { method: 'GET', pattern: '/plugins', handle: ({ reply }) => reply(200, []) },
+    ...(['GET', 'POST', 'DELETE'] as const).map((method): Route => ({
+      method,
+      pattern: '/plugins/{rest...}',
+      handle: () => {
+        throw unsupported('docker plugin: not carried out by mica')
+      },
+    })),
+  ]
+}
+
+function noManager(path: string): readonly Route[] {
+  const handle = (): never => {
+    throw unavailable(NO_MANAGER)
+  }
+  return (['GET', 'POST', 'DELETE'] as const).flatMap((method): readonly Route[] => [
+    { method, pattern: path, handle },
+    { method, pattern: `${path}/{rest...}`, handle },
+  ])
+}

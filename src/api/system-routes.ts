@@ -1,0 +1,98 @@
+import { unsupported } from '#base'
+import type { Engine, Finding } from '#engine'
+import type { DiskUsageJson, FindingJson } from '#wire'
+import { containerSummary } from './container-view.ts'
+import type { Exchange } from './exchange.ts'
+import { imageSummary } from './image-view.ts'
+import type { Route } from './route.ts'
+import { infoJson, versionJson } from './system-info.ts'
+import { timeText, wallClock } from './time-text.ts'
+import { volumeJson } from './volume-routes.ts'
+
+export function systemRoutes(engine: Engine): readonly Route[] {
+  return [
+    { method: 'GET', pattern: '/_ping', handle: ping },
+    { method: 'HEAD', pattern: '/_ping', handle: ping },
+    { method: 'GET', pattern: '/version', handle: ({ reply }) => reply(200, versionJson(engine)) },
+    { method: 'GET', pattern: '/info', handle: async ({ reply }) => reply(200, await infoJson(engine)) },
+    {
+      method: 'POST',
+      pattern: '/auth',
+      handle: () => {
+        throw unsupported('docker login: checking credentials is not yet carried out by mica')
+      },
+    },
+    { method: 'GET', pattern: '/system/df', handle: (exchange) => diskUsage(engine, exchange) },
+    {
+      method: 'GET',
+      pattern: '/x/doctor',
+      handle: async ({ reply }) => reply(200, (await engine.system.doctor()).map(findingJson)),
+    },
+  ]
+}
+
+/** `Builder-Version: 1` is the classic builder, the one that clients find here. */
+function ping({ reply }: Exchange): void {
+  reply(200, 'OK', {
+    'Builder-Version': '1',
+    'Cache-Control': 'no-cache, no-store, must-revalidate',
+    Pragma: 'no-cache',
+    Swarm: 'inactive',
+  })
+}
+
+type Kind = 'image' | 'container' | 'volume' | 'build-cache'
+
+/** Of the kinds that are asked for with `type`; of all where none is. */
+async function diskUsage(engine: Engine, { query, reply }: Exchange): Promise<void> {
+  const types = query.list('type')
+  const unless = async <T>(kind: Kind, value: () => Promise<T>): Promise<T | null> =>
+    types.length === 0 || types.includes(kind) ? await value() : null
+  const usage = await unless('image', () => engine.system.diskUsage())
+  const answer: DiskUsageJson = {
+    LayersSize: usage?.layersSize ?? 0,
+    Images: usage && usage.images.map((summary) => imageSummary(summary, true)),
+    Containers: await unless('container', () => containers(engine)),
+    Volumes: await unless('volume', () => volumes(engine)),
+    BuildCache: await unless('build-cache', () => buildCache(engine)),
+  }
+  reply(200, answer)
+}
+
+async function containers({ containers: all, images }: Engine): Promise<DiskUsageJson['Containers']> {
+  const sizes = new Map((await images.list()).map(({ record, size }) => [record.id, size]))
+  return await Promise.all(
+    (await all.list()).map(async (record) => {
+      const { size } = await all.usage(record.id)
+      const total = (sizes.get(record.image) ?? 0) + size
+      return containerSummary(record, { now: wallClock(), image: record.imageName, size: { writable: size, total } })
+    }),
+  )
+}
+
+async function volumes({ volumes: all }: Engine): Promise<DiskUsageJson['Volumes']> {
+  return await Promise.all(
+    (await all.list()).map(async (volume) => ({
+      ...volumeJson(volume),
+      UsageData: { RefCount: all.users(volume.name).length, Size: await all.usage(volume.name) },
+    })),
+  )
+}
+
+async function buildCache({ builds }: Engine): Promise<DiskUsageJson['BuildCache']> {
+  return (await builds.cacheUsage()).map((record) => ({
+    ID: record.id,
+    Type: 'regular',
+    Description: record.description,
+    InUse: record.inUse,
+    Shared: record.shared,
+    Size: record.size,
+    CreatedAt: timeText(record.createdAt),
+    LastUsedAt: timeText(record.lastUsedAt),
+    UsageCount: record.usageCount,
+  }))
+}
+
+function findingJson({ name, ok, essential, text, cure }: Finding): FindingJson {
+  return { Name: name, Ok: ok, Essential: essential, Text: text, ...(cure !== undefined && { Cure: cure }) }
+}

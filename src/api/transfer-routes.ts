@@ -1,0 +1,144 @@
+import { type Bytes, invalid } from '#base'
+import type { Engine, ImageService } from '#engine'
+import { familiarReference, parsePlatform, type Platform, withDefaultTag } from '#oci'
+import { type AuthBody, parseAuthHeader } from '#wire'
+import type { Exchange } from './exchange.ts'
+import { referenceOf } from './image-routes.ts'
+import { progressLine, type TransferProgress } from './progress-line.ts'
+import { streamProgress } from './progress-stream.ts'
+import type { Route } from './route.ts'
+
+type Transfer = ImageService['transfer']
+type TransferOptions = NonNullable<Parameters<Transfer['pull']>[1]>
+type Credentials = NonNullable<TransferOptions['credentials']>
+
+export function transferRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
+  const { transfer } = images
+  return [
+    { method: 'POST', pattern: '/images/create', handle: (exchange) => create(images, exchange) },
+    { method: 'POST', pattern: '/images/load', handle: (exchange) => load(transfer, exchange) },
+    { method: 'POST', pattern: '/images/{name...}/push', handle: (exchange) => push(transfer, exchange) },
+    {
+      method: 'GET',
+      pattern: '/images/get',
+      handle: (exchange) =>
+        save(
+          transfer,
+          exchange,
+          exchange.query.list('names').flatMap((names) => names.split(',')),
+        ),
+    },
+    {
+      method: 'GET',
+      pattern: '/images/{name...}/get',
+      handle: (exchange) => save(transfer, exchange, [exchange.param('name')]),
+    },
+  ]
+}
+
+async function create(images: ImageService, exchange: Exchange): Promise<void> {
+  const { query } = exchange
+  if (query.text('fromImage') !== undefined) return await pull(images.transfer, exchange)
+  const source = query.text('fromSrc')
+  if (source === '-') return await importRoot(images, exchange)
+  if (source === undefined) throw invalid('either fromImage or fromSrc is needed')
+  throw invalid(`docker import: fetching ${source} is not yet carried out by mica; fetch it and import the file`)
+}
+
+/** Without a tag: every tag of the repository. */
+async function pull(transfer: Transfer, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange
+  const name = referenceOf(query.text('fromImage'), query.text('tag'))
+  const shared = { ...platformOf(exchange), credentials: credentialsOf(exchange.header('x-registry-auth')), signal }
+  await streamProgress(exchange, async ({ line }) => {
+    const options = { ...shared, progress: (progress: TransferProgress) => line(progressLine(progress)) }
+    if (name.tag === undefined && name.digest === undefined) await transfer.pullAll(name, options)
+    else await transfer.pull(name, options)
+  })
+}
+
+async function push(transfer: Transfer, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange
+  const name = referenceOf(exchange.param('name'), query.text('tag'))
+  if (query.text('platform') !== undefined) throw invalid('--platform: not yet carried out by mica for push')
+  const credentials = credentialsOf(exchange.header('x-registry-auth'))
+  await streamProgress(exchange, async ({ line }) => {
+    const options = { credentials, signal, progress: (progress: TransferProgress) => line(progressLine(progress)) }
+    if (name.tag === undefined) {
+      await transfer.pushAll(name, options)
+      return
+    }
+    const { digest, size } = await transfer.push(name, options)
+    line({ progressDetail: {}, aux: { Tag: name.tag, Digest: digest, Size: size } })
+  })
+}
+
+async function load(transfer: Transfer, exchange: Exchange): Promise<void> {
+  const { body, query, signal } = exchange
+  refusePlatforms(exchange)
+  const quiet = query.flag('quiet')
+  await streamProgress(exchange, async ({ line }) => {
+    const progress = (done: TransferProgress): void => line(progressLine(done))
+    const outcomes = await transfer.load(body, { signal, ...(!quiet && { progress }) })
+    for (const { image, name } of outcomes) {
+      const text = name ? `Loaded image: ${familiarReference(name)}` : `Loaded image ID: ${image.id}`
+      line({ stream: `${text}\n` })
+    }
+  })
+}
+
+/** The head waits for the first bytes: an unknown name is answered by a status. */
+async function save(transfer: Transfer, exchange: Exchange, names: readonly string[]): Promise<void> {
+  refusePlatforms(exchange)
+  if (names.length === 0) throw invalid('no image names are given')
+  const bytes = transfer.save(names, exchange.signal)[Symbol.asyncIterator]()
+  const first = await bytes.next()
+  const output = exchange.stream('application/x-tar')
+  if (!first.done) await output.write(first.value)
+  const rest: Bytes = { [Symbol.asyncIterator]: () => bytes }
+  for await (const chunk of rest) await output.write(chunk)
+  output.end()
+}
+
+async function importRoot(images: ImageService, exchange: Exchange): Promise<void> {
+  const { query, body, signal } = exchange
+  const changes = query.list('changes')
+  images.applyChanges({}, changes)
+  const repository = query.text('repo')
+  const name = repository === undefined ? undefined : withDefaultTag(referenceOf(repository, query.text('tag')))
+  if (name?.digest !== undefined) throw invalid('cannot import digest reference')
+  const message = query.text('message')
+  await streamProgress(exchange, async ({ line }) => {
+    const image = await images.transfer.importRoot(body, {
+      ...platformOf(exchange),
+      ...(name && { name }),
+      ...(message !== undefined && { message }),
+      changes: (config) => images.applyChanges(config, changes),
+      signal,
+    })
+    line({ status: image.id })
+  })
+}
+
+export function credentialsOf(header: string | undefined): Credentials {
+  return credentialsFrom(parseAuthHeader(header))
+}
+
+export function credentialsFrom(auth: AuthBody): Credentials {
+  const { username, password, identitytoken, registrytoken } = auth
+  return {
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(identitytoken && { identityToken: identitytoken }),
+    ...(registrytoken && { registryToken: registrytoken }),
+  }
+}
+
+function platformOf({ query }: Exchange): { readonly platform?: Platform } {
+  const text = query.text('platform')
+  return text === undefined ? {} : { platform: parsePlatform(text) }
+}
+
+function refusePlatforms({ query }: Exchange): void {
+  if (query.text('platform') !== undefined) throw invalid('--platform: not yet carried out by mica for save and load')
+}
