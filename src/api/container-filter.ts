@@ -74,7 +74,6 @@ function checkFilters(filters: Filters): void {
 const STATE_WORDS = 'created, running, paused, restarting, removing, exited, dead'
 
 function matches(record: ContainerRecord, filters: Filters): boolean {
-  const published = record.request.ports.map((port) => `${port.hostPort ?? ''}/${port.protocol}`)
   return (
     (filters.get('id') ?? ['']).some((prefix) => record.id.startsWith(prefix)) &&
     filterFinds(filters, 'name', record.name, `/${record.name}`) &&
@@ -82,9 +81,24 @@ function matches(record: ContainerRecord, filters: Filters): boolean {
     filterHas(filters, 'status', record.state) &&
     (!filters.has('exited') || (isExited(record) && filterHas(filters, 'exited', String(record.exitCode)))) &&
     filterHas(filters, 'network', record.request.networkMode, ...record.endpoints.flatMap(networkNames)) &&
-    filterHas(filters, 'volume', ...record.mounts.flatMap((mount) => [mount.name ?? mount.source, mount.destination])) &&
-    filterPort(filters, 'expose', record.exposedPorts) &&
-    filterPort(filters, 'publish', published) &&
+    filterHas(
+      filters,
+      'volume',
+      ...record.mounts.flatMap((mount) => [mount.name ?? mount.source, mount.destination]),
+    ) &&
+    matchesPorts(record, filters) &&
+    matchesConstants(filters)
+  )
+}
+
+function matchesPorts(record: ContainerRecord, filters: Filters): boolean {
+  const published = record.request.ports.map((port) => `${port.hostPort ?? ''}/${port.protocol}`)
+  return filterPort(filters, 'expose', record.exposedPorts) && filterPort(filters, 'publish', published)
+}
+
+/** What every container here is: without a health check, of the default isolation, no task of a swarm. */
+function matchesConstants(filters: Filters): boolean {
+  return (
     filterHas(filters, 'health', 'none') &&
     filterHas(filters, 'isolation', 'default', '') &&
     filterFlag(filters, 'is-task', false) === false

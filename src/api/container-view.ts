@@ -231,8 +231,10 @@ function mountJson(mount: MountPoint): MountPointJson {
 
 /** As Docker shows it: words joined by blanks, those with blanks in quotes. */
 function commandText(record: ContainerRecord): string {
-  const [path = '', ...args] = [record.path, ...record.args]
-  return [path, ...args.map((word) => (/[\s'"]/.test(word) ? `'${word.replaceAll("'", String.raw`'\''`)}'` : word))].join(' ')
+  return [
+    record.path,
+    ...record.args.map((word) => (/[\s'"]/.test(word) ? `'${word.replaceAll("'", String.raw`'\''`)}'` : word)),
+  ].join(' ')
 }
 
 function setOf(names: readonly string[]): Readonly<Record<string, object>> {

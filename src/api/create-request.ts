@@ -1,7 +1,7 @@
 import { invalid } from '#base'
 import type { CreateRequest } from '#engine'
 import { hostPlatform, parsePlatform } from '#oci'
-import { parseConfigBody, parseHostConfigBody, parseObjectBody } from '#wire'
+import { type ConfigBody, type HostConfigBody, parseConfigBody, parseHostConfigBody, parseObjectBody } from '#wire'
 import { type BodyObject, refuseUnsupported, spellConfig, spellHostConfig } from './create-table.ts'
 import { mountRequests } from './mount-request.ts'
 
@@ -24,37 +24,55 @@ interface Given {
 
 function requestOf({ config, hostConfig, name }: Given): CreateRequest {
   const wanted = parseConfigBody(config)
-  const host = parseHostConfigBody(hostConfig)
   if (wanted.Image === '') throw invalid('no command specified')
   return {
-    ...present({ name: name?.replace(/^\//, ''), command: wanted.Cmd, entrypoint: wanted.Entrypoint }),
-    ...present({ user: wanted.User, workingDir: wanted.WorkingDir, stopSignal: wanted.StopSignal }),
-    ...present({ hostname: wanted.Hostname, domainname: wanted.Domainname, stopTimeout: wanted.StopTimeout }),
-    ...(host.ShmSize && { shmSize: host.ShmSize }),
+    ...present({ name: name?.replace(/^\//, '') }),
+    ...fromConfig(wanted),
+    ...streamsOf(wanted),
+    ...fromHostConfig(parseHostConfigBody(hostConfig)),
+    ports: [],
+    asGiven: { config, hostConfig },
+  }
+}
+
+function fromConfig(wanted: ConfigBody) {
+  return {
+    ...present({ command: wanted.Cmd, entrypoint: wanted.Entrypoint, user: wanted.User }),
+    ...present({ workingDir: wanted.WorkingDir, stopSignal: wanted.StopSignal, stopTimeout: wanted.StopTimeout }),
+    ...present({ hostname: wanted.Hostname, domainname: wanted.Domainname }),
     ...(wanted.Healthcheck && { healthcheck: { Test: wanted.Healthcheck.Test ?? [] } }),
     image: wanted.Image ?? '',
     env: wanted.Env ?? [],
     labels: wanted.Labels ?? {},
-    tty: wanted.Tty ?? false,
-    openStdin: wanted.OpenStdin ?? false,
-    stdinOnce: wanted.StdinOnce ?? false,
-    attach: {
-      stdin: wanted.AttachStdin ?? false,
-      stdout: wanted.AttachStdout ?? false,
-      stderr: wanted.AttachStderr ?? false,
-    },
     exposedPorts: Object.keys(wanted.ExposedPorts ?? {}).map(checkPort),
     volumes: Object.keys(wanted.Volumes ?? {}),
+  }
+}
+
+function streamsOf(wanted: ConfigBody): Pick<CreateRequest, 'tty' | 'openStdin' | 'stdinOnce' | 'attach'> {
+  return {
+    tty: wanted.Tty === true,
+    openStdin: wanted.OpenStdin === true,
+    stdinOnce: wanted.StdinOnce === true,
+    attach: {
+      stdin: wanted.AttachStdin === true,
+      stdout: wanted.AttachStdout === true,
+      stderr: wanted.AttachStderr === true,
+    },
+  }
+}
+
+function fromHostConfig(host: HostConfigBody) {
+  return {
+    ...(host.ShmSize && { shmSize: host.ShmSize }),
     networkMode: networkModeOf(host.NetworkMode ?? ''),
     mounts: mountRequests(host),
-    ports: [],
-    autoRemove: host.AutoRemove ?? false,
-    init: host.Init ?? false,
-    privileged: host.Privileged ?? false,
+    autoRemove: host.AutoRemove === true,
+    init: host.Init === true,
+    privileged: host.Privileged === true,
     capAdd: host.CapAdd ?? [],
     capDrop: host.CapDrop ?? [],
-    readonlyRoot: host.ReadonlyRootfs ?? false,
-    asGiven: { config, hostConfig },
+    readonlyRoot: host.ReadonlyRootfs === true,
   }
 }
 

@@ -1,5 +1,5 @@
 import { invalid, type Log, messageOf } from '#base'
-import type { ContainerService, Engine, ExecProcess, ExecRecord, ExecRequest } from '#engine'
+import type { ContainerService, Engine, ExecProcess, ExecRecord, ExecRequest, StreamEnds } from '#engine'
 import { encodeFrame, parseExecBody, parseExecStartBody, parseObjectBody } from '#wire'
 import { execJson } from './container-view.ts'
 import { parseDetachKeys } from './detach-keys.ts'
@@ -45,7 +45,9 @@ export function execRoutes({ containers }: Pick<Engine, 'containers'>, log: Log)
 
 /** What an exec body may hold; Detach and ConsoleSize come again with its start. */
 const EXEC_FIELDS = new Set(
-  'User Privileged Tty AttachStdin AttachStdout AttachStderr DetachKeys Env WorkingDir Cmd Detach ConsoleSize'.split(' '),
+  'User Privileged Tty AttachStdin AttachStdout AttachStderr DetachKeys Env WorkingDir Cmd Detach ConsoleSize'.split(
+    ' ',
+  ),
 )
 
 /** Exported for its test. */
@@ -124,7 +126,15 @@ async function follow(client: RawStream, process: ExecProcess, { record, raw, lo
     detachKeys: request.tty ? parseDetachKeys(request.detachKeys) : undefined,
     until: exited,
   })
-  drained
-    .finally(() => streams[Symbol.asyncDispose]())
-    .catch((error: unknown) => log.warn('exec streams', { exec: record.id, error: messageOf(error) }))
+  releaseAfter(drained, streams).catch((error: unknown) =>
+    log.warn('exec streams', { exec: record.id, error: messageOf(error) }),
+  )
+}
+
+async function releaseAfter(drained: Promise<void>, streams: StreamEnds): Promise<void> {
+  try {
+    await drained
+  } finally {
+    await streams[Symbol.asyncDispose]()
+  }
 }

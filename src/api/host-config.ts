@@ -59,6 +59,12 @@ function defaults(runtime: string): Readonly<Record<string, unknown>> {
     ShmSize: SHM_SIZE,
     Runtime: runtime,
     Isolation: '',
+    ...resourceDefaults(),
+  }
+}
+
+function resourceDefaults(): Readonly<Record<string, unknown>> {
+  return {
     CpuShares: 0,
     Memory: 0,
     NanoCpus: 0,

@@ -29,25 +29,34 @@ const GROUPS = [ACCESS, RELABEL, PROPAGATION, CONSISTENCY, ['nocopy']]
 function parseBind(text: string): MountRequest {
   const parts = text.split(':')
   if (parts.length > 3 || parts.some((part) => part === '')) throw invalid(`invalid volume specification: '${text}'`)
-  const [source, target, mode] = parts.length === 1 ? [undefined, parts[0] ?? ''] : parts
+  const [source, target = '', mode] = parts.length === 1 ? [undefined, ...parts] : parts
   const words = parseMode(mode)
-  const kind = source !== undefined && isAbsolute(source) ? 'bind' : 'volume'
+  const isHostPath = source !== undefined && isAbsolute(source)
   const refuse = (why: string): never => {
+    const kind = isHostPath ? 'bind' : 'volume'
     throw invalid(`invalid volume specification: '${text}': invalid mount config for type "${kind}": ${why}`)
   }
+  const place = { target: checkTarget(target, refuse), readonly: words.includes('ro') }
+  return isHostPath ? hostPath(normalize(source), place, { words, refuse }) : volume(source, place, { words, refuse })
+}
+
+type Place = Pick<MountRequest, 'target' | 'readonly'>
+
+interface Mode {
+  readonly words: readonly string[]
+  readonly refuse: (why: string) => never
+}
+
+function hostPath(source: string, place: Place, { words, refuse }: Mode): MountRequest {
+  if (words.includes('nocopy')) refuse('field VolumeOptions must not be specified')
   const propagation = words.find((word) => PROPAGATION.includes(word))
+  return { kind: 'bind', source, ...place, createSource: true, ...(propagation !== undefined && { propagation }) }
+}
+
+function volume(source: string | undefined, place: Place, { words, refuse }: Mode): MountRequest {
+  if (words.some((word) => PROPAGATION.includes(word))) refuse('field BindOptions must not be specified')
   const noCopy = words.includes('nocopy')
-  if (kind === 'bind' && noCopy) refuse('field VolumeOptions must not be specified')
-  if (kind === 'volume' && propagation !== undefined) refuse('field BindOptions must not be specified')
-  return {
-    kind,
-    ...(source !== undefined && { source: kind === 'bind' ? normalize(source) : source }),
-    target: checkTarget(target ?? '', refuse),
-    readonly: words.includes('ro'),
-    ...(kind === 'bind' && { createSource: true }),
-    ...(noCopy && { noCopy }),
-    ...(propagation !== undefined && { propagation }),
-  }
+  return { kind: 'volume', ...(source !== undefined && { source }), ...place, ...(noCopy && { noCopy }) }
 }
 
 /** At most one word of each group. */
@@ -73,18 +82,10 @@ function parseMount(mount: MountBody): MountRequest {
   const common = { target, readonly: mount.ReadOnly ?? false }
   const source = mount.Source ?? ''
   switch (mount.Type) {
-    case 'bind': {
+    case 'bind':
       if (source === '') refuse('field Source must not be empty')
       if (!isAbsolute(source)) refuse(`invalid mount path: '${source}' mount path must be absolute`)
-      const { Propagation, CreateMountpoint } = options(mount.BindOptions, ['Propagation', 'CreateMountpoint'])
-      return {
-        ...common,
-        kind: 'bind',
-        source: normalize(source),
-        ...(CreateMountpoint === true && { createSource: true }),
-        ...(typeof Propagation === 'string' && Propagation !== '' && { propagation: Propagation }),
-      }
-    }
+      return { ...common, kind: 'bind', source: normalize(source), ...bindOptions(mount.BindOptions) }
     case 'volume': {
       const { NoCopy } = options(mount.VolumeOptions, ['NoCopy'])
       return { ...common, kind: 'volume', ...(source !== '' && { source }), ...(NoCopy === true && { noCopy: true }) }
@@ -95,6 +96,14 @@ function parseMount(mount: MountBody): MountRequest {
     }
     default:
       return refuse('mount type unknown')
+  }
+}
+
+function bindOptions(given: MountBody['BindOptions']): Pick<MountRequest, 'createSource' | 'propagation'> {
+  const { Propagation, CreateMountpoint } = options(given, ['Propagation', 'CreateMountpoint'])
+  return {
+    ...(CreateMountpoint === true && { createSource: true }),
+    ...(typeof Propagation === 'string' && Propagation !== '' && { propagation: Propagation }),
   }
 }
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { EngineError, invalid } from '#base'
+import { type EngineError, invalid } from '#base'
 
 /** Go's decoder takes null for «not given», and so do clients that send it. */
 const text = v.nullish(v.string(), '')
@@ -8,7 +8,15 @@ const texts = v.nullish(v.array(v.string()), [])
 const number = v.nullish(v.number())
 const labels = v.nullish(v.record(v.string(), v.string()), {})
 /** Docker's «strslice»: a list, or one string. */
-const words = v.nullish(v.union([v.array(v.string()), v.pipe(v.string(), v.transform((word) => [word]))]))
+const words = v.nullish(
+  v.union([
+    v.array(v.string()),
+    v.pipe(
+      v.string(),
+      v.transform((word) => [word]),
+    ),
+  ]),
+)
 const set = v.nullish(v.record(v.string(), v.unknown()), {})
 const object = v.record(v.string(), v.unknown())
 
@@ -108,7 +116,8 @@ export type AuthBody = v.InferOutput<typeof AuthSchema>
 
 /** Each throws `invalid` with the member's name. What the schema does not name is left out. */
 export const parseConfigBody = (value: unknown): ConfigBody => check(ConfigSchema, value)
-export const parseHostConfigBody = (value: unknown): HostConfigBody => check(HostConfigSchema, value ?? {}, 'HostConfig')
+export const parseHostConfigBody = (value: unknown): HostConfigBody =>
+  check(HostConfigSchema, value ?? {}, 'HostConfig')
 export const parseExecBody = (value: unknown): ExecBody => check(ExecSchema, value ?? {})
 export const parseExecStartBody = (value: unknown): ExecStartBody => check(ExecStartSchema, value ?? {})
 export const parseVolumeBody = (value: unknown): VolumeBody => check(VolumeSchema, value ?? {})

@@ -25,7 +25,7 @@ export {
   parseStringMap,
   parseVolumeBody,
 } from './body.ts'
-export type { AuthBody, HostConfigBody, MountBody } from './body.ts'
+export type { AuthBody, ConfigBody, HostConfigBody, MountBody } from './body.ts'
 export type * from './container.ts'
 export type * from './image.ts'
 export type * from './system.ts'
