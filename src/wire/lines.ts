@@ -37,11 +37,10 @@ export async function* decodeLines(bytes: Bytes): AsyncIterable<unknown> {
 
 /** The bar and numbers that Docker's progress lines carry for clients that show them as they are. */
 export function progressText(current: number, total: number): string {
-  if (total <= 0) return formatSize(current)
+  const size = formatSize(current).padStart(8)
+  if (total <= 0) return size
   const done = Math.min(50, Math.floor((current / total) * 50))
-  const bar = `[${'='.repeat(done)}${done < 50 ? '>' : ''}${' '.repeat(Math.max(0, 49 - done))}]`
-  const shown = [formatSize(current), formatSize(total)].map((size) => size.padStart(8)).join('/')
-  return `${bar}  ${shown.trimStart()}`
+  return `[${'='.repeat(done)}>${' '.repeat(50 - done)}] ${size}/${formatSize(total)}`
 }
 
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
