@@ -57,7 +57,8 @@ export async function build() {
       format: 'esm',
       platform: 'node',
       target: 'node24',
-      external: ['koffi'],
+      // Loaded at run time: koffi by its path, undici only for TLS and proxies.
+      external: ['koffi', 'undici'],
       minifySyntax: true,
       minifyWhitespace: true,
       legalComments: 'none',

@@ -1,4 +1,5 @@
 // The daemon that npm start leaves running: started from the bundle, replaced when the bundle or its flags changed.
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -14,9 +15,9 @@ const log = join(running, 'daemon.log')
 
 /** Ends with the doctor's own line where something essential cannot be had. */
 export function consultDoctor() {
-  const findings = JSON.parse(
-    capture('/bin/sh', ['-c', '"$0" "$1" doctor --json || true', projectNode(), join(dist, 'daemon.js')]),
-  )
+  const look = spawnSync(projectNode(), [join(dist, 'daemon.js'), 'doctor', '--json'], { encoding: 'utf8' })
+  if (!look.stdout.startsWith('[')) throw new Stop(`mica doctor could not look: ${look.stderr.trim()}`)
+  const findings = JSON.parse(look.stdout)
   const missing = findings.filter((finding) => finding.essential && !finding.ok)
   if (missing.length === 0) return
   throw new Stop(missing.map(({ name, text, cure }) => `${name}: ${text}${cure ? `\n  cure: ${cure}` : ''}`).join('\n'))

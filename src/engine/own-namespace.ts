@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { HOST_VARIABLE, reexecuteInMountNamespace } from '#kernel'
+import { HOST_VARIABLE, reexecuteInMountNamespace, unmount } from '#kernel'
 import type { HostMounts } from '#kernel'
 
 /** Where the daemon's own mount namespace is pinned; the folder is nothing else's (see decision 005). */
@@ -19,9 +19,15 @@ export function enterOwnNamespace(execRoot: string, args: readonly string[], env
   return reexecuteInMountNamespace({ pin: namespacePin(execRoot), file: process.execPath, args, env })
 }
 
-/** Takes the pin away where nothing runs any more: the next daemon begins with a fresh copy of the host's mounts. */
+/**
+ * Takes the pin away where nothing runs any more: the next daemon begins with a fresh copy of the host's mounts. The pin's
+ * folder is a mount here and on the host: both go.
+ */
 export async function releaseOwnNamespace(execRoot: string, hostMounts: HostMounts): Promise<void> {
   const pin = namespacePin(execRoot)
+  await unmount(dirname(pin), { detach: true, ifMounted: true })
   await hostMounts.unmount(pin)
   await hostMounts.unmount(dirname(pin))
+  // Where the host's root is not shared, this namespace keeps its own copy of the folder's mount.
+  await unmount(dirname(pin), { detach: true, ifMounted: true })
 }
