@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { dist, projectNode, running } from './place.mjs'
-import { alive } from './process.mjs'
+import { alive, exists } from './process.mjs'
 import { background, capture, say, Stop, until } from './run.mjs'
 
 const SOCKET = '/run/mica/mica.sock'
@@ -44,7 +44,7 @@ export async function ensureDaemon(bundle, flags) {
 async function startDaemon(flags) {
   rmSync(log, { force: true })
   const pid = background(projectNode(), [join(dist, 'daemon.js'), ...flags], { log })
-  const up = await until(30, async () => (await answers()) || (!alive(pid, WORD) && 'ended'))
+  const up = await until(30, async () => (await answers()) || (!exists(pid) && 'ended'))
   if (up !== true) throw new Stop(`the daemon did not start:\n${tail()}`)
 }
 

@@ -13,6 +13,15 @@ export function alive(pid, word) {
   }
 }
 
+/** True where the process lives, whatever it is just now executing. */
+export function exists(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] !== 'Z'
+  } catch {
+    return false
+  }
+}
+
 /** SIGTERM, and SIGKILL after `seconds`. */
 export async function end(pid, word, seconds = 15) {
   if (!alive(pid, word)) return
