@@ -107,25 +107,20 @@ async function waitFor(
 ): Promise<{ readonly exitCode: number; readonly error?: string }> {
   const { record } = parts.records.resolve(name)
   const life = parts.lives.of(record.id)
-  let last = record
-  const note = (): void => {
-    last = parts.records.find(record.id)?.record ?? last
-  }
-  // The record of a container that removes itself is gone when `removed` resolves: its exit is looked at before.
-  const exited = life.exited.promise.then(note)
-  if (condition === 'removed') await unlessAborted(life.removed.promise, signal)
-  else if (condition === 'next-exit' || isLive(record.state)) await unlessAborted(exited, signal)
-  return { exitCode: last.exitCode, ...(last.error !== '' && { error: last.error }) }
+  if (condition === 'removed') return { exitCode: await unlessAborted(life.removed.promise, signal) }
+  if (condition === 'next-exit' || isLive(record.state)) await unlessAborted(life.exited.promise, signal)
+  const { exitCode, error } = parts.records.find(record.id)?.record ?? record
+  return { exitCode, ...(error !== '' && { error }) }
 }
 
-async function unlessAborted(done: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function unlessAborted<T>(done: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return await done
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = (): void => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   try {
-    await Promise.race([done, promise])
+    return await Promise.race([done, promise])
   } finally {
     signal.removeEventListener('abort', abort)
   }

@@ -51,8 +51,8 @@ export interface Life {
   readonly hub: AttachHub
   /** Resolves at the next exit of its process; a new promise after each. */
   readonly exited: PromiseWithResolvers<void>
-  /** Resolves when the container is gone. */
-  readonly removed: PromiseWithResolvers<void>
+  /** Resolves with the last exit code when the container is gone. */
+  readonly removed: PromiseWithResolvers<number>
 }
 
 export interface Parts extends ContainerOptions {
@@ -67,7 +67,7 @@ export interface Lives {
   /** Resolves those who wait for the exit. */
   exited(id: string): void
   /** Resolves all who wait. */
-  removed(id: string): void
+  removed(id: string, exitCode: number): void
 }
 
 export function createLives(runtime: Runtime, records: ContainerRecords): Lives {
@@ -80,7 +80,7 @@ export function createLives(runtime: Runtime, records: ContainerRecords): Lives 
       resize: (rows, columns) => runtime.resize(id, rows, columns),
       stdinOnce: records.find(id)?.record.request.stdinOnce ?? false,
     })
-    const life = { hub, exited: Promise.withResolvers<void>(), removed: Promise.withResolvers<void>() }
+    const life = { hub, exited: Promise.withResolvers<void>(), removed: Promise.withResolvers<number>() }
     lives.set(id, life)
     return life
   }
@@ -92,12 +92,12 @@ export function createLives(runtime: Runtime, records: ContainerRecords): Lives 
       life.hub.end()
       life.exited.resolve()
     },
-    removed(id) {
+    removed(id, exitCode) {
       const life = lives.get(id)
       lives.delete(id)
       life?.hub.end()
       life?.exited.resolve()
-      life?.removed.resolve()
+      life?.removed.resolve(exitCode)
     },
   }
 }

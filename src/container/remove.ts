@@ -53,7 +53,7 @@ export async function removeLocked(parts: Parts, id: string, options: { readonly
   parts.records.remove(id)
   if (options.volumes) await removeAnonymous(parts, record)
   emitEvent(parts, 'destroy', record)
-  parts.lives.removed(id)
+  parts.lives.removed(id, record.exitCode)
 }
 
 async function removeAnonymous(parts: Parts, record: ContainerRecord): Promise<void> {

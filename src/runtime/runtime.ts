@@ -12,6 +12,7 @@ import { hostDevices } from './device.ts'
 import { execIn } from './exec.ts'
 import { openExits } from './exits.ts'
 import type { Exits } from './exits.ts'
+import { killMakers } from './maker.ts'
 import { endMonitor, monitorLost, startMonitor } from './monitor.ts'
 import { findProgram, findRuntime } from './program.ts'
 import { specOf } from './spec.ts'
@@ -138,7 +139,7 @@ class ProgramRuntime implements Runtime {
     if (this.#exits.find(id)) return { state: 'stopped', pid: 0 }
     if (!existsSync(bundle.folder)) return { state: 'absent', pid: 0 }
     const pid = this.#livePid(id)
-    if (pid === 0) return { state: existsSync(bundle.config) ? 'stopped' : 'absent', pid: 0 }
+    if (pid === 0) return { state: existsSync(bundle.pidFile) ? 'stopped' : 'created', pid: 0 }
     if (existsSync(bundle.startFifo)) return { state: 'created', pid }
     return { state: this.#freezer.isFrozen(cgroupOf(id)) ? 'paused' : 'running', pid }
   }
@@ -164,6 +165,8 @@ class ProgramRuntime implements Runtime {
 
   async delete(id: string): Promise<void> {
     const bundle = this.#bundle(id)
+    if (!existsSync(bundle.folder)) return
+    if (!existsSync(bundle.pidFile)) await killMakers(id)
     await this.#run('delete', '--force', id)
     removeCgroup(cgroupOf(id))
     await endMonitor(bundle, id)

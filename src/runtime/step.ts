@@ -2,11 +2,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { cancelled, throwIfCancelled } from '#base'
-import { killProcess, processExited, runProcess, spawnProcess, unmount } from '#kernel'
+import { killProcess, runProcess, spawnProcess, unmount } from '#kernel'
 import type { ExitStatus } from '#kernel'
 import { readPid } from './bundle.ts'
 import { isInCgroup, removeCgroup } from './cgroup.ts'
 import { startError } from './command-error.ts'
+import { killMakers } from './maker.ts'
 import { streamsOfPipes } from './stream.ts'
 import type { OutputChunk, RunRequest, RuntimeProgram } from './types.ts'
 
@@ -116,31 +117,13 @@ export async function removeStepsIn(place: StepPlace): Promise<void> {
     const folder = join(place.folder, name)
     const record = readRecord(join(folder, 'step.json'))
     if (record) {
-      await killStarter(place, record)
+      await killMakers(record.id)
       const pid = readPid(join(folder, 'pid'))
       if (pid > 0 && isInCgroup(pid, record.cgroup)) killProcess(pid, SIGKILL)
       await undo(place, record)
       await unmount(record.root, { detach: true, ifMounted: true })
     }
     rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** The runtime itself may still be about to start the step: it is found by its arguments. */
-async function killStarter(place: StepPlace, record: StepRecord): Promise<void> {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const args = commandLine(pid)
-    if (!args.includes(record.id) || !args.includes(`--root=${place.state}`)) continue
-    killProcess(Number(pid), SIGKILL)
-    await processExited(Number(pid))
-  }
-}
-
-function commandLine(pid: string): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-  } catch {
-    return []
   }
 }
 

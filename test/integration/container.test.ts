@@ -70,7 +70,7 @@ async function logsOf(id: string, more: { tail?: number; since?: bigint } = {}):
 test("run: streams apart, exit code, logs, and only the container's own changes in diff", async () => {
   const { id, ...rest } = await run('echo out; echo err >&2; echo x > /tmp/x; touch /bin/new; rm /data/seed; exit 3')
   assert.deepEqual(rest, { stdout: 'out\n', stderr: 'err\n', code: 3 })
-  assert.deepEqual([...(await logsOf(id)).split('\n')].sort(), ['', '!err', 'out'])
+  assert.deepEqual((await logsOf(id)).split('\n').toSorted(), ['', '!err', 'out'])
   const record = await containers.get(id.slice(0, 10))
   assert.deepEqual([record.state, record.exitCode, record.pid], ['exited', 3, 0])
   assert.match(record.name, /^[a-z]+_[a-z]+$/)
