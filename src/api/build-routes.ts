@@ -4,6 +4,7 @@ import { checkFilterNames, parseTimestamp, type ProgressLine } from '#wire'
 import { CLASSIC_ONLY, parseBuild } from './build-request.ts'
 import { BuildStream } from './build-stream.ts'
 import type { Exchange } from './exchange.ts'
+import { refuseCalls } from './grpc-refusal.ts'
 import { streamProgress } from './progress-stream.ts'
 import type { Route } from './route.ts'
 import { wallClock } from './time-text.ts'
@@ -14,14 +15,19 @@ export function buildRoutes({ builds }: Pick<Engine, 'builds'>): readonly Route[
   return [
     { method: 'POST', pattern: '/build', handle: (exchange) => build(builds, exchange) },
     { method: 'POST', pattern: '/build/prune', handle: (exchange) => prune(builds, exchange) },
-    ...['/build/cancel', '/grpc', '/session'].map((pattern): Route => ({
-      method: 'POST',
-      pattern,
-      handle: () => {
-        throw unsupported(CLASSIC_ONLY)
-      },
-    })),
+    { method: 'POST', pattern: '/grpc', hijacks: true, handle: refuseBuildKit },
+    { method: 'POST', pattern: '/session', handle: classicOnly },
+    { method: 'POST', pattern: '/build/cancel', handle: classicOnly },
   ]
+}
+
+function classicOnly(): never {
+  throw unsupported(CLASSIC_ONLY)
+}
+
+function refuseBuildKit(exchange: Exchange): void {
+  if (exchange.header('upgrade') === undefined) classicOnly()
+  refuseCalls(exchange.hijack('application/grpc'), CLASSIC_ONLY)
 }
 
 /** Quiet, the id is all that is said; a build that fails says what it would have said. */

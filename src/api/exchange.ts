@@ -107,11 +107,21 @@ function beginStream(
   response.setHeader('Content-Type', contentType)
   for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
   response.flushHeaders()
+  let room: Promise<void> | undefined
   const write = async (bytes: Uint8Array | string): Promise<void> => {
     if (response.destroyed || response.write(bytes)) return
-    await Promise.race([once(response, 'drain'), once(response, 'close')])
+    room ??= hasRoom(response).finally(() => (room = undefined))
+    await room
   }
   return { write, line: (value) => write(encodeLine(value)), end: () => void response.end() }
+}
+
+/** Resolves once more can be written, or nothing can be any more. */
+async function hasRoom(response: ServerResponse): Promise<void> {
+  const over = new AbortController()
+  const { signal } = over
+  await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })])
+  over.abort()
 }
 
 function beginRaw(request: IncomingMessage, response: ServerResponse, contentType: string): RawStream {

@@ -114,8 +114,9 @@ async function answer(
       params: {},
       local,
     })
+    const { begun } = exchange
     failed(options.log, exchange, request, error)
-    if (exchange.begun) response.destroy()
+    if (begun) response.destroy()
   }
 }
 

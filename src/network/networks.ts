@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, conflict, createKeyedLock, type Log, messageOf, notFound } from '#base'
+import { type Clock, conflict, createKeyedLock, EngineError, type Log, messageOf } from '#base'
 import type { EventBus } from '#event'
 import { removeNetworkNamespace } from '#kernel'
 import type { Database } from '#store/db'
@@ -114,7 +114,7 @@ class HostNetworks implements Networks {
 
   async get(nameOrId: string): Promise<NetworkRecord> {
     const found = this.#records.find(nameOrId)
-    if (!found) throw notFound('network', nameOrId)
+    if (!found) throw new EngineError('not-found', `network ${nameOrId} not found`)
     return found
   }
 

@@ -135,7 +135,7 @@ test('none has a loopback only, host no namespace of its own', async () => {
       host.endpoints.map(({ network, address }) => [network, address]),
       [['host', undefined]],
     )
-    await assert.rejects(networks.attach(THREE, 'nosuch'), { kind: 'not-found', message: 'No such network: nosuch' })
+    await assert.rejects(networks.attach(THREE, 'nosuch'), { kind: 'not-found', message: 'network nosuch not found' })
     assert.deepEqual(
       (await networks.list()).map(({ name, driver }) => [name, driver]),
       [
