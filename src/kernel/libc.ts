@@ -31,6 +31,8 @@ const PROTOTYPES = {
   copyFileRange: ['copy_file_range', 'intptr_t', ['int', OUT, 'int', OUT, 'size_t', 'uint']],
   setns: ['setns', 'int', ['int', 'int']],
   unshare: ['unshare', 'int', ['int']],
+  schedGetaffinity: ['sched_getaffinity', 'int', ['int', 'size_t', OUT]],
+  schedSetaffinity: ['sched_setaffinity', 'int', ['int', 'size_t', IN]],
   pipe2: ['pipe2', 'int', [OUT, 'int']],
   fcntl: ['fcntl', 'int', ['int', 'int', 'long']],
   ioctl: ['ioctl', 'int', ['int', 'ulong', OUT]],

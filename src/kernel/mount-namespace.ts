@@ -6,7 +6,7 @@ import { MS } from './mount-options.ts'
 import { attachMount, moveMount, setPropagation, unmountSync } from './mount.ts'
 import { mountTable } from './mount-table.ts'
 import { setCloseOnExec } from './poll.ts'
-import { checked } from './system-call-error.ts'
+import { checked, isErrno } from './system-call-error.ts'
 
 const CLONE_FS = 0x200
 const CLONE_NEWNS = 0x20000
@@ -53,7 +53,7 @@ export function joinMountNamespace(namespace: number, root: number | undefined):
   checked(libc().chroot(cString('.')), { call: 'change root' })
 }
 
-function enterMountNamespace(pin: string): { readonly namespace: number; readonly root: number } {
+function enterMountNamespace(pin: string): HostPlace {
   const cwd = process.cwd()
   const host = { namespace: openSync('/proc/thread-self/ns/mnt', 'r'), root: openRoot('/') }
   if (isPinned(pin)) {
@@ -62,11 +62,55 @@ function enterMountNamespace(pin: string): { readonly namespace: number; readonl
     closeSync(fd)
   } else {
     preparePin(pin)
-    makeMountNamespace()
-    keepMountNamespace(pin, host)
+    makePinnedNamespace(pin, host)
   }
   if (existsSync(cwd)) process.chdir(cwd)
   return host
+}
+
+interface HostPlace {
+  readonly namespace: number
+  readonly root: number
+}
+
+/**
+ * Makes and pins a namespace. The kernel pins only one that is newer than the namespace it is pinned in, by an id that it
+ * hands out in batches per CPU (Linux 6.18): one made here may seem older than a namespace made before on another CPU
+ * (EINVAL). On the CPU where that one was made it is newer for certain, so each is tried.
+ */
+function makePinnedNamespace(pin: string, host: HostPlace): void {
+  const before = Buffer.alloc(CPU_SET_BYTES)
+  checked(libc().schedGetaffinity(0, CPU_SET_BYTES, before), { call: 'read the CPU set' })
+  const cpus = cpusOf(before)
+  try {
+    for (const [index, cpu] of cpus.entries()) {
+      moveToCpus(cpuSet(cpu))
+      makeMountNamespace()
+      if (keepMountNamespace(pin, host, index < cpus.length - 1)) return
+      joinMountNamespace(host.namespace, host.root)
+    }
+  } finally {
+    moveToCpus(before)
+  }
+}
+
+/** Room for 1024 CPUs, as glibc's cpu_set_t has. */
+const CPU_SET_BYTES = 128
+
+function cpusOf(set: Buffer): readonly number[] {
+  return Array.from({ length: CPU_SET_BYTES * 8 }, (_, cpu) => cpu).filter(
+    (cpu) => ((set[cpu >> 3] ?? 0) >> (cpu & 7)) & 1,
+  )
+}
+
+function cpuSet(cpu: number): Buffer {
+  const set = Buffer.alloc(CPU_SET_BYTES)
+  set[cpu >> 3] = 1 << (cpu & 7)
+  return set
+}
+
+function moveToCpus(set: Buffer): void {
+  checked(libc().schedSetaffinity(0, CPU_SET_BYTES, set), { call: 'set the CPU set' })
 }
 
 function isPinned(pin: string): boolean {
@@ -104,12 +148,17 @@ function makeMountNamespace(): void {
   setPropagation('/', MS.slave, true)
 }
 
-function keepMountNamespace(pin: string, host: { readonly namespace: number; readonly root: number }): void {
+/** False where the kernel takes it for too old and `again` says that another will be made. */
+function keepMountNamespace(pin: string, host: HostPlace, again: boolean): boolean {
   const own = openSync('/proc/thread-self/ns/mnt', 'r')
   try {
     joinMountNamespace(host.namespace, host.root)
     const source = cString(descriptorPath(own))
     checked(libc().mount(source, cString(pin), null, MS.bind, null), { call: 'pin mount namespace at', path: pin })
+    return true
+  } catch (error) {
+    if (again && isErrno(error, 'EINVAL')) return false
+    throw error
   } finally {
     joinMountNamespace(own, undefined)
     closeSync(own)

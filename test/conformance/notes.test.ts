@@ -98,7 +98,7 @@ test(
       assert.equal(image.RootFS.Layers.length, base.length + 1)
       const history = await client.ok('image', 'history', '--no-trunc', tag)
       assert.match(history, /CMD \["ping" "-c 3" "8\.8\.8\.8"\].*0B/)
-      assert.equal(await client.ok('image', 'history', tag), await client.ok('history', tag))
+      assert.equal(await client.ok('image', 'history', '-q', tag), await client.ok('history', '-q', tag))
       const again = await client.run(['image', 'build', '-t', tag, '.'], line)
       assert.equal(again.code, 0, again.stdout + again.stderr)
       assert.equal(stepsRun(again.stdout), 0, again.stdout)
