@@ -13,7 +13,7 @@ import type { Volumes } from '#volume'
 import type { AttachHub } from './hub.ts'
 import { createHub } from './hub.ts'
 import type { ContainerRecords } from './records.ts'
-import type { ContainerRecord } from './types.ts'
+import type { ContainerRecord, CreateRequest } from './types.ts'
 
 /** What the room is made with. */
 export interface ContainerOptions {
@@ -70,15 +70,21 @@ export interface Lives {
   removed(id: string, exitCode: number): void
 }
 
+/** A terminal outlives who sat at it: leaving one that may be used once closes nothing. */
+export function closesInput({ stdinOnce, tty }: CreateRequest): boolean {
+  return stdinOnce && !tty
+}
+
 export function createLives(runtime: Runtime, records: ContainerRecords): Lives {
   const lives = new Map<string, Life>()
   const of = (id: string): Life => {
     const known = lives.get(id)
     if (known) return known
+    const request = records.find(id)?.record.request
     const hub = createHub({
       connect: () => runtime.attach(id),
       resize: (rows, columns) => runtime.resize(id, rows, columns),
-      stdinOnce: records.find(id)?.record.request.stdinOnce ?? false,
+      stdinOnce: request !== undefined && closesInput(request),
     })
     const life = { hub, exited: Promise.withResolvers<void>(), removed: Promise.withResolvers<number>() }
     lives.set(id, life)

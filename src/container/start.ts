@@ -5,7 +5,7 @@ import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNa
 import { watchExit } from './exit.ts'
 import { processEnv } from './merge.ts'
 import type { PlannedMount } from './mount-plan.ts'
-import { emitEvent, folderOf } from './parts.ts'
+import { closesInput, emitEvent, folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import {
   bindMount,
@@ -70,8 +70,10 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
   const sandbox = await parts.networks.attach(id, record.request.networkMode)
   const mounts = [...nameFiles(parts, record, sandbox), ...(await extraMounts(parts, record, place))]
   const request = runRequest(parts, { record, place, sandbox, mounts })
-  const { openStdin, stdinOnce } = record.request
-  const { pid } = await parts.runtime.create(request, { logPath: record.logPath, openStdin, stdinOnce })
+  const { logPath } = record
+  const { openStdin } = record.request
+  const stdinOnce = closesInput(record.request)
+  const { pid } = await parts.runtime.create(request, { logPath, openStdin, stdinOnce })
   await parts.lives.of(id).hub.open()
   await parts.runtime.start(id)
   return { pid, sandbox }
