@@ -326,7 +326,7 @@ test('restore() makes trees again that a power cut took, from the blobs that cam
   assert.equal(await store.layers.restore([DIFF, parseDiffId(`sha256:${'0'.repeat(64)}`)], store.lease), undefined)
 })
 
-const EDIT_ROUNDS = isSoak() ? 2000 : 25
+const EDIT_ROUNDS = isSoak() ? 600 : 40
 
 test('random edits through three layers: changes() is the plain comparison, and the layers give the same tree elsewhere', async () => {
   using folder = temporary()

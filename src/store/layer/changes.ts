@@ -9,7 +9,9 @@ import type { PathChange } from './types.ts'
 interface Level {
   readonly below: MergedFolder | undefined
   changed: boolean
-  /** Names seen in an opaque folder: what else is below is removed. */
+  /** Nothing below shows through: this folder is opaque, or one around it is. */
+  readonly hides: boolean
+  /** Names seen in a folder that hides what is below: what else is below is removed. */
   readonly names: Set<string> | undefined
   readonly own: { readonly at: string; readonly kind: PathChange['kind'] | undefined }
   readonly parent?: Level
@@ -28,7 +30,7 @@ export function findChanges(
   const found = new Map<string, PathChange['kind']>()
   using root = MergedFolder.open(lowers)
   using finder = new ChangeFinder(found)
-  const top: Level = { below: root, changed: false, names: undefined, own: { at: '', kind: undefined } }
+  const top: Level = { below: root, changed: false, hides: false, names: undefined, own: { at: '', kind: undefined } }
   walkTree(
     upper,
     top,
@@ -56,8 +58,9 @@ class ChangeFinder implements Disposable {
     if (!entry.stat.isDirectory()) return undefined
     const below = before?.stat.isDirectory() ? level.below?.enter(entry.name) : undefined
     if (below) this.#open.add(below)
-    const names = below && isOpaque(entry.at) ? new Set<string>() : undefined
-    return { below, changed: false, names, own: { at: entry.path, kind }, parent: level }
+    const hides = level.hides || isOpaque(entry.at)
+    const names = below && hides ? new Set<string>() : undefined
+    return { below, changed: false, hides, names, own: { at: entry.path, kind }, parent: level }
   }
 
   leave(level: Level): void {
