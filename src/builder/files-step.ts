@@ -64,7 +64,6 @@ function refuseLater(node: CopyInstruction): void {
     unsupported(`${node.kind.toUpperCase()} ${what} is not carried out yet (line ${line})`)
   if (node.link) throw refuse('--link')
   if (node.parents) throw refuse('--parents')
-  if (node.excludes.length > 0) throw refuse(`--exclude=${node.excludes[0] ?? ''}`)
   if (node.checksum !== undefined) throw refuse(`--checksum=${node.checksum}`)
   if (node.keepGitDir !== undefined) throw refuse('--keep-git-dir')
   if (node.unpack !== undefined) throw refuse('--unpack')
@@ -92,6 +91,7 @@ function definitionOf(node: CopyInstruction, destination: string) {
     chown: node.chown ?? null,
     chmod: node.chmod ?? null,
     from: node.from !== undefined,
+    excludes: node.excludes,
   }
 }
 
@@ -112,6 +112,7 @@ async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSo
       sources: node.sources,
       ...(ignore === undefined ? {} : { ignore }),
       ...(digests === undefined ? {} : { digests }),
+      excludes: node.excludes,
       keepOwners: false,
     }
     return { input, async [Symbol.asyncDispose]() {} }
@@ -122,7 +123,7 @@ async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSo
       : await imageRoot(session, origin.kind === 'image' ? origin.name : 'scratch', site.step.number)
   const mounted = await viewRoot(site, root)
   return {
-    input: { folder: mounted.path, sources: node.sources, keepOwners: true },
+    input: { folder: mounted.path, sources: node.sources, excludes: node.excludes, keepOwners: true },
     [Symbol.asyncDispose]: () => mounted[Symbol.asyncDispose](),
   }
 }

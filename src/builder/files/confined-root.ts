@@ -19,6 +19,8 @@ const O_PATH = 0o10000000
 const FOLDER = O_PATH | constants.O_DIRECTORY
 /** Folders of one tree are visited together: a few open ones are enough. */
 const MAX_OPEN = 200
+/** As the kernel's own limit (path_resolution(7)). */
+const MAX_LINKS = 40
 
 export interface Owner {
   readonly uid: number
@@ -84,21 +86,60 @@ export class ConfinedRoot implements Disposable {
     }
   }
 
-  /** Makes what is missing of a folder and the folders above it (0755, of this owner); `invalid` where a file stands in the way. */
-  makeFolders(path: string, owner: Owner): boolean {
+  /**
+   * Makes what is missing of a folder and the folders above it (0755, of this owner), also where links lead to it.
+   * True where something was made; `invalid` where a file stands in the way.
+   */
+  makeFolders(path: string, owner: Owner, links = 0): boolean {
     const wanted = inside(path)
     const found = this.stat(wanted)
     if (found?.isDirectory()) return false
     if (found !== undefined || wanted === '') throw notAFolder(path)
-    this.makeFolders(posix.dirname(wanted) === '.' ? '' : posix.dirname(wanted), owner)
-    this.#makeOne(posix.dirname(wanted) === '.' ? '' : posix.dirname(wanted), posix.basename(wanted), owner)
+    const parent = parentOf(wanted)
+    this.makeFolders(parent, owner, links)
+    const target = this.linkTarget(parent, posix.basename(wanted))
+    if (target === undefined) this.#makeOne(parent, posix.basename(wanted), owner)
+    else if (links >= MAX_LINKS) throw notAFolder(path)
+    else this.makeFolders(target, owner, links + 1)
     return true
+  }
+
+  /** The place that a path means, also where links lead to a name that is not there yet; folders above it are made. */
+  freePlace(path: string, owner: Owner, links = 0): string {
+    const place = this.#located(path)
+    if (place !== undefined) return place
+    const parent = parentOf(inside(path))
+    this.makeFolders(parent, owner)
+    const name = posix.basename(path)
+    const target = this.linkTarget(parent, name)
+    if (target === undefined) return posix.join(this.#located(parent) ?? parent, name)
+    if (links >= MAX_LINKS) throw invalid(`cannot copy to ${quoteName(path)}: too many links`)
+    return this.freePlace(target, owner, links + 1)
+  }
+
+  /** Where a symbolic link leads, as a path of this root; undefined for anything else. */
+  linkTarget(folder: string, name: string): string | undefined {
+    const at = this.entry(folder, name)
+    if (lstatIfThere(at)?.isSymbolicLink() !== true) return undefined
+    const target = readlinkSync(at, { encoding: 'latin1' })
+    return target.startsWith('/') ? target : `${this.#located(folder) ?? folder}/${target}`
   }
 
   /** To be called when something was removed: what was looked up through it may lead elsewhere now. */
   forget(): void {
     for (const fd of this.#open.values()) closeSync(fd)
     this.#open.clear()
+  }
+
+  /** The path of what is there, its links resolved. */
+  #located(path: string): string | undefined {
+    const fd = this.open(path)
+    if (fd === undefined) return undefined
+    try {
+      return this.locate(fd)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   #makeOne(parent: string, name: string, owner: Owner): void {
@@ -140,6 +181,11 @@ export function lstatIfThere(path: string | Buffer): BigIntStats | undefined {
 /** Without slashes at its ends; empty for the root. */
 function inside(path: string): string {
   return path.replace(/^\/+/, '').replace(/(?<!\/)\/+$/, '')
+}
+
+function parentOf(path: string): string {
+  const parent = posix.dirname(path)
+  return parent === '.' ? '' : parent
 }
 
 function notAFolder(path: string) {

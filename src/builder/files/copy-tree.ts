@@ -1,11 +1,9 @@
-import { closeSync, readlinkSync } from 'node:fs'
 import { posix } from 'node:path'
 import { cancelled, invalid } from '#base'
 import { nameOfText } from '#archive'
 import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
-import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 import { findOwner } from './owner.ts'
 import { join } from './select.ts'
@@ -13,6 +11,7 @@ import type { Entry, Selection } from './select.ts'
 import { keptXattrs, pathOfEntry, readEntry, TreeHash } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
 import { TreeWriter } from './write-tree.ts'
+import type { Attributes } from './write-tree.ts'
 
 const FILE_MODE = 0o644
 
@@ -33,12 +32,20 @@ export interface Copy {
   readonly writer: TreeWriter
   readonly owner: Owner | undefined
   readonly mode: ModeChange | undefined
+  /** Files with several names that were copied already, by device and inode. */
+  readonly linked: Map<string, Copied>
+}
+
+interface Copied {
+  readonly folder: string
+  readonly name: string
+  readonly bytes: string
 }
 
 export function beginCopy(target: CopyTarget): Copy {
   const owner = target.chown === undefined ? undefined : findOwner(target.root, target.chown)
   const mode = target.chmod === undefined ? undefined : parseChmod(target.chmod)
-  return { target, writer: new TreeWriter(target.root), owner, mode }
+  return { target, writer: new TreeWriter(target.root), owner, mode, linked: new Map() }
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 }
@@ -84,42 +91,15 @@ function checkDestination(target: CopyTarget, many: boolean): void {
 export function folderPlace(copy: Copy): string {
   const place = nameOfText(copy.target.destination)
   copy.target.root.makeFolders(place, copy.owner ?? ROOT)
-  return located(copy.target.root, place)
+  return copy.target.root.freePlace(place, copy.owner ?? ROOT)
 }
-
-/** As the kernel's own limit (path_resolution(7)). */
-const MAX_LINKS = 40
 
 /** Where a file goes: into the destination if it is a folder or meant as one, else to exactly that name, links followed. */
 function filePlace(copy: Copy, name: string): string {
   const { root, destination } = copy.target
   const place = nameOfText(destination)
   if (destination.endsWith('/') || root.stat(place)?.isDirectory()) return join(folderPlace(copy), name)
-  return freePlace(copy, place, 0)
-}
-
-/** The place that a path means, also where links lead to a name that is not there yet. */
-function freePlace(copy: Copy, place: string, links: number): string {
-  const { root } = copy.target
-  if (root.stat(place) !== undefined) return located(root, place)
-  root.makeFolders(posix.dirname(place), copy.owner ?? ROOT)
-  const folder = located(root, posix.dirname(place))
-  const at = root.entry(folder, posix.basename(place))
-  if (lstatIfThere(at)?.isSymbolicLink() !== true) return join(folder, posix.basename(place))
-  if (links >= MAX_LINKS) throw invalid(`cannot copy to ${copy.target.destination}: too many links`)
-  const target = readlinkSync(at, { encoding: 'latin1' })
-  return freePlace(copy, target.startsWith('/') ? target : `/${join(folder, target)}`, links + 1)
-}
-
-/** The path of what is there, with its links resolved. */
-function located(root: ConfinedRoot, place: string): string {
-  const fd = root.open(place)
-  if (fd === undefined) throw invalid(`cannot copy to ${place}: it is not there`)
-  try {
-    return root.locate(fd)
-  } finally {
-    closeSync(fd)
-  }
+  return root.freePlace(place, copy.owner ?? ROOT)
 }
 
 interface EntryCopy {
@@ -145,10 +125,7 @@ function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): vo
       if (entry.path !== '') copy.writer.folder(folder, name, attributes)
       return hash.entry(entry, { xattrs })
     case 'file': {
-      let bytes = ''
-      copy.writer.file(folder, name, attributes, (append) => {
-        bytes = readEntry(tree, selection, entry, append).digest
-      })
+      const bytes = copyFile({ copy, tree, hash, selection, entry, place }, { folder, name, attributes })
       return hash.entry(entry, { bytes, xattrs })
     }
     case 'link':
@@ -158,6 +135,27 @@ function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): vo
       copy.writer.node(folder, name, { ...attributes, mode: Number(entry.stat.mode) }, entry.stat.rdev)
       return hash.entry(entry, { xattrs })
   }
+}
+
+/** Names of one file stay names of one file where owners are kept too; a context has none. Gives the digest. */
+function copyFile(
+  { copy, tree, selection, entry }: EntryCopy,
+  to: { readonly folder: string; readonly name: string; readonly attributes: Attributes },
+): string {
+  const { folder, name, attributes } = to
+  const several = copy.target.keepOwners && entry.stat.nlink > 1n
+  const inode = `${entry.stat.dev} ${entry.stat.ino}`
+  const known = several ? copy.linked.get(inode) : undefined
+  if (known !== undefined) {
+    copy.writer.hardLink(folder, name, known)
+    return known.bytes
+  }
+  let bytes = ''
+  copy.writer.file(folder, name, attributes, (append) => {
+    bytes = readEntry(tree, selection, entry, append).digest
+  })
+  if (several) copy.linked.set(inode, { folder, name, bytes })
+  return bytes
 }
 
 function attributesOf(copy: Copy, { stat, kind }: Entry) {

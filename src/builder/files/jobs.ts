@@ -10,7 +10,7 @@ import { beginCopy, copySelections, folderPlace, writeInline } from './copy-tree
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import { findUser } from './owner.ts'
-import { selectSources } from './select.ts'
+import { selectSources, withoutExcluded } from './select.ts'
 import type { Selection } from './select.ts'
 import { hashSelections } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
@@ -26,6 +26,8 @@ export interface SourceInput {
   /** File in which digests are remembered; absent where nothing stays. */
   readonly digests?: string
   readonly keepOwners: boolean
+  /** Patterns of `--exclude`. */
+  readonly excludes?: readonly string[]
   /** Raw places of archives: they are unpacked, not copied. */
   readonly skip?: readonly string[]
 }
@@ -73,7 +75,7 @@ function withSource<T>(
     input.ignore === undefined ? undefined : parseIgnore(input.ignore.text, input.ignore.file)
   const digests = new FileDigests(input.digests)
   const now = (): bigint => BigInt(Date.now()) * 1_000_000n
-  const selections = selectSources(root, input.sources, ignore)
+  const selections = withoutExcluded(selectSources(root, input.sources, ignore), input.excludes ?? [])
   const outcome = use({ root, digests, now, owners: input.keepOwners, context }, selections)
   digests.save()
   return outcome

@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
 import { invalid } from '#base'
 import { nameOfText, textOfName } from '#archive'
-import { hasWildcards, parseGlob, withoutEscapes } from '#dockerfile'
+import { hasWildcards, parseGlob, parseIgnore, withoutEscapes } from '#dockerfile'
 import type { IgnoreRules, IgnoreState } from '#dockerfile'
 import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot } from './confined-root.ts'
@@ -41,6 +41,34 @@ export function selectSources(
   const selections = sources.flatMap((source) => selectSource(root, source, ignore))
   if (selections.length === 0 && sources.length > 0) throw invalid('COPY failed: no source files were specified')
   return selections
+}
+
+/** Leaves out what patterns of `--exclude` name, below a source or by a single file's own name. */
+export function withoutExcluded(selections: readonly Selection[], patterns: readonly string[]): readonly Selection[] {
+  if (patterns.length === 0) return selections
+  const rules = parseIgnore(patterns.join('\n'), '--exclude')
+  return selections.flatMap((selection) => {
+    const entries = keptEntries(selection, rules)
+    return entries.length === 0 ? [] : [{ ...selection, entries }]
+  })
+}
+
+function keptEntries(selection: Selection, rules: IgnoreRules): readonly Entry[] {
+  const states = new Map<string, IgnoreState>()
+  const kept = new Set<string>()
+  for (const { path } of selection.entries) {
+    const text = textOfName(path === '' ? selection.name : path)
+    const whole = path === '' && selection.entries[0]?.kind === 'folder'
+    const state = whole ? undefined : rules.state(text, states.get(parentOf(path)))
+    if (state !== undefined) states.set(path, state)
+    if (state?.ignored === true) continue
+    for (let up = path; !kept.has(up); up = parentOf(up)) kept.add(up)
+  }
+  return selection.entries.filter((entry) => kept.has(entry.path))
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
 function selectSource(root: ConfinedRoot, source: string, ignore: IgnoreRules | undefined): readonly Selection[] {
@@ -112,7 +140,7 @@ interface Walk {
 function walkFolder(walk: Walk, folder: Entry, state: IgnoreState | undefined): void {
   if (state?.ignored === true && walk.ignore?.hasExceptions !== true) return
   // the context itself is there even where all in it is ignored
-  if (state?.ignored === true && folder.path !== '') walk.pending.push(folder)
+  if (state?.ignored === true && (folder.path !== '' || walk.place !== '')) walk.pending.push(folder)
   else push(walk, folder)
   const at = join(walk.place, folder.path)
   for (const name of walk.root.list(at)) {

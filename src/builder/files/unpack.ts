@@ -114,7 +114,7 @@ class UnpackSink implements TarSink {
   }
 
   #attributes(entry: TarEntry): Attributes {
-    const xattrs = [...entry.xattrs].filter(([name]) => name === 'security.capability' || name.startsWith('user.'))
+    const xattrs = [...entry.xattrs].filter(([name]) => name === 'security.capability')
     return {
       mode: entry.mode & 0o7777,
       owner: this.#options.owner ?? { uid: entry.uid, gid: entry.gid },
