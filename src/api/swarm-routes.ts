@@ -1,4 +1,4 @@
-import { unavailable, unsupported } from '#base'
+import { EngineError, unavailable, unsupported } from '#base'
 import type { Route } from './route.ts'
 
 /** In Docker's words: clients take them for «this host is in no swarm». */
@@ -13,7 +13,9 @@ export function swarmRoutes(): readonly Route[] {
     ...(['GET', 'POST', 'DELETE'] as const).map((method): Route => ({
       method,
       pattern: '/plugins/{rest...}',
-      handle: () => {
+      handle: ({ param }) => {
+        const [, name] = /^(.+)\/json$/.exec(param('rest')) ?? []
+        if (method === 'GET' && name !== undefined) throw new EngineError('not-found', `plugin "${name}" not found`)
         throw unsupported('docker plugin: not carried out by mica')
       },
     })),

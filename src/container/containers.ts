@@ -1,4 +1,4 @@
-import { conflict, createKeyedLock } from '#base'
+import { conflict, createKeyedLock, EngineError, invalid, isKind } from '#base'
 import type { Collector } from '#store/gc'
 import { attachContainer, containerLogs } from './attach.ts'
 import { commitContainer } from './commit.ts'
@@ -130,10 +130,23 @@ async function renameContainer(parts: Parts, name: string, to: string): Promise<
   const { id } = parts.records.resolve(name).record
   await parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
-    const renamed = checkName(to, (wanted) => parts.records.findName(wanted))
+    const renamed = newName(parts, record.name, to)
     const after = parts.records.update(id, { name: renamed })
     emitEvent(parts, 'rename', after, { oldName: `/${record.name}` })
   })
+}
+
+/** Docker's words, which differ from those of a create. */
+function newName(parts: Parts, from: string, to: string): string {
+  if (to === '') throw invalid('Neither old nor new names may be empty')
+  const name = to.startsWith('/') ? to : `/${to}`
+  if (name === `/${from}`) throw invalid('Renaming a container with the same name as its current name')
+  try {
+    return checkName(name, (wanted) => parts.records.findName(wanted))
+  } catch (error) {
+    if (!isKind(error, 'invalid') && !isKind(error, 'conflict')) throw error
+    throw new EngineError(error.kind, `Error when allocating new name: ${error.message}`, { cause: error })
+  }
 }
 
 async function pruneContainers(

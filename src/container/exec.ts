@@ -1,6 +1,6 @@
 import { conflict, longId, notFound } from '#base'
 import { resolveUser } from '#runtime'
-import type { ExecProcess, ProcessSpec } from '#runtime'
+import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
 import { overlayEnv, processEnv } from './merge.ts'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
@@ -39,6 +39,8 @@ export function createExecs(parts: Parts): Execs {
   return {
     async create(name, request) {
       const record = runningContainer(parts, name)
+      // Said now, and not as output of the start.
+      userOf(record, request)
       const id = longId()
       known.set(id, {
         record: { id, container: record.id, request, running: false, pid: 0, exitCode: undefined },
@@ -97,6 +99,10 @@ function runningContainer(parts: Parts, name: string): ContainerRecord {
   return record
 }
 
+function userOf(record: ContainerRecord, request: ExecRequest): ProcessUser {
+  return resolveUser(`/proc/${record.pid}/root`, request.user || record.user)
+}
+
 function processSpec(
   parts: Parts,
   record: ContainerRecord,
@@ -109,7 +115,7 @@ function processSpec(
     args: request.command,
     env: overlayEnv(env, request.env),
     cwd: request.workingDir || record.workingDir || '/',
-    user: resolveUser(`/proc/${record.pid}/root`, request.user || record.user),
+    user: userOf(record, request),
     terminal,
     ...(options.size && { size: options.size }),
     capabilities: request.privileged

@@ -1,4 +1,4 @@
-import { conflict, EngineError, messageOf } from '#base'
+import { conflict, EngineError, isKind, messageOf } from '#base'
 import { type Mount, processExited } from '#kernel'
 import type { Sandbox } from '#network'
 import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNameFiles } from '#runtime'
@@ -67,7 +67,7 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
   const snapshot = await parts.snapshots.reopen(id)
   mountRoot(place, snapshot.mounts, parts.mountPoints)
   makeWorkingDir(place.root, record.workingDir)
-  const sandbox = await parts.networks.attach(id, record.request.networkMode)
+  const sandbox = await joinNetwork(parts, record)
   const mounts = [...nameFiles(parts, record, sandbox), ...(await extraMounts(parts, record, place))]
   const request = runRequest(parts, { record, place, sandbox, mounts })
   const { logPath } = record
@@ -77,6 +77,16 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
   await parts.lives.of(id).hub.open()
   await parts.runtime.start(id)
   return { pid, sandbox }
+}
+
+async function joinNetwork(parts: Parts, { id, request }: ContainerRecord): Promise<Sandbox> {
+  try {
+    return await parts.networks.attach(id, request.networkMode)
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    const message = `failed to set up container networking: network ${request.networkMode} not found`
+    throw new EngineError('not-found', message, { cause: error })
+  }
 }
 
 function nameFiles(parts: Parts, record: ContainerRecord, sandbox: Sandbox): readonly Mount[] {

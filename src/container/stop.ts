@@ -1,4 +1,4 @@
-import { conflict, EngineError, internal, isKind, sleep } from '#base'
+import { conflict, EngineError, internal, invalid, isKind, sleep } from '#base'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
@@ -42,14 +42,23 @@ export async function killAndWait(parts: Parts, id: string): Promise<void> {
 }
 
 export async function killContainer(parts: Parts, name: string, signal: string): Promise<void> {
-  const number = parseSignal(signal === '' ? 'SIGKILL' : signal)
   const { record } = parts.records.resolve(name)
+  const number = signalToKill(name, signal)
   const refusal = conflict(`cannot kill container: ${name}: container ${record.id} is not running`)
   if (!isLive(record.state)) throw refusal
   const { exited } = parts.lives.of(record.id)
   await send(parts, record, number)
   // As Docker: a kill that kills is answered when the container is down.
   if (number === SIGKILL) await endedWithin(exited.promise, KILL_PATIENCE)
+}
+
+function signalToKill(name: string, text: string): number {
+  try {
+    return parseSignal(text === '' ? 'SIGKILL' : text)
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error
+    throw invalid(`cannot kill container: ${name}: ${error.message}`, { cause: error })
+  }
 }
 
 /** A paused container takes the signal when it goes on. */

@@ -18,7 +18,7 @@ export async function topContainer(parts: Parts, name: string, psArgs: readonly 
   const args = psArgs.length === 0 ? ['-ef'] : psArgs
   const pids = new Set(await parts.runtime.processes(record.id))
   const { status, stdout, stderr } = await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT })
-  if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim()}`)
+  if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim().split('\n')[0] ?? ''}`)
   return parseTable(stdout.toString('utf8'), pids)
 }
 

@@ -39,7 +39,7 @@ export interface CapabilityRequest {
  * itself (`available`) is left out. Throws `invalid` for an unknown name, in Docker's words.
  */
 export function capabilitiesOf(request: CapabilityRequest, available: ReadonlySet<string>): readonly string[] {
-  const [add, drop] = [request.add.map(normalize), request.drop.map(normalize)]
+  const [add, drop] = [normalize(request.add, 'CapAdd'), normalize(request.drop, 'CapDrop')]
   if (request.privileged) return CAPABILITIES.filter((name) => available.has(name))
   const first = startingSet(add, drop)
   const wanted = new Set([...first, ...add.filter((name) => name !== ALL)])
@@ -54,10 +54,12 @@ function startingSet(add: readonly string[], drop: readonly string[]): readonly 
   return drop.includes(ALL) ? [] : DEFAULT_CAPABILITIES
 }
 
-function normalize(name: string): string {
-  const upper = name.toUpperCase()
-  if (upper === ALL) return ALL
-  const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`
-  if (!CAPABILITIES.includes(full)) throw invalid(`invalid capability: unknown capability ("${full}")`)
-  return full
+function normalize(names: readonly string[], member: string): readonly string[] {
+  return names.map((name) => {
+    const upper = name.toUpperCase()
+    if (upper === ALL) return ALL
+    const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`
+    if (!CAPABILITIES.includes(full)) throw invalid(`invalid ${member}: unknown capability: "${full}"`)
+    return full
+  })
 }

@@ -77,5 +77,5 @@ test('capabilitiesOf() gives a privileged container all that the daemon has', ()
 test('capabilitiesOf() refuses a name that is none', () =>
   assert.throws(() => capabilitiesOf({ privileged: false, add: ['FLY'], drop: [] }, available), {
     kind: 'invalid',
-    message: 'invalid capability: unknown capability ("CAP_FLY")',
+    message: 'invalid CapAdd: unknown capability: "CAP_FLY"',
   }))
