@@ -26,16 +26,14 @@ export interface Typed {
 
 /** Looks for the keys over chunk borders; the start of a possible match is held back until it is known not to be one. */
 export function createDetachFilter(keys: readonly number[]): (chunk: Uint8Array) => Typed {
-  let matched = 0
+  const held: number[] = []
+  const mayMatch = (): boolean => held.every((byte, index) => byte === keys[index])
   return (chunk) => {
     const passed: number[] = []
     for (const byte of chunk) {
-      if (byte !== keys[matched] && matched > 0) {
-        passed.push(...keys.slice(0, matched))
-        matched = 0
-      }
-      if (byte !== keys[matched]) passed.push(byte)
-      else if (++matched === keys.length) return { bytes: Uint8Array.from(passed), detached: true }
+      held.push(byte)
+      while (!mayMatch()) passed.push(...held.splice(0, 1))
+      if (held.length === keys.length) return { bytes: Uint8Array.from(passed), detached: true }
     }
     return { bytes: Uint8Array.from(passed), detached: false }
   }

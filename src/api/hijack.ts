@@ -27,7 +27,8 @@ export function takeSocket(request: IncomingMessage, response: ServerResponse): 
   response.detachSocket(socket)
   if (!isUpgrade(request)) {
     freeFromParser(socket)
-    for (const event of ['data', 'end', 'close', 'drain', 'timeout', 'readable', 'error']) socket.removeAllListeners(event)
+    for (const event of ['data', 'end', 'close', 'drain', 'timeout', 'readable', 'error'])
+      socket.removeAllListeners(event)
   }
   socket.allowHalfOpen = true
   socket.setTimeout(0)

@@ -34,7 +34,7 @@ export async function selectImages(
 }
 
 /** True where no tag names it. */
-export function isDangling({ record }: ImageSummary): boolean {
+function isDangling({ record }: ImageSummary): boolean {
   return record.names.every((name) => name.tag === undefined)
 }
 

@@ -30,7 +30,7 @@ export function parseListenAddress(text: string): ListenAddress {
   return { kind: 'tcp', host, port: Number(port) }
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }
 
@@ -38,7 +38,10 @@ export function isLoopback(host: string): boolean {
  * Throws `forbidden` for a request over TCP whose `Host` or `Origin` is not this machine's loopback: a web page in a
  * browser may send requests here, also by a name of its own that it lets point to 127.0.0.1.
  */
-export function checkCaller(headers: { readonly host?: string | undefined; readonly origin?: string | undefined }): void {
+export function checkCaller(headers: {
+  readonly host?: string | undefined
+  readonly origin?: string | undefined
+}): void {
   const host = headers.host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   if (host !== undefined && !isLoopback(host)) throw forbidden(`request refused: host ${host} is not this machine`)
   if (headers.origin === undefined || headers.origin === 'null') {

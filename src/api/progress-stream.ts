@@ -29,7 +29,7 @@ export async function streamProgress(
 }
 
 /** An error as the last line of a stream; `code` is the exit code of a command that failed. */
-export function errorLine(error: unknown): ProgressLine {
+function errorLine(error: unknown): ProgressLine {
   const message = messageOf(error)
   const code = error instanceof EngineError ? error.details?.['exitCode'] : undefined
   return { errorDetail: { ...(typeof code === 'number' && { code }), message }, error: message }

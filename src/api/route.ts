@@ -44,10 +44,12 @@ function groupOf(method: string, path: string): string {
 
 function compile(pattern: string): { readonly expression: RegExp; readonly names: readonly string[] } {
   const names: string[] = []
-  const source = pattern.replaceAll('.', '\\.').replaceAll(/\{(\w+)(\\\.\\\.\\\.)?\}/g, (_, name: string, many?: string) => {
-    names.push(name)
-    return many === undefined ? '([^/]+)' : '(.+)'
-  })
+  const source = pattern
+    .replaceAll('.', '\\.')
+    .replaceAll(/\{(\w+)(\\\.\\\.\\\.)?\}/g, (_, name: string, many?: string) => {
+      names.push(name)
+      return many === undefined ? '([^/]+)' : '(.+)'
+    })
   return { expression: new RegExp(`^${source}$`), names }
 }
 

@@ -120,7 +120,7 @@ async function importRoot(images: ImageService, exchange: Exchange): Promise<voi
   })
 }
 
-export function credentialsOf(header: string | undefined): Credentials {
+function credentialsOf(header: string | undefined): Credentials {
   return credentialsFrom(parseAuthHeader(header))
 }
 
