@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { EngineError, internal, type Log, notFound, unavailable } from '#base'
-import { cgroupMode, killProcess, processExited, runProcess } from '#kernel'
+import { capabilities, cgroupMode, killProcess, processExited, runProcess } from '#kernel'
 import type { ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
 import { cgroupOf, createFreezer, isInCgroup, processesOf, removeCgroup, removeCgroupParents } from './cgroup.ts'
 import type { Freezer } from './cgroup.ts'
+import { DEFAULT_CAPABILITIES } from './capability.ts'
 import { startError } from './command-error.ts'
 import { hostDevices } from './device.ts'
 import { execIn } from './exec.ts'
@@ -15,7 +16,11 @@ import type { Exits } from './exits.ts'
 import { killMakers } from './maker.ts'
 import { endMonitor, monitorLost, startMonitor } from './monitor.ts'
 import { findProgram, findRuntime } from './program.ts'
-import { specOf } from './spec.ts'
+import { seccompOf, specOf } from './spec.ts'
+import { defaultSeccomp } from './seccomp.ts'
+import type { Machine } from './seccomp-calls.ts'
+import { createSeccompFilters } from './seccomp-filter.ts'
+import type { SeccompFilters } from './seccomp-filter.ts'
 import type { HostFacts } from './spec.ts'
 import { removeStepsIn, runStepIn } from './step.ts'
 import type { StepPlace } from './step.ts'
@@ -54,14 +59,25 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Di
   const monitor = findProgram(options.path, 'conmon')
   if (monitor === undefined)
     throw unavailable('cannot start containers: conmon is not installed; install it (apt-get install conmon)')
-  const program = await findRuntime(options)
-  return new ProgramRuntime({ ...options, folders, monitor, program })
+  const available = capabilities()
+  const profile = defaultSeccomp(
+    DEFAULT_CAPABILITIES.filter((name) => available.has(name)),
+    machine(),
+  )
+  const { program, filter } = await findRuntime(options, profile)
+  const filters = createSeccompFilters({ ...options, program }, { profile, filter })
+  return new ProgramRuntime({ ...options, folders, monitor, program, filters })
+}
+
+function machine(): Machine {
+  return process.arch === 'arm64' ? 'arm64' : 'x64'
 }
 
 interface Parts extends RuntimeOptions {
   readonly folders: Folders
   readonly monitor: string
   readonly program: RuntimeProgram
+  readonly filters: SeccompFilters
 }
 
 class ProgramRuntime implements Runtime {
@@ -206,9 +222,12 @@ class ProgramRuntime implements Runtime {
     const init = request.init ? findProgram(this.#parts.path, 'docker-init', 'tini-static', 'catatonit') : undefined
     if (request.init && init === undefined)
       throw unavailable('cannot start a container with --init: no docker-init, tini-static or catatonit is installed')
+    const seccomp = seccompOf(request, machine())
+    const compiled = seccomp && this.#parts.filters.find(seccomp)
     return {
       cgroups: cgroupMode(),
-      machine: process.arch === 'arm64' ? 'arm64' : 'x64',
+      machine: machine(),
+      ...(compiled !== undefined && { compiledSeccomp: compiled }),
       devices: request.privileged ? hostDevices() : [],
       ...(init !== undefined && { initProgram: init }),
     }

@@ -3,6 +3,7 @@ import { accessOf, DEFAULT_DEVICE_ACCESS, FULL_DEVICE_ACCESS } from './device.ts
 import type { DeviceNode } from './device.ts'
 import { MASKED_PATHS, READONLY_PATHS } from './masked-path.ts'
 import { defaultSeccomp } from './seccomp.ts'
+import type { SeccompProfile } from './seccomp.ts'
 import type { Machine } from './seccomp-calls.ts'
 import type { ProcessSpec, RunRequest } from './types.ts'
 
@@ -14,6 +15,8 @@ export interface HostFacts {
   readonly devices: readonly DeviceNode[]
   /** A static init (tini, docker-init, catatonit) for `init`. */
   readonly initProgram?: string
+  /** The default rules for this request's capabilities, compiled, in base64. */
+  readonly compiledSeccomp?: string
 }
 
 /** Where the tiny init is seen in a container, as with Docker. */
@@ -33,8 +36,12 @@ export function specOf(request: RunRequest, facts: HostFacts): object {
     hostname: request.hostname,
     mounts: mountsOf(request, facts, useInit),
     linux: linuxOf(request, facts),
+    // crun takes it in place of the rules (crun(1)); others do not know it, and take the rules.
+    ...(facts.compiledSeccomp !== undefined && { annotations: { [COMPILED]: facts.compiledSeccomp } }),
   }
 }
+
+const COMPILED = 'run.oci.seccomp_bpf_data'
 
 /** The process of a container or of an exec (config.md, «Process»). */
 export function processOf(process: ProcessSpec): object {
@@ -97,6 +104,7 @@ function toSpecMount(mount: Mount): SpecMount {
 
 function linuxOf(request: RunRequest, facts: HostFacts): object {
   const open = request.privileged
+  const seccomp = seccompOf(request, facts.machine)
   return {
     namespaces: namespacesOf(request, facts),
     cgroupsPath: request.cgroupPath,
@@ -107,9 +115,14 @@ function linuxOf(request: RunRequest, facts: HostFacts): object {
     maskedPaths: open ? [] : MASKED_PATHS,
     readonlyPaths: open ? [] : READONLY_PATHS,
     ...((open || request.devices) && { devices: devicesOf(request, facts) }),
-    ...(request.seccomp === 'default' &&
-      !open && { seccomp: defaultSeccomp(request.process.capabilities, facts.machine) }),
+    ...(seccomp && { seccomp }),
   }
+}
+
+/** The rules of a request; undefined where it is unconfined. */
+export function seccompOf(request: RunRequest, machine: Machine): SeccompProfile | undefined {
+  if (request.seccomp !== 'default' || request.privileged) return undefined
+  return defaultSeccomp(request.process.capabilities, machine)
 }
 
 function devicesOf(request: RunRequest, facts: HostFacts): readonly object[] {

@@ -313,6 +313,9 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
   assert.deepEqual(await exec(processOf('echo a; echo b >&2; exit 3')), { stdout: 'a\n', stderr: 'b\n', code: 3 })
   const big = 'x'.repeat(1 << 20)
   assert.deepEqual(await exec(processOf('cat'), big), { stdout: big, stderr: '', code: 0 })
+  const inside = (await exec(processOf('cat /proc/self/status'))).stdout
+  assert.match(inside, /CapEff:\s+00000000a80425fb/)
+  assert.match(inside, /Seccomp:\s+2/)
   const user = { uid: 5, gid: 6, additionalGids: [6, 7] }
   assert.equal((await exec(processOf('id', { user, cwd: '/tmp' }))).stdout, 'uid=5 gid=6 groups=6,7\n')
   const size = { rows: 30, columns: 100 }
