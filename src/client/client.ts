@@ -1,7 +1,7 @@
 import { type Bytes, collect, corrupt, EngineError, type ErrorKind } from '#base'
 import { decodeLines, MULTIPLEXED_STREAM } from '#wire'
 import { type Connection, openConnection, readBody } from './connection.ts'
-import { parseHost } from './host.ts'
+import { formatAuthority, parseHost } from './host.ts'
 
 export type QueryValue = string | number | boolean | readonly string[] | undefined
 
@@ -59,10 +59,11 @@ const MAX_ERROR = 1024 * 1024
 
 export function createClient({ host }: { readonly host: string }): Client {
   const parsed = parseHost(host)
+  const hostName = parsed.kind === 'tcp' ? formatAuthority(parsed) : 'mica'
   const call = async (method: string, path: string, options: CallOptions, upgrade = false): Promise<Answer> => {
     const connection = await openConnection(parsed, host, options.signal)
     try {
-      const answer = await exchange(connection, { method, path, options, upgrade })
+      const answer = await exchange(connection, { hostName, method, path, options, upgrade })
       if (answer.status >= 300) throw await refusal(answer)
       return answer
     } catch (error) {
@@ -92,6 +93,8 @@ export function createClient({ host }: { readonly host: string }): Client {
 }
 
 interface Request {
+  /** Of the header: servers on TCP refuse names that are not this machine's. */
+  readonly hostName: string
   readonly method: string
   readonly path: string
   readonly options: CallOptions
@@ -119,8 +122,8 @@ async function exchange(connection: Connection, request: Request): Promise<Answe
   return parseHead(connection, await (failure ? Promise.race([head, failure]) : head))
 }
 
-function headOf({ method, path, options, upgrade }: Request, body: string | undefined): string {
-  const lines = [`${method} ${path}${formatQuery(options.query)} HTTP/1.1`, 'Host: mica', 'User-Agent: mica']
+function headOf({ hostName, method, path, options, upgrade }: Request, body: string | undefined): string {
+  const lines = [`${method} ${path}${formatQuery(options.query)} HTTP/1.1`, `Host: ${hostName}`, 'User-Agent: mica']
   if (upgrade) lines.push('Connection: Upgrade', 'Upgrade: tcp')
   else lines.push('Connection: close')
   if (body !== undefined) lines.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`)

@@ -25,3 +25,8 @@ for (const text of [
 ]) {
   test(`parseHost() refuses «${text}»`, () => assert.throws(() => parseHost(text), { kind: 'invalid' }))
 }
+
+test('formatAuthority() puts IPv6 addresses in brackets', () => {
+  assert.equal(formatAuthority({ kind: 'tcp', name: '127.0.0.1', port: 2375 }), '127.0.0.1:2375')
+  assert.equal(formatAuthority({ kind: 'tcp', name: '::1', port: 1 }), '[::1]:1')
+})

@@ -22,3 +22,8 @@ function parseTcp(rest: string, text: string): Host {
   if (name === undefined) throw invalid(`cannot use host ${text}: it must be unix:///path or tcp://address:port`)
   return { kind: 'tcp', name, port: port === undefined ? DEFAULT_PORT : Number(port) }
 }
+
+/** «127.0.0.1:2375», «[::1]:2375». */
+export function formatAuthority({ name, port }: Extract<Host, { kind: 'tcp' }>): string {
+  return `${name.includes(':') ? `[${name}]` : name}:${port}`
+}
