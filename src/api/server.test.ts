@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { once } from 'node:events'
+import { renameSync, statSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
-import { conflict, EngineError, invalid } from '#base'
+import { conflict, EngineError, invalid, silentLog } from '#base'
 import type { Exchange } from './exchange.ts'
-import type { Route } from './route.ts'
+import { createRouter, type Route } from './route.ts'
+import { createApiServer } from './server.ts'
 import { serve } from './serving.suite.ts'
 
 const ROUTES: readonly Route[] = [
@@ -97,15 +99,24 @@ test('a reply that fails half way is cut, not ended', async () => {
   await assert.rejects(served.call('/cut'))
 })
 
-test('a second server on a socket that is answered is refused, a dead socket is replaced', async () => {
+test('a second server on a socket that is answered is refused; one that nobody answers on is replaced', async () => {
   await using served = await serve(ROUTES)
-  const { createApiServer } = await import('./server.ts')
-  const { createRouter } = await import('./route.ts')
-  const { silentLog } = await import('#base')
-  const second = createApiServer({ router: createRouter([]), log: silentLog(), product: 'test' })
+  const second = createApiServer({ router: createRouter(ROUTES), log: silentLog(), product: 'test' })
   await assert.rejects(second.listen([`unix://${served.socketPath}`]), { kind: 'conflict' })
+  const dead = `${served.socketPath}-dead`
+  await leaveSocket(dead)
+  assert.deepEqual(await second.listen([`unix://${dead}`]), [`unix://${dead}`])
+  assert.equal(statSync(dead).mode & 0o777, 0o660)
   await second.close()
 })
+
+/** The file of a listener that was killed: closing one would take the file away. */
+async function leaveSocket(path: string): Promise<void> {
+  const listener = createServer().listen(`${path}-alive`)
+  await once(listener, 'listening')
+  renameSync(`${path}-alive`, path)
+  listener.close()
+}
 
 test('close() ends a server though a client holds a connection', async () => {
   const served = await serve(ROUTES)
