@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Host, parseHost } from './host.ts'
+import { formatAuthority, type Host, parseHost } from './host.ts'
 
 const GOOD: readonly (readonly [string, Host])[] = [
   ['unix:///run/mica/mica.sock', { kind: 'unix', path: '/run/mica/mica.sock' }],
