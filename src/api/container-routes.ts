@@ -23,7 +23,7 @@ export function containerRoutes(engine: Parts): readonly Route[] {
     { method: 'DELETE', pattern: '/containers/{id}', handle: (exchange) => remove(exchange, engine) },
     { method: 'POST', pattern: '/containers/{id}/wait', handle: (exchange) => wait(exchange, engine) },
     ...lifeRoutes(engine),
-    ...refusedRoutes(),
+    ...refusedRoutes(engine),
     ...containerDataRoutes({ containers: engine.containers, now }),
     ...streamRoutes({ containers: engine.containers, now }),
   ]
@@ -67,10 +67,12 @@ function stopOptions({ query }: Exchange): { readonly timeout?: number; readonly
   return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
 }
 
-function refusedRoutes(): readonly Route[] {
+/** A container that is not there is said first. */
+function refusedRoutes({ containers }: Parts): readonly Route[] {
   const refuse =
     (sentence: string): Handler =>
-    () => {
+    async (exchange) => {
+      await containers.get(exchange.param('id'))
       throw unsupported(sentence)
     }
   const copy = refuse(
@@ -137,9 +139,11 @@ async function create(exchange: Exchange, { containers }: Parts): Promise<void> 
 }
 
 async function inspect(exchange: Exchange, engine: Parts): Promise<void> {
-  const record = await engine.containers.get(exchange.param('id'))
+  const { containers, system } = engine
+  const record = await containers.get(exchange.param('id'))
   const size = exchange.query.flag('size') ? await sizeOf(record, engine) : undefined
-  exchange.reply(200, containerJson(record, { runtime: engine.system.runtime.name, size }))
+  const facts = { runtime: system.runtime.name, cgroups: system.cgroups, execs: containers.execIds(record.id), size }
+  exchange.reply(200, containerJson(record, facts))
 }
 
 async function remove({ query, param, reply }: Exchange, { containers }: Parts): Promise<void> {

@@ -1,16 +1,16 @@
-import { dirname, join } from 'node:path'
-import type { ContainerRecord, Endpoint, ExecRecord, MountPoint } from '#engine'
+import { basename, dirname, join } from 'node:path'
+import type { ContainerRecord, ExecRecord, SystemService } from '#engine'
 import {
   type ContainerConfigJson,
   type ContainerJson,
   type ContainerStateJson,
   type ContainerSummaryJson,
-  type EndpointJson,
   type ExecJson,
   formatRoughly,
-  type MountPointJson,
 } from '#wire'
 import { hostConfigJson } from './host-config.ts'
+import { mountsJson } from './mount-view.ts'
+import { networkSettingsJson, networksJson, portsJson } from './network-view.ts'
 import { secondsOf, timeText } from './time-text.ts'
 
 /** Bytes of the writable layer and of the whole root, where they were asked for. */
@@ -31,23 +31,30 @@ export function containerSummary(
     ImageID: record.image,
     Command: commandText(record),
     Created: secondsOf(record.createdAt),
-    Ports: [],
+    Ports: portsJson(record),
     ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
     Labels: record.labels,
     State: record.state,
     Status: statusText(record, facts.now),
     HostConfig: { NetworkMode: record.request.networkMode },
     NetworkSettings: { Networks: networksJson(record) },
-    Mounts: record.mounts.map(mountJson),
+    Mounts: mountsJson(record),
   }
 }
 
+/** What a record does not say of its container. */
+export interface ContainerFacts {
+  readonly runtime: string
+  readonly cgroups: SystemService['cgroups']
+  /** Ids of its further processes. */
+  readonly execs: readonly string[]
+  readonly size?: ContainerSize | undefined
+}
+
 /** GET /containers/{id}/json. */
-export function containerJson(
-  record: ContainerRecord,
-  facts: { readonly runtime: string; readonly size?: ContainerSize | undefined },
-): ContainerJson {
-  const folder = dirname(record.logPath)
+export function containerJson(record: ContainerRecord, facts: ContainerFacts): ContainerJson {
+  // Files that are made by the first start.
+  const file = (name: string): string => (record.startedAt === 0n ? '' : join(dirname(record.logPath), name))
   return {
     Id: record.id,
     Created: timeText(record.createdAt),
@@ -55,10 +62,10 @@ export function containerJson(
     Args: record.args,
     State: stateJson(record),
     Image: record.image,
-    ResolvConfPath: join(folder, 'resolv.conf'),
-    HostnamePath: join(folder, 'hostname'),
-    HostsPath: join(folder, 'hosts'),
-    LogPath: record.logPath,
+    ResolvConfPath: file('resolv.conf'),
+    HostnamePath: file('hostname'),
+    HostsPath: file('hosts'),
+    LogPath: file(basename(record.logPath)),
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: 'overlay2',
@@ -66,11 +73,11 @@ export function containerJson(
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
-    HostConfig: hostConfigJson(record, facts.runtime),
+    ExecIDs: facts.execs.length > 0 ? facts.execs : null,
+    HostConfig: hostConfigJson(record, facts),
     GraphDriver: { Name: 'overlay2', Data: null },
     ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
-    Mounts: record.mounts.map(mountJson),
+    Mounts: mountsJson(record),
     Config: configJson(record),
     NetworkSettings: networkSettingsJson(record),
   }
@@ -162,70 +169,6 @@ function configJson(record: ContainerRecord): ContainerConfigJson {
     Labels: record.labels,
     ...(record.stopSignal !== '' && record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
     ...(request.stopTimeout !== undefined && { StopTimeout: request.stopTimeout }),
-  }
-}
-
-function networkSettingsJson(record: ContainerRecord): ContainerJson['NetworkSettings'] {
-  const bridge = record.endpoints.find((endpoint) => endpoint.network === 'bridge')
-  const first = endpointJson(bridge)
-  return {
-    Bridge: '',
-    SandboxID: '',
-    SandboxKey: '',
-    Ports: {},
-    HairpinMode: false,
-    LinkLocalIPv6Address: '',
-    LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null,
-    SecondaryIPv6Addresses: null,
-    EndpointID: first.EndpointID,
-    Gateway: first.Gateway,
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: first.IPAddress,
-    IPPrefixLen: first.IPPrefixLen,
-    IPv6Gateway: '',
-    MacAddress: first.MacAddress,
-    Networks: networksJson(record),
-  }
-}
-
-/** A container that is not running keeps its network's name, without an address. */
-function networksJson(record: ContainerRecord): Readonly<Record<string, EndpointJson>> {
-  if (record.endpoints.length === 0) return { [record.request.networkMode]: endpointJson(undefined) }
-  return Object.fromEntries(record.endpoints.map((endpoint) => [endpoint.network, endpointJson(endpoint)]))
-}
-
-function endpointJson(endpoint: Endpoint | undefined): EndpointJson {
-  return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: endpoint?.macAddress ?? '',
-    DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: endpoint?.networkId ?? '',
-    EndpointID: endpoint?.id ?? '',
-    Gateway: endpoint?.gateway ?? '',
-    IPAddress: endpoint?.address ?? '',
-    IPPrefixLen: endpoint?.prefixLength ?? 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
-  }
-}
-
-function mountJson(mount: MountPoint): MountPointJson {
-  return {
-    Type: mount.kind,
-    ...(mount.name !== undefined && { Name: mount.name }),
-    Source: mount.source,
-    Destination: mount.destination,
-    ...(mount.kind === 'volume' && { Driver: 'local' }),
-    Mode: mount.readonly ? 'ro' : '',
-    RW: !mount.readonly,
-    Propagation: mount.kind === 'bind' ? 'rprivate' : '',
   }
 }
 

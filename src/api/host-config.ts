@@ -1,11 +1,20 @@
-import type { ContainerRecord } from '#engine'
+import type { ContainerRecord, SystemService } from '#engine'
 import { MASKED_PATHS, READONLY_PATHS } from './create-table.ts'
 
 /** Docker's own default for /dev/shm, bytes. */
 const SHM_SIZE = 64 * 1024 * 1024
 
+/** What a request does not say. */
+export interface HostFacts {
+  readonly runtime: string
+  readonly cgroups: SystemService['cgroups']
+}
+
 /** HostConfig for inspect: every member that Docker shows, in its order; what was asked for stands over the defaults. */
-export function hostConfigJson(record: ContainerRecord, runtime: string): Readonly<Record<string, unknown>> {
+export function hostConfigJson(
+  record: ContainerRecord,
+  { runtime, cgroups }: HostFacts,
+): Readonly<Record<string, unknown>> {
   const { request } = record
   const given = Object.fromEntries(
     Object.entries(request.asGiven.hostConfig).filter(([, value]) => value !== null && value !== ''),
@@ -15,6 +24,7 @@ export function hostConfigJson(record: ContainerRecord, runtime: string): Readon
     ...given,
     NetworkMode: request.networkMode,
     IpcMode: 'private',
+    CgroupnsMode: cgroups === 'v2' && !request.privileged ? 'private' : 'host',
     ShmSize: request.shmSize ?? SHM_SIZE,
     LogConfig: { Type: 'json-file', Config: {} },
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
