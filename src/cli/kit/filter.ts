@@ -1,7 +1,8 @@
+import { formatFilters } from '#wire'
 import { CommandLineError } from './error.ts'
 
-/** `--filter name=value` flags as the API wants them: JSON of name → values; '' where there are none. */
-export function parseFilterFlags(flags: readonly string[]): string {
+/** `--filter name=value` flags as the API wants them: JSON of name → values; undefined where there are none. */
+export function parseFilterFlags(flags: readonly string[]): string | undefined {
   const filters: Record<string, string[]> = {}
   for (const text of flags) {
     const at = text.indexOf('=')
@@ -13,5 +14,5 @@ export function parseFilterFlags(flags: readonly string[]): string {
     const name = text.slice(0, at).trim().toLowerCase()
     filters[name] = [...(filters[name] ?? []), text.slice(at + 1).trim()]
   }
-  return flags.length === 0 ? '' : JSON.stringify(filters)
+  return formatFilters(filters)
 }

@@ -78,7 +78,7 @@ test('size() and ago() speak as docker does', () => {
 })
 
 test('parseFilterFlags() gathers values by name', () => {
-  assert.equal(parseFilterFlags([]), '')
+  assert.equal(parseFilterFlags([]), undefined)
   assert.equal(
     parseFilterFlags(['status=running', 'label=a=b', 'STATUS=exited']),
     '{"status":["running","exited"],"label":["a=b"]}',
