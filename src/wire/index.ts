@@ -3,7 +3,7 @@
  * multiplexed streams, progress lines, filters, versions, and the texts for times and sizes. Pure: values in, values
  * out, or an `invalid` or `corrupt` error. HTTP itself belongs to `api` and `client`.
  */
-export { checkFilterNames, filterFinds, filterFlag, filterHas, filterLabels, parseFilters } from './filters.ts'
+export { checkFilterNames, filterFinds, filterFlag, filterHas, filterLabels, formatFilters, parseFilters } from './filters.ts'
 export type { Filters } from './filters.ts'
 export { decodeLines, encodeLine, formatSize, progressText } from './lines.ts'
 export type { ProgressLine } from './lines.ts'
