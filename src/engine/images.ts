@@ -67,7 +67,7 @@ async function summaryOf(parts: ImageServiceParts, id: ImageId): Promise<ImageSu
 }
 
 async function takeSurvey(parts: ImageServiceParts, opened: readonly Image[]): Promise<Survey> {
-  const sizes = new Map((await parts.layers.list()).map((layer: LayerRecord) => [layer.chain, layer.size]))
+  const sizes = new Map((await parts.layers.list()).map((layer: LayerRecord) => [layer.chain, layer.content]))
   const owners = new Map<ChainId, number>()
   for (const image of opened)
     for (const chain of chainIds(image.config.rootfs.diff_ids)) owners.set(chain, (owners.get(chain) ?? 0) + 1)
@@ -92,7 +92,7 @@ function summaryFrom(image: Image, survey: Survey): ImageSummary {
 
 /** Rows newest first; the n-th entry that is not marked empty owns the n-th layer (image-spec, config.md «history»). */
 async function history(parts: ImageServiceParts, image: Image): Promise<readonly HistoryRow[]> {
-  const sizes = new Map((await parts.layers.list()).map((layer) => [layer.chain, layer.size]))
+  const sizes = new Map((await parts.layers.list()).map((layer) => [layer.chain, layer.content]))
   const chains = chainIds(image.config.rootfs.diff_ids)
   const known = await ancestors(parts.images, image)
   let layer = 0

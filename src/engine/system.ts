@@ -29,7 +29,7 @@ export function createSystemService(parts: SystemParts): SystemService {
     cgroups: cgroupMode(),
     async diskUsage() {
       const layers = await ground.layers.list()
-      return { layersSize: layers.reduce((sum, layer) => sum + layer.size, 0), images: await images.list() }
+      return { layersSize: layers.reduce((sum, layer) => sum + layer.content, 0), images: await images.list() }
     },
     collect: () => parts.collection.now(),
     async doctor() {

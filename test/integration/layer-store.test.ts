@@ -318,6 +318,8 @@ test('restore() makes trees again that a power cut took, from the blobs that cam
   await using store = await openLayerStore(folder.path, PROGRAMS)
   const sealed = await applyBytes(store, gzipSync(TAR), DIFF)
   assert.deepEqual(await store.layers.restore([DIFF], store.lease), sealed)
+  const { size, content } = await getLayer(store, sealed.chain)
+  assert.deepEqual([size, content], [TAR.length, 3_000_000])
   store.snapshots.collector.sweep(new Set())
   assert.equal(await store.snapshots.find(sealed.chain), undefined)
   const again = await store.layers.restore([DIFF], store.lease)

@@ -109,11 +109,11 @@ export async function addLayer(store: TestStore, base: ImageId, text: string, ke
   const active = await store.snapshots.prepare(key, parent.id, lease)
   writeFileSync(join(active.upper, 'made'), text)
   const frozen = await active.freeze()
-  const { diffId, size } = await store.layers.diff(frozen, lease)
-  await store.layers.adopt(frozen, chain, { diffId, size })
+  const layer = await store.layers.diff(frozen, lease)
+  await store.layers.adopt(frozen, chain, layer)
   const bytes = formatImageConfig({
     ...config,
-    rootfs: { type: 'layers', diff_ids: [...config.rootfs.diff_ids, diffId] },
+    rootfs: { type: 'layers', diff_ids: [...config.rootfs.diff_ids, layer.diffId] },
     history: [...config.history, { created_by: 'made' }],
   })
   return (await store.images.create(bytes, { parent: base }, lease)).id

@@ -22,19 +22,21 @@ const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
  * Writes an upper folder as a layer (image-spec, layer.md): folders before what is in them, siblings in the order of
  * their bytes; whiteouts as empty files without owner or time; the root only where its mode, owner or xattrs differ from
  * the root below; second names of a file as hard links; sockets left out; holes as zeros. With the writer's rules this
- * fixes the diff id: it is part of rule set 1. `put` gets chunks that are valid during the call.
+ * fixes the diff id: it is part of rule set 1. `put` gets chunks that are valid during the call. Gives the bytes of all files.
  */
-export function writeLayer(tree: LayerTree, put: (chunk: Buffer) => void, options: { cancelled(): boolean }): void {
+export function writeLayer(tree: LayerTree, put: (chunk: Buffer) => void, options: { cancelled(): boolean }): number {
   const writer = new LayerWriter(put)
   writer.root(tree)
   walkTree(tree.upper, true, { enter: (entry) => writer.enter(entry) }, options)
   writer.finish()
+  return writer.content
 }
 
 class LayerWriter {
   readonly #tar: TarWriter
   readonly #names = new Map<bigint, string>()
   readonly #buffer = Buffer.allocUnsafe(CHUNK)
+  content = 0
 
   constructor(put: (chunk: Buffer) => void) {
     this.#tar = new TarWriter(put)
@@ -76,6 +78,7 @@ class LayerWriter {
 
   #copy({ at, path, stat }: TreeEntry): void {
     if (stat.size === 0n) return
+    this.content += Number(stat.size)
     const fd = openSync(at, READ_FLAGS)
     try {
       for (let left = Number(stat.size); left > 0;) {

@@ -32,10 +32,11 @@ export interface ChangesInput {
   readonly lowers: readonly string[]
 }
 
-/** A tar's digest (as text) and its bytes. */
+/** A tar's digest (as text), its bytes, and those of the files in it. */
 export interface TarFacts {
   readonly diffId: string
   readonly size: number
+  readonly content: number
 }
 
 /** Synchronous work of this room, run in a worker. */
@@ -58,17 +59,17 @@ function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContex
     const fd = 'fd' in tar ? tar.fd : openSync(tar.path, 'r')
     try {
       using unpacker = new Unpacker(upper, lowers)
-      const facts = readThrough(fd, new TarReader(unpacker), context)
+      const tarFacts = readThrough(fd, new TarReader(unpacker), context)
       unpacker.finish()
-      if (facts.diffId !== diffId) throw corrupt(`${what}: its tar is ${facts.diffId}`)
-      return facts
+      if (tarFacts.diffId !== diffId) throw corrupt(`${what}: its tar is ${tarFacts.diffId}`)
+      return { ...tarFacts, content: unpacker.content }
     } finally {
       if ('path' in tar) closeSync(fd)
     }
   })
 }
 
-function readThrough(fd: number, reader: TarReader, context: JobContext): TarFacts {
+function readThrough(fd: number, reader: TarReader, context: JobContext): Omit<TarFacts, 'content'> {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(CHUNK)
   let size = 0
@@ -105,8 +106,8 @@ function hashTree(tree: LayerTree, context: JobContext, put: (chunk: Buffer) => 
       put(chunk)
       size += chunk.length
     }
-    writeLayer(tree, take, context)
-    return { diffId: `sha256:${hash.digest('hex')}`, size }
+    const content = writeLayer(tree, take, context)
+    return { content, diffId: `sha256:${hash.digest('hex')}`, size }
   })
 }
 

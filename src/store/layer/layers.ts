@@ -8,7 +8,7 @@ import type { ApplyInput, ChangesInput, TarFacts } from './jobs.ts'
 import { layerTar, packLayer } from './pack.ts'
 import { layerRecords } from './records.ts'
 import { withTar } from './tar-source.ts'
-import type { LayerChanges, LayerForm, LayerOptions, LayerRecord, Layers, PathChange } from './types.ts'
+import type { LayerChanges, LayerFacts, LayerForm, LayerOptions, LayerRecord, Layers, PathChange } from './types.ts'
 
 /** The store's layers: blobs applied to snapshots, trees made into layers and packed when somebody needs the blob. */
 export function createLayers(options: LayerOptions): Layers {
@@ -49,25 +49,17 @@ class LayerStore implements Layers {
     return sealed
   }
 
-  async diff(
-    { upper, parent }: FrozenSnapshot,
-    _: Lease,
-    signal?: AbortSignal,
-  ): Promise<{ readonly diffId: DiffId; readonly size: number }> {
+  async diff({ upper, parent }: FrozenSnapshot, _: Lease, signal?: AbortSignal): Promise<LayerFacts> {
     const { jobs, snapshots } = this.#options
     const below = parent === undefined ? undefined : (await snapshots.get(parent)).upper
     const facts = await jobs.run<LayerTree, TarFacts>('layer.diff', { upper, below }, signal ? { signal } : {})
-    return { diffId: parseDiffId(facts.diffId), size: facts.size }
+    return { ...facts, diffId: parseDiffId(facts.diffId) }
   }
 
-  async adopt(
-    frozen: FrozenSnapshot,
-    parent: ChainId | undefined,
-    { diffId, size }: { readonly diffId: DiffId; readonly size: number },
-  ): Promise<SealedSnapshot> {
-    const chain = chainId(parent, diffId)
+  async adopt(frozen: FrozenSnapshot, parent: ChainId | undefined, layer: LayerFacts): Promise<SealedSnapshot> {
+    const chain = chainId(parent, layer.diffId)
     const sealed = await this.#options.snapshots.seal(frozen, chain)
-    this.#records.add({ chain, diffId, snapshot: sealed.id, size, rules: TAR_RULES })
+    this.#records.add({ ...layer, chain, snapshot: sealed.id, rules: TAR_RULES })
     return sealed
   }
 
@@ -130,7 +122,7 @@ class LayerStore implements Layers {
         jobs.run<ApplyInput, TarFacts>('layer.apply', { tar, ...to }, signal ? { signal } : {})
       const facts = await withTar(this.#options, layer.digest, use, signal)
       const sealed = await snapshots.seal(await active.freeze(), chain)
-      this.#records.add({ chain, diffId, snapshot: sealed.id, size: facts.size })
+      this.#records.add({ ...facts, chain, diffId, snapshot: sealed.id })
       return sealed
     } catch (error) {
       await snapshots.remove(active.key)

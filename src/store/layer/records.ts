@@ -24,6 +24,7 @@ export function layerRecords(database: Database): LayerRecords {
     diffId: parseDiffId(readText(row, 'diff_id')),
     snapshot: getSnapshotId(String(readNumber(row, 'snapshot'))),
     size: readNumber(row, 'size'),
+    content: readNumber(row, 'content'),
     ...(row['rules'] === null ? {} : { rules: readNumber(row, 'rules') }),
     blobs: blobsOf(readText(row, 'diff_id')),
   })
@@ -33,13 +34,14 @@ export function layerRecords(database: Database): LayerRecords {
       return row && layerOf(row)
     },
     list: () => database.all('SELECT * FROM layer ORDER BY snapshot').map(layerOf),
-    add: ({ chain, diffId, snapshot, size, rules }) =>
+    add: ({ chain, diffId, snapshot, size, content, rules }) =>
       void database.run(
-        'INSERT OR IGNORE INTO layer (chain, diff_id, snapshot, size, rules) VALUES (?, ?, ?, ?, ?)',
+        'INSERT OR IGNORE INTO layer (chain, diff_id, snapshot, size, content, rules) VALUES (?, ?, ?, ?, ?, ?)',
         chain,
         diffId,
         snapshot,
         size,
+        content,
         rules ?? null,
       ),
     blobsOf,

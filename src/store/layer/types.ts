@@ -6,12 +6,18 @@ import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId, Snapshots } from '#store/snapshot'
 import type { Programs } from './program.ts'
 
-export interface LayerRecord {
-  readonly chain: ChainId
+/** What a pass over a layer tells. */
+export interface LayerFacts {
   readonly diffId: DiffId
-  readonly snapshot: SnapshotId
   /** Bytes of the uncompressed tar. */
   readonly size: number
+  /** Bytes of the files in it: what `images` and `history` call a layer's size. */
+  readonly content: number
+}
+
+export interface LayerRecord extends LayerFacts {
+  readonly chain: ChainId
+  readonly snapshot: SnapshotId
   /** The tar writer's rule set a layer made here was hashed with; absent for one that came as a blob. */
   readonly rules?: number
   /** Known blobs of it. */
@@ -43,17 +49,9 @@ export interface Layers {
     signal?: AbortSignal,
   ): Promise<SealedSnapshot>
   /** Hashes the tar that this tree would pack to; makes no blob. */
-  diff(
-    snapshot: FrozenSnapshot,
-    lease: Lease,
-    signal?: AbortSignal,
-  ): Promise<{ readonly diffId: DiffId; readonly size: number }>
+  diff(snapshot: FrozenSnapshot, lease: Lease, signal?: AbortSignal): Promise<LayerFacts>
   /** Seals a tree that was made here and keeps its layer record. */
-  adopt(
-    frozen: FrozenSnapshot,
-    parent: ChainId | undefined,
-    layer: { readonly diffId: DiffId; readonly size: number },
-  ): Promise<SealedSnapshot>
+  adopt(frozen: FrozenSnapshot, parent: ChainId | undefined, layer: LayerFacts): Promise<SealedSnapshot>
   /**
    * Makes again, from blobs that are here, what is missing of a stack of layers, bottom first (a power cut may take trees
    * that were not yet synced). Undefined where a blob is missing too, or for no layers.

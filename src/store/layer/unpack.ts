@@ -65,6 +65,7 @@ export class Unpacker implements TarSink, Disposable {
   #file: OpenFile | undefined
   #entry: TarEntry | undefined
   #rootIsOpaque = false
+  #content = 0
   readonly #rootLength: number
 
   constructor(upper: string, lowers: readonly string[]) {
@@ -73,8 +74,14 @@ export class Unpacker implements TarSink, Disposable {
     this.#rootLength = readlinkSync(descriptorPath(this.#folders.root), { encoding: 'latin1' }).length
   }
 
+  /** Bytes of the files so far. */
+  get content(): number {
+    return this.#content
+  }
+
   entry(entry: TarEntry): void {
     this.#entry = entry
+    this.#content += entry.size
     this.#guard(() => this.#unpack(entry))
   }
 

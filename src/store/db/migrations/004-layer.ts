@@ -4,6 +4,7 @@ CREATE TABLE layer (
   diff_id TEXT NOT NULL,
   snapshot INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE,
   size INTEGER NOT NULL,
+  content INTEGER NOT NULL,
   rules INTEGER,
   added INTEGER,
   changed INTEGER,
