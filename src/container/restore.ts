@@ -39,6 +39,7 @@ async function restoreOne(parts: Parts, stored: StoredContainer): Promise<void> 
     return
   }
   if (isLive(record.state) || stored.starting) await compare(parts, stored)
+  else if (record.state === 'exited' && record.request.autoRemove) await removeLocked(parts, record.id, { volumes: true })
   else if (existsSync(placeOf(parts.config.execRoot, record.id).folder)) await releaseRun(parts, record.id)
 }
 
@@ -48,7 +49,7 @@ async function compare(parts: Parts, { record, starting }: StoredContainer): Pro
   switch (found.state) {
     case 'running':
     case 'paused':
-      return adopt(parts, id, { ...found, state: found.state })
+      return await adopt(parts, id, { ...found, state: found.state })
     case 'stopped':
       if (starting) parts.records.update(id, { state: 'running', startedAt: parts.clock.nanoseconds() }, false)
       return await finishExit(parts, id, await parts.runtime.wait(id))
@@ -59,10 +60,18 @@ async function compare(parts: Parts, { record, starting }: StoredContainer): Pro
   }
 }
 
-function adopt(parts: Parts, id: string, found: { readonly state: 'running' | 'paused'; readonly pid: number }): void {
+interface Found {
+  readonly state: 'running' | 'paused'
+  readonly pid: number
+}
+
+/** One that stands still though its record says that it runs was stopped for a commit that the end of the daemon cut off. */
+async function adopt(parts: Parts, id: string, found: Found): Promise<void> {
   const record = parts.records.find(id)?.record
   const startedAt = isLive(record?.state ?? 'exited') ? (record?.startedAt ?? 0n) : parts.clock.nanoseconds()
-  parts.records.update(id, { state: found.state, pid: found.pid, startedAt }, false)
+  const resumed = found.state === 'paused' && record?.state === 'running'
+  if (resumed) await parts.runtime.resume(id)
+  parts.records.update(id, { state: resumed ? 'running' : found.state, pid: found.pid, startedAt }, false)
   followRun(parts, id, found.pid)
 }
 
