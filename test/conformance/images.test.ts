@@ -170,10 +170,14 @@ test('a pull is told in the lines of docker', async () => {
 test('images are listed by every filter', async () => {
   await build('labelled', 'FROM busybox\nLABEL a=b\n', { args: ['-t', 'filter/one:1', '-t', 'filter/two:2'] })
   await build('dangling', 'FROM busybox\nLABEL a=c\n')
-  const list = async (...args: readonly string[]): Promise<readonly string[]> =>
-    (await docker.ok('images', '--format', '{{.Repository}}:{{.Tag}}', ...args))
+  // The client shows the names of one image in any order.
+  const list = async (...args: readonly string[]): Promise<readonly string[]> => {
+    const rows = await docker.ok('images', '--format', '{{.Repository}}:{{.Tag}}', ...args)
+    return rows
       .split('\n')
       .filter((line) => line !== '')
+      .toSorted()
+  }
   assert.deepEqual(await list('filter/*'), ['filter/one:1', 'filter/two:2'])
   assert.deepEqual(await list('filter/one'), ['filter/one:1'])
   assert.deepEqual(await list('--filter', 'reference=*/*:2'), ['filter/two:2'])
