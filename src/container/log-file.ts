@@ -46,23 +46,35 @@ export interface LogLife {
 
 /** The lines of a log, byte for byte: a line that ended comes with its line feed. Follows the file where asked for. */
 export async function* readLog(path: string, options: LogOptions, life: LogLife): AsyncIterable<LogLine> {
-  const wanted = (line: LogLine): boolean =>
-    options[line.stream] && (options.since === undefined || line.time >= options.since)
-  const isPast = (line: LogLine): boolean => options.until !== undefined && line.time > options.until
+  const { wanted, isPast } = selectionOf(options)
   await using file = await openLog(path, options.follow && life.isLive() ? life : undefined, options.signal)
   if (!file) return
   const reader = new LineReader(file.handle)
   if (options.tail !== undefined) {
     for (const line of await lastLines(reader, { count: options.tail, wanted, isPast })) yield line
   }
+  using growth = options.follow ? watchGrowth(path, life, options.signal) : undefined
   for (;;) {
     const live = life.isLive()
     for await (const line of reader.available()) {
       if (isPast(line)) return
       if (wanted(line)) yield line
     }
-    if (!options.follow || !live || options.signal?.aborted) return
-    await grown(path, life, options.signal)
+    if (!growth || !live || options.signal?.aborted) return
+    await growth.next()
+  }
+}
+
+interface Selection {
+  readonly wanted: (line: LogLine) => boolean
+  readonly isPast: (line: LogLine) => boolean
+}
+
+function selectionOf(options: LogOptions): Selection {
+  const { since, until } = options
+  return {
+    wanted: (line) => options[line.stream] && (since === undefined || line.time >= since),
+    isPast: (line) => until !== undefined && line.time > until,
   }
 }
 
@@ -82,7 +94,8 @@ async function openLog(
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
       if (!life?.isLive() || signal?.aborted) return undefined
-      await grown(path, life, signal)
+      using growth = watchGrowth(path, life, signal)
+      await growth.next()
     }
   }
 }
@@ -125,10 +138,8 @@ function withLineFeed(data: Buffer, end: number, length: number): Buffer {
   return data.subarray(end - length, end + 1)
 }
 
-interface Tail {
+interface Tail extends Selection {
   readonly count: number
-  readonly wanted: (line: LogLine) => boolean
-  readonly isPast: (line: LogLine) => boolean
 }
 
 /** The last `count` lines of those there now; a line in several chunks counts once. */
@@ -147,20 +158,36 @@ async function lastLines(reader: LineReader, { count, wanted, isPast }: Tail): P
 /** Where inotify is silent the file is looked at again after so long. Milliseconds. */
 const LOOK_EVERY = 500
 
-/** Resolves when the file may have grown, the container ended, or nobody listens any more. */
-async function grown(path: string, life: LogLife, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, LOOK_EVERY)
-  const stop = (): void => resolve()
-  signal?.addEventListener('abort', stop, { once: true })
-  void life.ended().then(stop, stop)
-  const watcher = watchFile(path, stop)
-  try {
-    await promise
-  } finally {
-    clearTimeout(timer)
-    watcher?.close()
-    signal?.removeEventListener('abort', stop)
+/** Tells when a file may have grown since it was last asked. */
+interface Growth extends Disposable {
+  /** Resolves when it may have, the container ended, or nobody listens any more. */
+  next(): Promise<void>
+}
+
+/** Watches from now on: what is written between a read and the question after it is not missed. */
+function watchGrowth(path: string, life: LogLife, signal: AbortSignal | undefined): Growth {
+  let grown = false
+  let wake: (() => void) | undefined
+  const note = (): void => {
+    grown = true
+    wake?.()
+  }
+  signal?.addEventListener('abort', note)
+  void life.ended().then(note, note)
+  const watcher = watchFile(path, note)
+  return {
+    async next() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      wake = resolve
+      const timer = setTimeout(resolve, LOOK_EVERY)
+      if (!grown && !signal?.aborted) await promise
+      clearTimeout(timer)
+      grown = false
+    },
+    [Symbol.dispose]() {
+      watcher?.close()
+      signal?.removeEventListener('abort', note)
+    },
   }
 }
 
@@ -170,6 +197,7 @@ function watchFile(path: string, changed: () => void): { close(): void } | undef
     watcher.on('error', () => watcher.close())
     return watcher
   } catch {
+    // Not there yet, or no watch to be had: then it is looked at now and again.
     return undefined
   }
 }

@@ -12,11 +12,16 @@ export interface PlannedMount extends MountPoint {
   readonly seeded: boolean
 }
 
+interface PlanParts {
+  readonly volumes: Pick<Volumes, 'create'>
+  readonly host: HostMounts
+}
+
 /** Mounts that were asked for, and an anonymous volume for each VOLUME of the image that none of them covers. */
 export async function planMounts(
   requests: readonly MountRequest[],
   volumePaths: readonly string[],
-  parts: { readonly volumes: Volumes; readonly host: HostMounts },
+  parts: PlanParts,
 ): Promise<readonly PlannedMount[]> {
   const asked = requests.map((request) => ({ ...request, target: cleanTarget(request.target) }))
   refuseDuplicates(asked)
@@ -44,10 +49,7 @@ function refuseDuplicates(requests: readonly MountRequest[]): void {
   }
 }
 
-async function planMount(
-  request: MountRequest,
-  { volumes, host }: { readonly volumes: Volumes; readonly host: HostMounts },
-): Promise<PlannedMount> {
+async function planMount(request: MountRequest, { volumes, host }: PlanParts): Promise<PlannedMount> {
   const common = { destination: request.target, readonly: request.readonly, options: request.options ?? '' }
   switch (request.kind) {
     case 'tmpfs':
@@ -66,7 +68,7 @@ async function planMount(
   }
 }
 
-async function volumeFor(request: MountRequest, volumes: Volumes): Promise<VolumeRecord> {
+async function volumeFor(request: MountRequest, volumes: PlanParts['volumes']): Promise<VolumeRecord> {
   return await volumes.create(request.source === undefined ? {} : { name: request.source })
 }
 

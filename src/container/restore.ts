@@ -39,7 +39,8 @@ async function restoreOne(parts: Parts, stored: StoredContainer): Promise<void> 
     return
   }
   if (isLive(record.state) || stored.starting) await compare(parts, stored)
-  else if (record.state === 'exited' && record.request.autoRemove) await removeLocked(parts, record.id, { volumes: true })
+  else if (record.state === 'exited' && record.request.autoRemove)
+    await removeLocked(parts, record.id, { volumes: true })
   else if (existsSync(placeOf(parts.config.execRoot, record.id).folder)) await releaseRun(parts, record.id)
 }
 
