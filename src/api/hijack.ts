@@ -59,15 +59,22 @@ export async function* upgradeBody(request: IncomingMessage, limit: number): Byt
   if (request.headers['transfer-encoding'] !== undefined) throw invalid('an upgrade cannot have a chunked body')
   const { socket } = request
   if (length === 0) return
-  for (;;) {
-    const bytes: unknown = socket.read(length)
-    if (bytes instanceof Uint8Array && bytes.length === length) {
-      yield bytes
-      return
-    }
-    if (socket.readableEnded || socket.destroyed) throw invalid('invalid JSON: unexpected EOF')
-    await once(socket, 'readable')
+  let body = Buffer.alloc(0)
+  while (body.length < length) {
+    const bytes: unknown = socket.read()
+    if (bytes instanceof Uint8Array) body = Buffer.concat([body, bytes])
+    else if (socket.readableEnded || socket.destroyed) throw invalid('invalid JSON: unexpected EOF')
+    else await moreToRead(socket)
   }
+  if (body.length > length) socket.unshift(body.subarray(length))
+  yield body.subarray(0, length)
+}
+
+async function moreToRead(socket: Socket): Promise<void> {
+  const over = new AbortController()
+  const { signal } = over
+  await Promise.race(['readable', 'end', 'close'].map((event) => once(socket, event, { signal })))
+  over.abort()
 }
 
 export function createRawStream(socket: Socket): RawStream {
