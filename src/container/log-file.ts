@@ -49,17 +49,24 @@ export async function* readLog(path: string, options: LogOptions, life: LogLife)
   const { wanted, isPast } = selectionOf(options)
   await using file = await openLog(path, options.follow && life.isLive() ? life : undefined, options.signal)
   if (!file) return
-  const reader = new LineReader(file.handle)
-  if (options.tail !== undefined) {
-    for (const line of await lastLines(reader, { count: options.tail, wanted, isPast })) yield line
-  }
   using growth = options.follow ? watchGrowth(path, life, options.signal) : undefined
+  for await (const line of linesOf(file.handle, options, { life, growth })) {
+    if (isPast(line)) return
+    if (wanted(line)) yield line
+  }
+}
+
+/** The last lines that were asked for, or all; then, where it is followed, those to come. */
+async function* linesOf(
+  handle: FileHandle,
+  options: LogOptions,
+  { life, growth }: { readonly life: LogLife; readonly growth: Growth | undefined },
+): AsyncIterable<LogLine> {
+  const reader = new LineReader(handle)
+  if (options.tail !== undefined) yield* await lastLines(reader, options.tail, selectionOf(options))
   for (;;) {
     const live = life.isLive()
-    for await (const line of reader.available()) {
-      if (isPast(line)) return
-      if (wanted(line)) yield line
-    }
+    yield* reader.available()
     if (!growth || !live || options.signal?.aborted) return
     await growth.next()
   }
@@ -138,12 +145,12 @@ function withLineFeed(data: Buffer, end: number, length: number): Buffer {
   return data.subarray(end - length, end + 1)
 }
 
-interface Tail extends Selection {
-  readonly count: number
-}
-
 /** The last `count` lines of those there now; a line in several chunks counts once. */
-async function lastLines(reader: LineReader, { count, wanted, isPast }: Tail): Promise<readonly LogLine[]> {
+async function lastLines(
+  reader: LineReader,
+  count: number,
+  { wanted, isPast }: Selection,
+): Promise<readonly LogLine[]> {
   const lines: LogLine[][] = [[]]
   for await (const line of reader.available()) {
     if (!wanted(line) || isPast(line)) continue

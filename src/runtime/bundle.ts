@@ -42,7 +42,7 @@ export interface Bundle {
 }
 
 /** `execRoot/c/<the first 12 digits of the id>`: short, because sockets lie there; also for the container's own mounts. */
-export function bundleFolder(execRoot: string, id: string): string {
+function bundleFolder(execRoot: string, id: string): string {
   return join(execRoot, 'c', id.slice(0, 12))
 }
 

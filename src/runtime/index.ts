@@ -6,7 +6,6 @@
  * runtime mounts its own things, so that none of them is ever made in a writable layer. It mounts no roots, knows no
  * records and no network: those are the caller's.
  */
-export { bundleFolder } from './bundle.ts'
 export { capabilitiesOf, DEFAULT_CAPABILITIES } from './capability.ts'
 export { makeMountPoints, withMountPoints } from './mount-point.ts'
 export { writeNameFiles } from './name-file.ts'
