@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseCreate } from './create-request.ts'
+import { MASKED_PATHS, READONLY_PATHS } from './create-table.ts'
+
+/** What docker CLI 28.2 sends for `docker run busybox echo hi`: every default it has. */
+const PLAIN: unknown = JSON.parse(readFileSync(join(import.meta.dirname, 'testdata/plain-run.json'), 'utf8'))
+
+const create = (body: unknown) => parseCreate(body, undefined, undefined)
+const host = (HostConfig: object) => create({ Image: 'x', HostConfig })
+
+test("parseCreate() takes the docker client's plain run", () => {
+  const request = create(PLAIN)
+  assert.deepEqual(request.command, ['echo', 'hi'])
+  assert.deepEqual(request.attach, { stdin: false, stdout: true, stderr: true })
+  assert.deepEqual(
+    [request.networkMode, request.env, request.mounts, request.volumes, request.entrypoint, request.hostname],
+    ['bridge', [], [], [], undefined, undefined],
+  )
+})
+
+test('parseCreate() takes the flags that are carried out', () => {
+  const request = parseCreate(
+    {
+      ...{
+        Hostname: 'h',
+        Domainname: 'd',
+        User: '1:1',
+        Tty: true,
+        OpenStdin: true,
+        StdinOnce: true,
+        AttachStdin: true,
+      },
+      Env: ['A=b'],
+      Cmd: 'sh',
+      Image: 'x',
+      WorkingDir: '/w',
+      Entrypoint: [''],
+      Labels: { a: 'b' },
+      StopSignal: 'INT',
+      StopTimeout: 0,
+      ExposedPorts: { '80': {}, '53/udp': {} },
+      Volumes: { '/anon': {} },
+      Healthcheck: { Test: ['NONE'] },
+      HostConfig: {
+        NetworkMode: 'host',
+        AutoRemove: true,
+        CapAdd: ['NET_ADMIN'],
+        CapDrop: ['ALL'],
+        Privileged: true,
+        ReadonlyRootfs: true,
+        ShmSize: 1_048_576,
+        Init: true,
+        UsernsMode: 'host',
+        ConsoleSize: [24, 80],
+      },
+    },
+    '/name',
+    undefined,
+  )
+  const { asGiven, ...rest } = request
+  assert.deepEqual(asGiven.hostConfig['CapAdd'], ['NET_ADMIN'])
+  assert.deepEqual(rest, {
+    name: 'name',
+    command: ['sh'],
+    entrypoint: [''],
+    user: '1:1',
+    workingDir: '/w',
+    stopSignal: 'INT',
+    hostname: 'h',
+    domainname: 'd',
+    stopTimeout: 0,
+    shmSize: 1_048_576,
+    healthcheck: { Test: ['NONE'] },
+    image: 'x',
+    env: ['A=b'],
+    labels: { a: 'b' },
+    tty: true,
+    openStdin: true,
+    stdinOnce: true,
+    attach: { stdin: true, stdout: false, stderr: false },
+    exposedPorts: ['80/tcp', '53/udp'],
+    volumes: ['/anon'],
+    networkMode: 'host',
+    mounts: [],
+    ports: [],
+    autoRemove: true,
+    init: true,
+    privileged: true,
+    capAdd: ['NET_ADMIN'],
+    capDrop: ['ALL'],
+    readonlyRoot: true,
+  })
+})
+
+const REFUSED: readonly (readonly [object, string])[] = [
+  [{ Memory: 10 }, '--memory'],
+  [{ NanoCpus: 1 }, '--cpus'],
+  [{ MemorySwappiness: 0 }, '--memory-swappiness'],
+  [{ MemorySwappiness: 60 }, '--memory-swappiness'],
+  [{ OomKillDisable: true }, '--oom-kill-disable'],
+  [{ PidsLimit: 5 }, '--pids-limit'],
+  [{ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }, '-p'],
+  [{ PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '' }] } }, '-p'],
+  [{ PublishAllPorts: true }, '-P'],
+  [{ RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }, '--restart'],
+  [{ NetworkMode: 'container:x' }, '--network container:'],
+  [{ IpcMode: 'host' }, '--ipc'],
+  [{ PidMode: 'host' }, '--pid'],
+  [{ UTSMode: 'host' }, '--uts'],
+  [{ UsernsMode: 'private' }, '--userns'],
+  [{ SecurityOpt: ['no-new-privileges'] }, '--security-opt'],
+  [{ MaskedPaths: [] }, '--security-opt systempaths'],
+  [{ ReadonlyPaths: ['/proc'] }, '--security-opt systempaths'],
+  [{ LogConfig: { Type: 'none', Config: {} } }, '--log-driver, --log-opt'],
+  [{ LogConfig: { Type: '', Config: { 'max-size': '1m' } } }, '--log-driver, --log-opt'],
+  [{ Dns: ['1.1.1.1'] }, '--dns'],
+  [{ ExtraHosts: ['a:1.2.3.4'] }, '--add-host'],
+  [{ Devices: [{ PathOnHost: '/dev/null' }] }, '--device'],
+  [{ DeviceRequests: [{ Count: -1 }] }, '--gpus'],
+  [{ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 10 }] }, '--ulimit'],
+  [{ Sysctls: { a: '1' } }, '--sysctl'],
+  [{ Links: ['a:b'] }, '--link'],
+  [{ VolumesFrom: ['x'] }, '--volumes-from'],
+  [{ Annotations: { a: 'b' } }, '--annotation'],
+  [{ GroupAdd: ['1'] }, '--group-add'],
+  [{ NotInvented: 1 }, 'HostConfig.NotInvented'],
+]
+
+for (const [fragment, flag] of REFUSED) {
+  test(`parseCreate() refuses ${JSON.stringify(fragment)} by its flag`, () => {
+    const [member] = Object.keys(fragment)
+    const message = `${flag}: not yet carried out by mica (HostConfig.${member})`
+    assert.throws(() => host(fragment), { kind: 'invalid', message })
+  })
+}
+
+test('parseCreate() refuses members of Config and of an endpoint too, and names all at once', () => {
+  assert.throws(() => create({ Image: 'x', Healthcheck: { Test: ['CMD', 'x'] } }), { message: /^--health-cmd: / })
+  assert.throws(() => create({ Image: 'x', MacAddress: 'x', Future: [1] }), {
+    message: /^--mac-address, Config.Future: /,
+  })
+  const endpoint = (settings: object) =>
+    create({ Image: 'x', NetworkingConfig: { EndpointsConfig: { bridge: settings } } })
+  assert.throws(() => endpoint({ Aliases: ['a'] }), { message: /^--network-alias: / })
+  assert.throws(() => endpoint({ IPAMConfig: { IPv4Address: '1.2.3.4' } }), { message: /^--ip: / })
+  endpoint({ IPAMConfig: {}, NetworkID: 'abc' })
+  assert.throws(() => create({ Image: 'x', NetworkingConfig: { EndpointsConfig: { a: {}, b: {} } } }), /--network: /)
+})
+
+test('parseCreate() takes back what inspect says of defaults', () => {
+  host({
+    MaskedPaths: MASKED_PATHS,
+    ReadonlyPaths: READONLY_PATHS,
+    PidsLimit: null,
+    MemorySwappiness: null,
+    LogConfig: { Type: 'json-file', Config: {} },
+    IpcMode: 'private',
+    ShmSize: 67_108_864,
+    OomKillDisable: null,
+    RestartPolicy: { Name: '', MaximumRetryCount: 0 },
+    Isolation: 'default',
+    VolumeDriver: 'local',
+  })
+})
+
+test('parseCreate() reads keys in any case, as Go does', () => {
+  const request = create({ image: 'x', cmd: ['a'], hostconfig: { networkmode: 'none', privileged: true } })
+  assert.deepEqual([request.image, request.networkMode, request.privileged], ['x', 'none', true])
+})
+
+for (const [body, message] of [
+  [undefined, 'invalid JSON: got EOF while reading request body'],
+  [{}, 'config cannot be empty in order to create a container'],
+  [{ Image: '' }, 'no command specified'],
+  [{ Image: 'x', ExposedPorts: { 'a/tcp': {} } }, 'invalid JSON: invalid port specification: "a/tcp"'],
+] as const) {
+  test(`parseCreate() refuses ${JSON.stringify(body)} in the words of Docker`, () => {
+    assert.throws(() => create(body), { kind: 'invalid', message })
+  })
+}
+
+test('parseCreate() refuses a list, wrong types, and another platform', () => {
+  assert.throws(() => create([]), { kind: 'invalid' })
+  assert.throws(() => create({ Image: 'x', Tty: 'yes' }), { kind: 'invalid', message: /Tty/ })
+  assert.throws(() => create({ Image: 'x', HostConfig: 5 }), { kind: 'invalid', message: /HostConfig/ })
+  assert.throws(() => parseCreate({ Image: 'x' }, undefined, 'linux/s390x'), { message: /^--platform: / })
+})
+
+test('parseCreate() reads mounts of each kind', () => {
+  const { mounts } = host({
+    Binds: ['/a/../tmp:/t/:ro,rslave', 'vol:/v:nocopy', '/anon'],
+    Tmpfs: { '/s': 'size=1m', '/e': '' },
+    Mounts: [
+      { Type: 'bind', Source: '/b', Target: '/m1', ReadOnly: true, BindOptions: { Propagation: 'shared' } },
+      { Type: 'volume', Target: '/m2', VolumeOptions: { NoCopy: true, Labels: {} } },
+      { Type: 'tmpfs', Target: '/m3', TmpfsOptions: { SizeBytes: 1024, Mode: 0o1777 } },
+    ],
+  })
+  assert.deepEqual(mounts, [
+    { kind: 'bind', source: '/tmp', target: '/t', readonly: true, createSource: true, propagation: 'rslave' },
+    { kind: 'volume', source: 'vol', target: '/v', readonly: false, noCopy: true },
+    { kind: 'volume', target: '/anon', readonly: false },
+    { kind: 'bind', source: '/b', target: '/m1', readonly: true, propagation: 'shared' },
+    { kind: 'volume', target: '/m2', readonly: false, noCopy: true },
+    { kind: 'tmpfs', target: '/m3', readonly: false, options: 'size=1024,mode=1777' },
+    { kind: 'tmpfs', target: '/s', readonly: false, options: 'size=1m' },
+    { kind: 'tmpfs', target: '/e', readonly: false },
+  ])
+})
+
+for (const [bind, message] of [
+  ['/tmp:/x:foo', 'invalid mode: foo'],
+  ['/tmp:/x:ro,rw', 'invalid mode: ro,rw'],
+  ['a:b:c:d', "invalid volume specification: 'a:b:c:d'"],
+  [':/x', "invalid volume specification: ':/x'"],
+  ['', "invalid volume specification: ''"],
+  [
+    '/tmp:x',
+    `invalid volume specification: '/tmp:x': invalid mount config for type "bind": invalid mount path: 'x' mount path must be absolute`,
+  ],
+  [
+    '/tmp:/',
+    `invalid volume specification: '/tmp:/': invalid mount config for type "bind": invalid specification: destination can't be '/'`,
+  ],
+  [
+    '/tmp:/x:nocopy',
+    `invalid volume specification: '/tmp:/x:nocopy': invalid mount config for type "bind": field VolumeOptions must not be specified`,
+  ],
+] as const) {
+  test(`parseCreate() refuses -v «${bind}» in the words of Docker`, () => {
+    assert.throws(() => host({ Binds: [bind] }), { kind: 'invalid', message })
+  })
+}
+
+test('parseCreate() refuses two mounts at one place, and mounts that ask for more', () => {
+  assert.throws(() => host({ Binds: ['/a:/x', '/b:/x/'] }), { message: 'Duplicate mount point: /x' })
+  const mount = (value: object) => host({ Mounts: [value] })
+  assert.throws(() => mount({ Type: 'foo', Target: '/x' }), { message: /mount type unknown$/ })
+  assert.throws(() => mount({ Type: 'bind', Source: '', Target: '/x' }), { message: /field Source must not be empty$/ })
+  assert.throws(() => mount({ Type: 'volume', Target: '' }), { message: /field Target must not be empty$/ })
+  assert.throws(() => mount({ Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'a' } }), { message: /Subpath/ })
+})
