@@ -249,6 +249,11 @@ test('readTar() takes an empty archive, one without an end, and bytes after the 
   assert.equal((await readAll(bytesOf(header({ 0: 'a' }), END, 'rest that nobody reads'))).length, 1)
 })
 
+test('readTar() takes a last body without its padding, as clients send it', async () => {
+  const bytes = Buffer.concat([header({ 0: 'a', 124: '00000000002\0' }), Buffer.from('hi')])
+  for await (const member of readTar(bytesOf(bytes))) assert.equal((await collect(member.body)).toString(), 'hi')
+})
+
 test('readTar() applies long GNU names, a global header and base-256 numbers', async () => {
   const tar = Buffer.concat([
     header({ 0: 'g', 156: 'g', 124: '00000000012\0' }),

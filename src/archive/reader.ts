@@ -72,9 +72,12 @@ export class TarReader {
     }
   }
 
-  /** No more bytes will come. Throws `corrupt` where the archive ends inside an entry. */
+  /**
+   * No more bytes will come. Throws `corrupt` where the archive ends inside an entry. The padding behind the last body
+   * may be missing: so docker's client sends a context whose Dockerfile came from stdin.
+   */
   finish(): void {
-    const between = this.#expecting === 'header' && this.#filled === 0 && !this.#body && this.#skip === 0
+    const between = this.#expecting === 'header' && this.#filled === 0 && !this.#body && this.#skip < BLOCK
     const extended = this.#records.length > 0 || this.#longPath !== undefined || this.#longLink !== undefined
     if (!between || extended) throw corrupt('malformed tar: it ends in the middle of an entry')
   }

@@ -111,6 +111,17 @@ test('a quiet build says the id alone, and writes it where it is asked to', asyn
   assert.equal(readFileSync(id, 'utf8').trim(), stdout.trim())
 })
 
+test('a Dockerfile from stdin is used with its folder, and alone', async () => {
+  mkdirSync(folder.join('stdin'))
+  writeFileSync(folder.join('stdin/file'), 'text')
+  const input = 'FROM busybox\nCOPY file /\nCMD ["cat", "/file"]\n'
+  const { code, stderr } = await docker.run(['build', '-t', 'stdin', '-f', '-', folder.join('stdin')], { input })
+  assert.equal(code, 0, stderr)
+  assert.equal(await docker.ok('run', '--rm', 'stdin'), 'text')
+  const alone = await docker.run(['build', '-q', '-'], { input: 'FROM busybox\nENV a=b\n' })
+  assert.equal(alone.code, 0, alone.stderr)
+})
+
 test('a failed step ends the client with its status, quiet or not', async () => {
   for (const args of [[], ['-q']]) {
     const { code, stdout, stderr } = await build('failing', 'FROM busybox\nRUN echo why; exit 7\n', { args })
