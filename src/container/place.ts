@@ -18,7 +18,6 @@ import {
   type HostMounts,
   isErrno,
   type Mount,
-  mountTable,
   moveMount,
   openInRoot,
   openRoot,
@@ -45,22 +44,17 @@ export function mountRoot(place: Place, mounts: readonly Mount[], mountPoints: s
   attachMounts(withMountPoints(mounts, mountPoints), place.root)
 }
 
-/** Takes everything away that is mounted below a place, off the main thread, and then the place. Idempotent. */
+/** Takes everything away that is mounted in a place, off the main thread, and then the place. Idempotent. */
 export async function clearPlace(place: Place): Promise<void> {
   if (!existsSync(place.folder)) return
-  const mounted = mountTable().filter(({ target }) => target.startsWith(`${place.folder}/`))
-  for (const { target } of mounted.toReversed()) await unmount(target, { detach: true, ifMounted: true })
-  removeEmpty(place.folder)
-}
-
-/** Only empty folders and files that were mounted over: what is still mounted by mistake is never emptied. */
-function removeEmpty(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name)
+  for (const entry of readdirSync(place.folder, { withFileTypes: true })) {
+    const path = join(place.folder, entry.name)
+    await unmount(path, { detach: true, ifMounted: true })
+    // Not recursive: what is still mounted by mistake is never emptied.
     if (entry.isDirectory()) rmdirSync(path)
     else unlinkSync(path)
   }
-  rmdirSync(folder)
+  rmdirSync(place.folder)
 }
 
 /**

@@ -4,6 +4,5 @@ import { clearPlace, placeOf } from './place.ts'
 /** Takes away what a run had: its process, its place in the network, its mounts. Idempotent. */
 export async function releaseRun(parts: Parts, id: string): Promise<void> {
   await parts.runtime.delete(id)
-  await parts.networks.detach(id)
-  await clearPlace(placeOf(parts.config.execRoot, id))
+  await Promise.all([parts.networks.detach(id), clearPlace(placeOf(parts.config.execRoot, id))])
 }

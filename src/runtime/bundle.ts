@@ -79,3 +79,8 @@ export function removeBundle(folder: string): void {
   }
   rmdirSync(folder)
 }
+
+/** Removes what crun or runc keep of a container whose process is gone: plain files. */
+export function removeRuntimeState(state: string, id: string): void {
+  rmSync(join(state, id), { recursive: true, force: true })
+}

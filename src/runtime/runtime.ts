@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { EngineError, internal, type Log, notFound, unavailable } from '#base'
 import { capabilities, cgroupMode, killProcess, processExited, runProcess } from '#kernel'
-import type { ExitStatus } from '#kernel'
-import { bundleOf, foldersOf, readPid, removeBundle } from './bundle.ts'
+import type { CgroupMode, ExitStatus } from '#kernel'
+import { bundleOf, foldersOf, readPid, removeBundle, removeRuntimeState } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
 import { cgroupOf, createFreezer, isInCgroup, processesOf, removeCgroup, removeCgroupParents } from './cgroup.ts'
 import type { Freezer } from './cgroup.ts'
@@ -24,7 +24,7 @@ import type { SeccompFilters } from './seccomp-filter.ts'
 import type { HostFacts } from './spec.ts'
 import { removeStepsIn, runStepIn } from './step.ts'
 import type { StepPlace } from './step.ts'
-import { attachToMonitor, writeFifo } from './stream.ts'
+import { attachToMonitor, releaseProcess, writeFifo } from './stream.ts'
 import type {
   ExecOptions,
   ExecProcess,
@@ -66,7 +66,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Di
   )
   const { program, filter } = await findRuntime(options, profile)
   const filters = createSeccompFilters({ ...options, program }, { profile, filter })
-  return new ProgramRuntime({ ...options, folders, monitor, program, filters })
+  return new ProgramRuntime({ ...options, folders, monitor, program, filters, cgroups: cgroupMode() })
 }
 
 function machine(): Machine {
@@ -78,6 +78,8 @@ interface Parts extends RuntimeOptions {
   readonly monitor: string
   readonly program: RuntimeProgram
   readonly filters: SeccompFilters
+  /** As seen by the daemon now, which may have hidden the v2 tree. */
+  readonly cgroups: CgroupMode
 }
 
 class ProgramRuntime implements Runtime {
@@ -90,7 +92,7 @@ class ProgramRuntime implements Runtime {
     this.program = parts.program
     this.#parts = parts
     this.#exits = openExits(parts.folders.exits)
-    this.#freezer = createFreezer(cgroupMode())
+    this.#freezer = createFreezer(parts.cgroups)
   }
 
   async create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }> {
@@ -112,6 +114,7 @@ class ProgramRuntime implements Runtime {
   }
 
   async start(id: string): Promise<void> {
+    if (this.program.name === 'crun' && releaseProcess(this.#bundle(id).startFifo)) return
     const { status, stderr } = await this.#run('start', id)
     if (status.code !== 0) throw internal(`cannot start container ${id}: ${stderr.toString('utf8').trim()}`)
   }
@@ -183,7 +186,9 @@ class ProgramRuntime implements Runtime {
     const bundle = this.#bundle(id)
     if (!existsSync(bundle.folder)) return
     if (!existsSync(bundle.pidFile)) await killMakers(id)
-    await this.#run('delete', '--force', id)
+    // Of a process that is gone nothing is left that the runtime would have to end: its files go without starting it.
+    if (this.#exits.find(id) && this.#livePid(id) === 0) removeRuntimeState(this.#parts.folders.state, id)
+    else await this.#run('delete', '--force', id)
     removeCgroup(cgroupOf(id))
     await endMonitor(bundle, id)
     rmSync(bundle.exitFile, { force: true })
@@ -225,7 +230,7 @@ class ProgramRuntime implements Runtime {
     const seccomp = seccompOf(request, machine())
     const compiled = seccomp && this.#parts.filters.find(seccomp)
     return {
-      cgroups: cgroupMode(),
+      cgroups: this.#parts.cgroups,
       machine: machine(),
       ...(compiled !== undefined && { compiledSeccomp: compiled }),
       devices: request.privileged ? hostDevices() : [],
