@@ -24,15 +24,13 @@ test("parseCreate() takes the docker client's plain run", () => {
 test('parseCreate() takes the flags that are carried out', () => {
   const request = parseCreate(
     {
-      ...{
-        Hostname: 'h',
-        Domainname: 'd',
-        User: '1:1',
-        Tty: true,
-        OpenStdin: true,
-        StdinOnce: true,
-        AttachStdin: true,
-      },
+      Hostname: 'h',
+      Domainname: 'd',
+      User: '1:1',
+      Tty: true,
+      OpenStdin: true,
+      StdinOnce: true,
+      AttachStdin: true,
       Env: ['A=b'],
       Cmd: 'sh',
       Image: 'x',
