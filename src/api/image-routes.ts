@@ -1,7 +1,7 @@
 import { invalid, unsupported } from '#base'
 import type { Engine, ImageService } from '#engine'
 import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
-import { checkFilterNames, compareVersions, filterFlag } from '#wire'
+import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { keepsImage, selectImages } from './image-filter.ts'
 import { historyJson, imageJson, imageSummary, layersJson, removedJson } from './image-view.ts'
@@ -9,6 +9,8 @@ import type { Route } from './route.ts'
 import { wallClock } from './time-text.ts'
 
 const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until']
+/** Before, an image without names had the name «<none>». */
+const EMPTY_NAMES_SINCE = { major: 1, minor: 43 }
 /** Up to here `VirtualSize` repeats the size. */
 const NO_VIRTUAL_SIZE_SINCE = { major: 1, minor: 44 }
 
@@ -49,11 +51,21 @@ export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[
 async function list(images: ImageService, { query, version, reply }: Exchange): Promise<void> {
   const found = await selectImages(images, { filters: query.filters(), all: query.flag('all'), now: wallClock() })
   const shared = query.flag('shared-size')
-  const old = compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0
   reply(
     200,
-    found.map((summary) => ({ ...imageSummary(summary, shared), ...(old && { VirtualSize: summary.size }) })),
+    found.map((summary) => asOf(version, imageSummary(summary, shared))),
   )
+}
+
+/** What clients of an older version expect to find in a row. */
+function asOf(version: ApiVersion, row: ImageSummaryJson): ImageSummaryJson {
+  const nameless = row.RepoTags.length === 0 && row.RepoDigests.length === 0
+  return {
+    ...row,
+    ...(compareVersions(version, EMPTY_NAMES_SINCE) < 0 &&
+      nameless && { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] }),
+    ...(compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0 && { VirtualSize: row.Size }),
+  }
 }
 
 async function inspect(images: ImageService, { param, version, reply }: Exchange): Promise<void> {
