@@ -137,11 +137,6 @@ export function parseNullableStringMap(value: unknown, name: string): Readonly<R
   return check(v.nullish(v.record(v.string(), v.nullable(v.string())), {}), value, name)
 }
 
-/** A JSON list of strings. */
-export function parseStringList(value: unknown, name: string): readonly string[] {
-  return check(texts, value, name)
-}
-
 /** `X-Registry-Auth`: base64url of a JSON object; absent and empty are no credentials. */
 export function parseAuthHeader(header: string | undefined): AuthBody {
   return check(AuthSchema, decodeHeader(header, 'X-Registry-Auth'), 'X-Registry-Auth')

@@ -3,14 +3,22 @@
  * multiplexed streams, progress lines, filters, versions, and the texts for times and sizes. Pure: values in, values
  * out, or an `invalid` or `corrupt` error. HTTP itself belongs to `api` and `client`.
  */
-export { checkFilterNames, filterFinds, filterFlag, filterHas, filterLabels, formatFilters, parseFilters } from './filters.ts'
+export {
+  checkFilterNames,
+  filterFinds,
+  filterFlag,
+  filterHas,
+  filterLabels,
+  formatFilters,
+  parseFilters,
+} from './filters.ts'
 export type { Filters } from './filters.ts'
 export { decodeLines, encodeLine, formatSize, progressText } from './lines.ts'
 export type { ProgressLine } from './lines.ts'
 export { decodeFrames, encodeFrame, MULTIPLEXED_STREAM, RAW_STREAM } from './multiplex.ts'
 export type { StreamChunk, StreamName } from './multiplex.ts'
-export { findDuration, formatRoughly, parseTimestamp } from './time.ts'
-export { API_VERSION, compareVersions, findVersion, MIN_API_VERSION, negotiateVersion } from './version.ts'
+export { formatRoughly, parseTimestamp } from './time.ts'
+export { API_VERSION, compareVersions, MIN_API_VERSION, negotiateVersion } from './version.ts'
 export type { ApiVersion } from './version.ts'
 export {
   parseAuthConfigHeader,
@@ -21,7 +29,6 @@ export {
   parseHostConfigBody,
   parseNullableStringMap,
   parseObjectBody,
-  parseStringList,
   parseStringMap,
   parseVolumeBody,
 } from './body.ts'
