@@ -53,11 +53,16 @@ export function processOf(process: ProcessSpec): object {
       process.size && { consoleSize: { height: process.size.rows, width: process.size.columns } }),
     user: { uid: process.user.uid, gid: process.user.gid, additionalGids: process.user.additionalGids },
     args: process.args,
-    env: process.env,
+    env: withHome(process.env, process.user.home),
     cwd: process.cwd,
     capabilities: { bounding, effective: active, permitted: active, inheritable: [], ambient: [] },
     noNewPrivileges: process.noNewPrivileges === true,
   }
+}
+
+/** The runtimes differ in what they do where the user is in no passwd file. */
+function withHome(env: readonly string[], home: string | undefined): readonly string[] {
+  return home === undefined || env.some((entry) => entry.startsWith('HOME=')) ? env : [...env, `HOME=${home}`]
 }
 
 interface SpecMount {

@@ -7,6 +7,8 @@ export interface ProcessUser {
   readonly uid: number
   readonly gid: number
   readonly additionalGids: readonly number[]
+  /** `HOME` of a process whose environment has none. */
+  readonly home?: string
 }
 
 export interface ProcessSpec {

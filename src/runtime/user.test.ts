@@ -23,7 +23,17 @@ const cases: readonly [string, string, number, number, readonly number[]][] = [
 ]
 
 for (const [what, user, uid, gid, additionalGids] of cases)
-  test(`lookUpUser() takes ${what}`, () => assert.deepEqual(lookUpUser(files, user), { uid, gid, additionalGids }))
+  test(`lookUpUser() takes ${what}`, () => {
+    const { home: _, ...ids } = lookUpUser(files, user)
+    assert.deepEqual(ids, { uid, gid, additionalGids })
+  })
+
+for (const [user, home] of [
+  ['', '/root'],
+  ['33', '/'],
+  ['4242', '/'],
+])
+  test(`lookUpUser() gives «${user}» the home ${home}`, () => assert.equal(lookUpUser(files, user ?? '').home, home))
 
 for (const [user, message] of [
   ['nobody', 'unable to find user nobody: no matching entries in passwd file'],

@@ -12,6 +12,7 @@ interface PasswdEntry {
   readonly name: string
   readonly uid: number
   readonly gid: number
+  readonly home: string
 }
 
 interface GroupEntry {
@@ -45,7 +46,7 @@ export function lookUpUser(files: UserFiles, user: string): ProcessUser {
   const member = groupPart === '' && entry ? groups.filter((group) => group.members.includes(entry.name)) : []
   const ids = [gid, ...member.map((group) => group.gid)]
   if ([uid, ...ids].some((id) => id > ID_LIMIT)) throw invalid('uids and gids must be in range 0-2147483647')
-  return { uid, gid, additionalGids: [...new Set(ids)] }
+  return { uid, gid, additionalGids: [...new Set(ids)], home: entry?.home || '/' }
 }
 
 function splitOnce(text: string): readonly string[] {
@@ -71,7 +72,12 @@ function numberOf(text: string): number | undefined {
 }
 
 function parsePasswd(text: string): readonly PasswdEntry[] {
-  return lines(text).map(([name = '', , uid, gid]) => ({ name, uid: fieldNumber(uid), gid: fieldNumber(gid) }))
+  return lines(text).map(([name = '', , uid, gid, , home = '']) => ({
+    name,
+    uid: fieldNumber(uid),
+    gid: fieldNumber(gid),
+    home,
+  }))
 }
 
 function parseGroup(text: string): readonly GroupEntry[] {
