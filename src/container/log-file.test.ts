@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { parseLogLine } from './log-file.ts'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { parseLogLine, readLog } from './log-file.ts'
+import type { LogOptions } from './types.ts'
 
 const time = 1_795_225_588_969_660_765n
 
@@ -31,3 +35,55 @@ for (const text of [
   '2026-11-21T01:46:28Z stdout FF x',
 ])
   test(`parseLogLine() leaves "${text}" out`, () => assert.equal(parseLogLine(Buffer.from(text)), undefined))
+
+const ended = { isLive: () => false, ended: async () => undefined }
+
+/** Lines «stream mark text», a second apart. */
+function logOf(t: TestContext, lines: readonly string[], rest = ''): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-log-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'log')
+  const at = (index: number): string => new Date(1_700_000_000_000 + index * 1000).toISOString()
+  writeFileSync(path, lines.map((line, index) => `${at(index)} ${line}\n`).join('') + rest)
+  return path
+}
+
+async function textOf(path: string, more: Partial<LogOptions> = {}): Promise<string> {
+  let text = ''
+  for await (const { bytes } of readLog(path, { follow: false, stdout: true, stderr: true, ...more }, ended))
+    text += Buffer.from(bytes).toString()
+  return text
+}
+
+const LINES = ['stdout F one', 'stderr F two', 'stdout P thr', 'stdout F ee', 'stdout F ', 'stdout P no end']
+
+for (const [what, options, expected] of [
+  ['everything', {}, 'one\ntwo\nthree\n\nno end'],
+  ['stderr', { stdout: false }, 'two\n'],
+  ['no line', { tail: 0 }, ''],
+  ['the last line, which has no end', { tail: 1 }, 'no end'],
+  ['an empty line too', { tail: 2 }, '\nno end'],
+  ['a line in two chunks whole', { tail: 3 }, 'three\n\nno end'],
+  ['the last of one stream', { tail: 3, stderr: false }, 'three\n\nno end'],
+  ['more lines than there are', { tail: 100 }, 'one\ntwo\nthree\n\nno end'],
+  ['what is not older', { since: 1_700_000_004_000_000_000n }, '\nno end'],
+  ['what is not newer', { until: 1_700_000_001_000_000_000n }, 'one\ntwo\n'],
+  ['the last of what is not newer', { until: 1_700_000_001_000_000_000n, tail: 1 }, 'two\n'],
+] as const)
+  test(`readLog() gives ${what}`, async (t) => assert.equal(await textOf(logOf(t, LINES), options), expected))
+
+test('readLog() leaves out a line that is half written, and gives nothing of a file that is not there', async (t) => {
+  const path = logOf(t, ['stdout F one'], '2026-11-21T01:46:28Z stdout F half')
+  assert.equal(await textOf(path), 'one\n')
+  assert.equal(await textOf(`${path}.none`), '')
+})
+
+test('readLog() finds the end of a long log from behind, over its blocks', async (t) => {
+  const path = logOf(
+    t,
+    Array.from({ length: 20_000 }, (_, index) => `stdout F line ${index}`),
+  )
+  assert.equal(await textOf(path, { tail: 2 }), 'line 19998\nline 19999\n')
+  assert.equal((await textOf(path, { tail: 5000 })).split('\n')[0], 'line 15000')
+  assert.equal((await textOf(path)).split('\n').length, 20_001)
+})

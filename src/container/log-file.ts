@@ -62,8 +62,8 @@ async function* linesOf(
   options: LogOptions,
   { life, growth }: { readonly life: LogLife; readonly growth: Growth | undefined },
 ): AsyncIterable<LogLine> {
-  const reader = new LineReader(handle)
-  if (options.tail !== undefined) yield* await lastLines(reader, options.tail, selectionOf(options))
+  const from = options.tail === undefined ? 0 : await tailPosition(handle, options.tail, selectionOf(options))
+  const reader = new LineReader(handle, from)
   for (;;) {
     const live = life.isLive()
     yield* reader.available()
@@ -110,11 +110,12 @@ async function openLog(
 /** Reads whole lines from where it stands; a half-written one is left for the next time. */
 class LineReader {
   readonly #handle: FileHandle
-  #position = 0
+  #position: number
   #rest: Buffer = Buffer.alloc(0)
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, position: number) {
     this.#handle = handle
+    this.#position = position
   }
 
   /** All lines that are there now. */
@@ -145,21 +146,42 @@ function withLineFeed(data: Buffer, end: number, length: number): Buffer {
   return data.subarray(end - length, end + 1)
 }
 
-/** The last `count` lines of those there now; a line in several chunks counts once. */
-async function lastLines(
-  reader: LineReader,
-  count: number,
-  { wanted, isPast }: Selection,
-): Promise<readonly LogLine[]> {
-  const lines: LogLine[][] = [[]]
-  for await (const line of reader.available()) {
-    if (!wanted(line) || isPast(line)) continue
-    lines.at(-1)?.push(line)
-    if (line.ended) lines.push([])
-    if (lines.length > count + 1) lines.shift()
+/** Where the last `count` wanted lines begin, looked for from the end; a line in several chunks counts once. */
+async function tailPosition(handle: FileHandle, count: number, { wanted, isPast }: Selection): Promise<number> {
+  const { size } = await handle.stat()
+  if (count === 0) return size
+  let lines = 0
+  for await (const { bytes, end } of backwards(handle, size)) {
+    const line = parseLogLine(bytes)
+    if (!line || !wanted(line) || isPast(line)) continue
+    // The newest may be without its end; every other end is that of one line more.
+    if (line.ended || lines === 0) lines += 1
+    if (lines > count) return end
   }
-  if (lines.at(-1)?.length === 0) lines.pop()
-  return count === 0 ? [] : lines.slice(-count).flat()
+  return 0
+}
+
+/** The lines of a file, last first, each with the position behind its line feed. What is behind the last one is left out. */
+async function* backwards(
+  handle: FileHandle,
+  size: number,
+): AsyncIterable<{ readonly bytes: Buffer; readonly end: number }> {
+  let rest = Buffer.alloc(0)
+  for (let start = size; start > 0;) {
+    const from = Math.max(0, start - CHUNK)
+    const block = Buffer.alloc(start - from)
+    await handle.read(block, 0, block.length, from)
+    const data = Buffer.concat([block, rest])
+    let end = data.lastIndexOf(LINE_FEED)
+    while (end >= 0) {
+      const before = end === 0 ? -1 : data.lastIndexOf(LINE_FEED, end - 1)
+      if (before < 0 && from > 0) break
+      yield { bytes: data.subarray(before + 1, end), end: from + end + 1 }
+      end = before
+    }
+    rest = data.subarray(0, end + 1)
+    start = from
+  }
 }
 
 /** Where inotify is silent the file is looked at again after so long. Milliseconds. */

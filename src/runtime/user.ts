@@ -41,12 +41,16 @@ export function lookUpUser(files: UserFiles, user: string): ProcessUser {
   const entry = parsePasswd(files.passwd).find((line) => matches(userPart, line.name, line.uid))
   const uid = entry?.uid ?? numberOf(userPart === '' ? '0' : userPart)
   if (uid === undefined) throw invalid(`unable to find user ${userPart}: no matching entries in passwd file`)
-  const groups = parseGroup(files.group)
-  const gid = groupPart === '' ? (entry?.gid ?? 0) : namedGroup(groups, groupPart)
-  const member = groupPart === '' && entry ? groups.filter((group) => group.members.includes(entry.name)) : []
-  const ids = [gid, ...member.map((group) => group.gid)]
-  if ([uid, ...ids].some((id) => id > ID_LIMIT)) throw invalid('uids and gids must be in range 0-2147483647')
-  return { uid, gid, additionalGids: [...new Set(ids)], home: entry?.home || '/' }
+  const gids = groupsOf(parseGroup(files.group), entry, groupPart)
+  if ([uid, ...gids].some((id) => id > ID_LIMIT)) throw invalid('uids and gids must be in range 0-2147483647')
+  return { uid, gid: gids[0] ?? 0, additionalGids: [...new Set(gids)], home: entry?.home || '/' }
+}
+
+/** The primary group first. */
+function groupsOf(groups: readonly GroupEntry[], entry: PasswdEntry | undefined, wanted: string): readonly number[] {
+  if (wanted !== '') return [namedGroup(groups, wanted)]
+  if (!entry) return [0]
+  return [entry.gid, ...groups.filter((group) => group.members.includes(entry.name)).map((group) => group.gid)]
 }
 
 function splitOnce(text: string): readonly string[] {
