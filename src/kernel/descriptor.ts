@@ -33,8 +33,15 @@ export function openInRoot(rootFd: number, path: Path, flags: number, options: O
     mode: options.mode ?? 0,
     resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
   }
-  return checked(openat2(rootFd, how), { call: 'open inside the root', path })
+  for (let attempt = 1; ; attempt += 1) {
+    const fd = openat2(rootFd, how)
+    if (fd < 0 && ffi().errno() === osConstants.errno.EAGAIN && attempt < RACED_ATTEMPTS) continue
+    return checked(fd, { call: 'open inside the root', path })
+  }
 }
+
+/** openat2(2) gives up with EAGAIN where a rename or mount anywhere on the machine raced with a `..`: it is asked again. */
+const RACED_ATTEMPTS = 1000
 
 /** A path that leads to the open file, for node:fs; with `/name` behind it to an entry of the open folder. */
 export function descriptorPath(fd: number): string {
