@@ -13,7 +13,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 const WORKS = ['build', 'pull', 'commit', 'run', 'exit'] as const
 
 /** Counts in its log and in a file of its writable layer, ten times a second, without ever missing a number. */
-const KEEPER = 'i=0; while true; do i=$((i+1)); echo $i; echo $i >/kept; sleep 0.1; done'
+const KEEPER = 'i=0; while true; do i=$((i+1)); echo $i; echo $i >/next; mv /next /kept; sleep 0.1; done'
 
 const DOCKERFILE = `FROM busybox
 RUN echo one >/one; sleep 0.05
