@@ -51,7 +51,9 @@ async function exportRoot(exchange: Exchange, containers: ContainerService): Pro
 async function commit(exchange: Exchange, containers: ContainerService): Promise<void> {
   const { query } = exchange
   refuseConfig(await exchange.json())
-  const record = await containers.get(query.text('container') ?? '')
+  const container = query.text('container')
+  if (container === undefined) throw invalid('invalid name or ID supplied: ""')
+  const record = await containers.get(container)
   const id = await containers.commit({ ...textsOf(exchange), container: record.id, pause: query.flag('pause', true) })
   exchange.reply(201, { Id: id })
 }

@@ -173,6 +173,8 @@ for (const [body, message] of [
   [undefined, 'invalid JSON: got EOF while reading request body'],
   [{}, 'config cannot be empty in order to create a container'],
   [{ Image: '' }, 'no command specified'],
+  [{ Image: 'x', Env: ['A', '=b'] }, 'invalid environment variable: =b'],
+  [{ Image: 'x', WorkingDir: 'a' }, "the working directory 'a' is invalid, it needs to be an absolute path"],
   [{ Image: 'x', ExposedPorts: { 'a/tcp': {} } }, 'invalid JSON: invalid port specification: "a/tcp"'],
 ] as const) {
   test(`parseCreate() refuses ${JSON.stringify(body)} in the words of Docker`, () => {

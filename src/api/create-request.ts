@@ -38,11 +38,15 @@ function requestOf({ config, hostConfig, name }: Given): CreateRequest {
 function fromConfig(wanted: ConfigBody) {
   return {
     ...present({ command: wanted.Cmd, entrypoint: wanted.Entrypoint, user: wanted.User }),
-    ...present({ workingDir: wanted.WorkingDir, stopSignal: wanted.StopSignal, stopTimeout: wanted.StopTimeout }),
+    ...present({
+      workingDir: checkFolder(wanted.WorkingDir ?? ''),
+      stopSignal: wanted.StopSignal,
+      stopTimeout: wanted.StopTimeout,
+    }),
     ...present({ hostname: wanted.Hostname, domainname: wanted.Domainname }),
     ...(wanted.Healthcheck && { healthcheck: { Test: wanted.Healthcheck.Test ?? [] } }),
     image: wanted.Image ?? '',
-    env: wanted.Env ?? [],
+    env: (wanted.Env ?? []).map(checkVariable),
     labels: wanted.Labels ?? {},
     exposedPorts: Object.keys(wanted.ExposedPorts ?? {}).map(checkPort),
     volumes: Object.keys(wanted.Volumes ?? {}),
@@ -87,6 +91,17 @@ type Present<T> = { readonly [Key in keyof T]?: NonNullable<T[Key]> }
 /** `default` is Docker's word for its default bridge. */
 function networkModeOf(mode: string): string {
   return mode === '' || mode === 'default' ? 'bridge' : mode
+}
+
+/** A name without a value takes the variable away; a value without a name is none. */
+function checkVariable(text: string): string {
+  if (text === '' || text.startsWith('=')) throw invalid(`invalid environment variable: ${text}`)
+  return text
+}
+
+function checkFolder(path: string): string {
+  if (path === '' || path.startsWith('/')) return path
+  throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
 }
 
 function checkPort(text: string): string {

@@ -75,6 +75,7 @@ async function inspect(images: ImageService, { param, version, reply }: Exchange
 }
 
 async function tag(images: ImageService, { param, query, reply }: Exchange): Promise<void> {
+  if (query.text('tag')?.includes(':')) throw invalid('invalid tag format')
   const to = referenceOf(query.text('repo'), query.text('tag'))
   if (to.digest !== undefined) throw invalid('refusing to create a tag with a digest reference')
   await images.tag(param('name'), withDefaultTag(to))

@@ -8,6 +8,13 @@ const NO_MANAGER =
 /** What only a swarm manager answers, and plugins, of which there are none. */
 export function swarmRoutes(): readonly Route[] {
   return [
+    {
+      method: 'POST',
+      pattern: '/swarm/leave',
+      handle: () => {
+        throw unavailable('This node is not part of a swarm')
+      },
+    },
     ...['/swarm', '/nodes', '/services', '/tasks', '/secrets', '/configs'].flatMap((path) => noManager(path)),
     { method: 'GET', pattern: '/plugins', handle: ({ reply }) => reply(200, []) },
     ...(['GET', 'POST', 'DELETE'] as const).map((method): Route => ({
