@@ -98,17 +98,22 @@ export function tmpfsMount(mount: PlannedMount): Mount {
 
 const O_PATH = 0o10000000
 
+/** What lies there is the runtime's, and not yet mounted: nothing is made below. */
+const RUNTIME_FOLDERS: ReadonlySet<string> = new Set(['proc', 'sys', 'dev'])
+
 /** Makes the working folder where the image has none, confined to the root. Throws `invalid` in Docker's words. */
 export function makeWorkingDir(root: string, path: string): void {
   if (path === '' || path === '/') return
   if (!path.startsWith('/'))
     throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
+  const names = posix.normalize(path).split('/').filter(Boolean)
+  if (RUNTIME_FOLDERS.has(names[0] ?? '')) return
   let folder = openRoot(root)
   const rootFd = folder
   const opened = [folder]
   try {
     let walked = ''
-    for (const name of posix.normalize(path).split('/').filter(Boolean)) {
+    for (const name of names) {
       walked = `${walked}/${name}`
       folder = openOrMake(rootFd, { parent: folder, name, walked, whole: path })
       opened.push(folder)
