@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
-import { closeSync, constants, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createHash } from 'node:crypto'
@@ -9,7 +9,7 @@ import type { Bytes } from '#base'
 import { decompress } from '#archive'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
-import { descriptorPath, isErrno, openInRoot, openRoot } from '#kernel'
+import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
 import type { BuilderParts } from './session.ts'
 import type { BuildRequest } from './types.ts'
 
@@ -124,36 +124,25 @@ function ignoreOf(folder: string, dockerfile: string | undefined): BuildContext[
 }
 
 function readText(folder: string, path: string): string | undefined {
-  const fd = openContextFile(folder, path)
-  if (fd === undefined) return undefined
-  try {
-    const bytes = readFileSync(fd)
-    if (bytes.length > MAX_TEXT) throw invalid(`${path} is longer than ${MAX_TEXT} bytes`)
-    return bytes.toString('utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'EISDIR') throw invalid(`cannot read ${path}: it is a folder`)
-    throw error
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** A descriptor of a file of a folder that is not trusted: links stay inside. The caller closes it. */
-function openContextFile(folder: string, path: string | Buffer): number | undefined {
   const root = openRoot(folder)
   try {
-    return openInRoot(root, path, constants.O_RDONLY | constants.O_NONBLOCK, { follow: true })
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
-    throw error
+    return readFileInRoot(root, path, MAX_TEXT)?.toString('utf8')
   } finally {
     closeSync(root)
   }
 }
 
-/** The bytes of a file of a folder that is not trusted. */
+/** The bytes of a file of a folder that is not trusted; `invalid` where it is gone, or is no file any more. */
 export function readContextFile(folder: string, path: string | Buffer): Bytes {
-  const fd = openContextFile(folder, path)
-  if (fd === undefined) throw invalid(`${String(path)} is not there any more`)
-  return createReadStream('', { fd })
+  const root = openRoot(folder)
+  try {
+    const fd = openInRoot(root, path, constants.O_RDONLY | constants.O_NONBLOCK, { follow: true })
+    if (fstatSync(fd).isFile()) return createReadStream('', { fd })
+    closeSync(fd)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+  } finally {
+    closeSync(root)
+  }
+  throw invalid(`${String(path)} is not there any more`)
 }

@@ -21,6 +21,7 @@ import {
   lockFile,
   openInRoot,
   openRoot,
+  readFileInRoot,
   syncFileSystem,
 } from './descriptor.ts'
 import { isErrno } from './system-call-error.ts'
@@ -31,6 +32,25 @@ function folder(t: TestContext): string {
   t.after(() => rmSync(made, { recursive: true, force: true }))
   return made
 }
+
+test('readFileInRoot() reads regular files inside the root only, and never more than it may', (t) => {
+  const base = folder(t)
+  const root = join(base, 'root')
+  mkdirSync(join(root, 'folder'), { recursive: true })
+  writeFileSync(join(base, 'secret'), 'outside')
+  writeFileSync(join(root, 'file'), 'inside')
+  symlinkSync('/file', join(root, 'link'))
+  symlinkSync('../secret', join(root, 'escape'))
+  symlinkSync('loop', join(root, 'loop'))
+  makeNode(join(root, 'fifo'), constants.S_IFIFO | 0o644, 0)
+  const fd = openRoot(root)
+  t.after(() => closeDescriptor(fd))
+  assert.equal(readFileInRoot(fd, 'file', 6)?.toString(), 'inside')
+  assert.equal(readFileInRoot(fd, '/link', 6)?.toString(), 'inside')
+  for (const name of ['absent', 'folder', 'fifo', 'escape', 'loop', 'file/below'])
+    assert.equal(readFileInRoot(fd, name, 6), undefined, name)
+  assert.throws(() => readFileInRoot(fd, 'file', 5), { kind: 'invalid', message: /file: it is larger than 5 bytes/ })
+})
 
 test('openInRoot() never leaves the root', (t) => {
   const base = folder(t)

@@ -1,8 +1,9 @@
-import { constants } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
+import { invalid } from '#base'
 import { ffi } from './ffi.ts'
 import { AT_FDCWD, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
-import { checked, checkedAsync, systemCallError } from './system-call-error.ts'
+import { checked, checkedAsync, isErrno, systemCallError } from './system-call-error.ts'
 import type { Path } from './xattr.ts'
 
 const RESOLVE_NO_MAGICLINKS = 0x02
@@ -46,6 +47,45 @@ const RACED_ATTEMPTS = 1000
 /** A path that leads to the open file, for node:fs; with `/name` behind it to an entry of the open folder. */
 export function descriptorPath(fd: number): string {
   return `/proc/self/fd/${fd}`
+}
+
+/**
+ * The bytes of a regular file inside a root that is not trusted; undefined where there is none. What is no file is never
+ * opened: a device would act or never end, a fifo would wait. Throws `invalid` for more than `limit` bytes.
+ */
+export function readFileInRoot(rootFd: number, path: Path, limit: number): Buffer | undefined {
+  const found = findInRoot(rootFd, path)
+  if (found === undefined) return undefined
+  try {
+    const { size } = fstatSync(found)
+    if (!fstatSync(found).isFile()) return undefined
+    if (size > limit) throw invalid(`cannot read ${String(path)}: it is larger than ${limit} bytes`)
+    const file = openSync(descriptorPath(found), constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      return readUpTo(file, size)
+    } finally {
+      closeSync(file)
+    }
+  } finally {
+    closeSync(found)
+  }
+}
+
+function findInRoot(rootFd: number, path: Path): number | undefined {
+  try {
+    return openInRoot(rootFd, path, O_PATH, { follow: true })
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
+    throw error
+  }
+}
+
+function readUpTo(fd: number, size: number): Buffer {
+  const buffer = Buffer.alloc(size)
+  let length = 0
+  for (let count = -1; count !== 0 && length < size; length += count)
+    count = readSync(fd, buffer, length, size - length, length)
+  return buffer.subarray(0, length)
 }
 
 /** Closes a descriptor. */

@@ -1,6 +1,5 @@
-import { closeSync, constants, fstatSync, readSync } from 'node:fs'
 import { invalid } from '#base'
-import { closeDescriptor, isErrno, openInRoot, openRoot } from '#kernel'
+import { closeDescriptor, openRoot, readFileInRoot } from '#kernel'
 import type { ProcessUser } from './types.ts'
 
 /** More than any real file; a hostile image must not fill the daemon's memory. Bytes. */
@@ -108,37 +107,9 @@ function fieldNumber(text = ''): number {
 function readUserFiles(root: string): UserFiles {
   const rootFd = openRoot(root)
   try {
-    return { passwd: readInside(rootFd, '/etc/passwd'), group: readInside(rootFd, '/etc/group') }
+    const read = (path: string): string => readFileInRoot(rootFd, path, FILE_LIMIT)?.toString('utf8') ?? ''
+    return { passwd: read('/etc/passwd'), group: read('/etc/group') }
   } finally {
     closeDescriptor(rootFd)
   }
-}
-
-function readInside(rootFd: number, path: string): string {
-  let fd: number
-  try {
-    // Not blocking: the name may be a fifo.
-    fd = openInRoot(rootFd, path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY, { follow: true })
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return ''
-    throw error
-  }
-  try {
-    return fstatSync(fd).isFile() ? readBounded(fd, path) : ''
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function readBounded(fd: number, path: string): string {
-  const { size } = fstatSync(fd)
-  if (size > FILE_LIMIT) throw invalid(`cannot look up users: ${path} is larger than ${FILE_LIMIT} bytes`)
-  const buffer = Buffer.alloc(size)
-  let length = 0
-  while (length < size) {
-    const count = readSync(fd, buffer, length, size - length, length)
-    if (count === 0) break
-    length += count
-  }
-  return buffer.toString('utf8', 0, length)
 }
