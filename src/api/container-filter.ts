@@ -75,7 +75,7 @@ const STATE_WORDS = 'created, running, paused, restarting, removing, exited, dea
 
 function matches(record: ContainerRecord, filters: Filters): boolean {
   return (
-    (filters.get('id') ?? ['']).some((prefix) => record.id.startsWith(prefix)) &&
+    matchesId(record, filters) &&
     filterFinds(filters, 'name', record.name, `/${record.name}`) &&
     filterLabels(filters, record.labels) &&
     filterHas(filters, 'status', record.state) &&
@@ -89,6 +89,11 @@ function matches(record: ContainerRecord, filters: Filters): boolean {
     matchesPorts(record, filters) &&
     matchesConstants(filters)
   )
+}
+
+function matchesId({ id }: ContainerRecord, filters: Filters): boolean {
+  const wanted = filters.get('id') ?? []
+  return wanted.length === 0 || wanted.some((prefix) => id.startsWith(prefix))
 }
 
 function matchesPorts(record: ContainerRecord, filters: Filters): boolean {

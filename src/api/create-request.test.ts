@@ -182,6 +182,14 @@ for (const [body, message] of [
   })
 }
 
+test('parseCreate() takes ranges of ports that there are', () => {
+  const ports = (...texts: readonly string[]) =>
+    create({ Image: 'x', ExposedPorts: Object.fromEntries(texts.map((text) => [text, {}])) }).exposedPorts
+  assert.deepEqual(ports('80-82', '1/sctp', '65535/udp'), ['80-82/tcp', '1/sctp', '65535/udp'])
+  for (const text of ['65536', '82-80', '80/icmp', '-1', '1-99999/tcp'])
+    assert.throws(() => ports(text), { kind: 'invalid' })
+})
+
 test('parseCreate() refuses a list, wrong types, and another platform', () => {
   assert.throws(() => create([]), { kind: 'invalid' })
   assert.throws(() => create({ Image: 'x', Tty: 'yes' }), { kind: 'invalid', message: /Tty/ })

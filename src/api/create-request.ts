@@ -105,10 +105,14 @@ function checkFolder(path: string): string {
 }
 
 function checkPort(text: string): string {
-  const [, port, protocol = 'tcp'] = /^(\d{1,5}(?:-\d{1,5})?)(?:\/(tcp|udp|sctp))?$/.exec(text) ?? []
-  if (port === undefined) throw invalid(`invalid JSON: invalid port specification: "${text}"`)
-  return `${port}/${protocol}`
+  const [, from, to = from, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? []
+  if (from === undefined || Number(to) < Number(from) || Number(to) > MAX_PORT) {
+    throw invalid(`invalid JSON: invalid port specification: "${text}"`)
+  }
+  return `${text.split('/')[0]}/${protocol}`
 }
+
+const MAX_PORT = 65_535
 
 function endpointsOf(networking: unknown): Readonly<Record<string, BodyObject>> {
   const { EndpointsConfig } = parseObjectBody(networking, 'NetworkingConfig')

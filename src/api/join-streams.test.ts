@@ -48,7 +48,9 @@ async function framesOf(heard: readonly Uint8Array[]): Promise<readonly string[]
   const all = (async function* () {
     yield* heard
   })()
-  return (await Array.fromAsync(decodeFrames(all))).map(({ stream, bytes }) => `${stream} ${Buffer.from(bytes).toString()}`)
+  return (await Array.fromAsync(decodeFrames(all))).map(
+    ({ stream, bytes }) => `${stream} ${Buffer.from(bytes).toString()}`,
+  )
 }
 
 test('joinStreams() sends frames by stream and ends with the output', async () => {
