@@ -6,7 +6,7 @@ import { test } from 'node:test'
 const SRC = join(import.meta.dirname, '..', 'src')
 
 const STORE = ['db', 'lease', 'content', 'snapshot', 'layer', 'image', 'gc'].map((room) => `store/${room}`)
-const GROUND = ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile']
+const GROUND = ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', 'tree']
 const MOVING = ['registry', 'transfer']
 const RUNNING = ['runtime', 'network', 'volume', 'container']
 
@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   oci: ['base'],
   archive: ['base'],
   dockerfile: ['base', 'oci'],
+  tree: ['base', 'kernel', 'archive'],
   wire: ['base', 'oci'],
   'store/db': ['base', 'kernel'],
   'store/lease': ['base', 'store/db'],
@@ -31,8 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['base', 'kernel', 'oci'],
   network: ['base', 'kernel', 'event', 'store/db'],
   volume: ['base', 'kernel', 'event', 'store/db'],
-  container: ['base', 'kernel', 'event', 'oci', 'archive', ...STORE, 'runtime', 'network', 'volume'],
-  'builder/files': ['base', 'kernel', 'archive', 'dockerfile'],
+  container: ['base', 'kernel', 'event', 'oci', 'archive', 'tree', ...STORE, 'runtime', 'network', 'volume'],
+  'builder/files': ['base', 'kernel', 'archive', 'dockerfile', 'tree'],
   builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer', 'builder/files'],
   engine: [...GROUND, ...STORE, ...MOVING, ...RUNNING, 'builder'],
   // Types of containers, networks, volumes and builds come through the engine's door.

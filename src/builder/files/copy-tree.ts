@@ -4,14 +4,13 @@ import { nameOfText } from '#archive'
 import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
-import type { ConfinedRoot, Owner } from './confined-root.ts'
 import { findOwner } from './owner.ts'
 import { join } from './select.ts'
 import type { Entry, Selection } from './select.ts'
 import { keptXattrs, pathOfEntry, readEntry, TreeHash } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
-import { TreeWriter } from './write-tree.ts'
-import type { Attributes } from './write-tree.ts'
+import { TreeWriter } from '#tree'
+import type { Attributes, ConfinedRoot, Owner } from '#tree'
 
 const FILE_MODE = 0o644
 

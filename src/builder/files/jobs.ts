@@ -5,7 +5,7 @@ import { nameOfText } from '#archive'
 import { parseIgnore } from '#dockerfile'
 import type { IgnoreRules, InlineFile } from '#dockerfile'
 import type { JobContext, JobTable } from '#kernel'
-import { ConfinedRoot } from './confined-root.ts'
+import { ConfinedRoot, unpackTar } from '#tree'
 import { beginCopy, copySelections, folderPlace, writeInline } from './copy-tree.ts'
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
@@ -14,7 +14,6 @@ import { selectSources, withoutExcluded } from './select.ts'
 import type { Selection } from './select.ts'
 import { hashSelections } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
-import { unpackTar } from './unpack.ts'
 
 /** What COPY and ADD read. */
 export interface SourceInput {
@@ -115,7 +114,6 @@ function unpackArchive(copy: Copy, archive: string, context: JobContext): void {
   unpackTar(archive, {
     root: copy.target.root,
     place,
-    plainOnly: false,
     context,
     ...(copy.owner === undefined ? {} : { owner: copy.owner }),
   })
@@ -134,7 +132,7 @@ function folderJob(input: { readonly root: string; readonly path: string; readon
 /** A context that came as a tar, into an empty folder. */
 function unpackJob(input: { readonly file: string; readonly folder: string }, context: JobContext): void {
   using root = new ConfinedRoot(input.folder)
-  unpackTar(input.file, { root, place: '', plainOnly: false, context })
+  unpackTar(input.file, { root, place: '', context })
 }
 
 const HEAD = 512

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { descriptorPath } from '#kernel'
 import { invalid } from '#base'
-import type { ConfinedRoot, Owner } from './confined-root.ts'
+import type { ConfinedRoot, Owner } from '#tree'
 
 /** Files of names are small; what is longer is not read. */
 const MAX_SIZE = 4 << 20

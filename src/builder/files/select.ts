@@ -5,8 +5,7 @@ import { invalid } from '#base'
 import { nameOfText, textOfName } from '#archive'
 import { hasWildcards, parseGlob, parseIgnore, withoutEscapes } from '#dockerfile'
 import type { IgnoreRules, IgnoreState } from '#dockerfile'
-import { lstatIfThere } from './confined-root.ts'
-import type { ConfinedRoot } from './confined-root.ts'
+import { type ConfinedRoot, lstatIfThere } from '#tree'
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'node'
 

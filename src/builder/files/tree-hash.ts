@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { cancelled } from '#base'
 import { getXattr, listXattrs } from '#kernel'
 import type { JobContext } from '#kernel'
-import type { ConfinedRoot } from './confined-root.ts'
+import type { ConfinedRoot, Xattr } from '#tree'
 import { hashDescriptor } from './file-digests.ts'
 import type { FileDigests } from './file-digests.ts'
 import { join } from './select.ts'
@@ -53,11 +53,6 @@ export class TreeHash {
   #add(...parts: readonly (string | number)[]): void {
     this.#hash.update(`${JSON.stringify(parts)}\n`)
   }
-}
-
-export interface Xattr {
-  readonly name: string
-  readonly value: Buffer
 }
 
 /** The extended attributes that a copy keeps. */

@@ -14,6 +14,7 @@ import { posix } from 'node:path'
 import { errnoOf, invalid } from '#base'
 import { pathOfName, quoteName } from '#archive'
 import { descriptorPath, isErrno, openInRoot, openRoot } from '#kernel'
+import { removeTree } from './remove-tree.ts'
 
 const O_PATH = 0o10000000
 const FOLDER = O_PATH | constants.O_DIRECTORY
@@ -123,6 +124,12 @@ export class ConfinedRoot implements Disposable {
     if (lstatIfThere(at)?.isSymbolicLink() !== true) return undefined
     const target = readlinkSync(at, { encoding: 'latin1' })
     return target.startsWith('/') ? target : `${this.#located(folder) ?? folder}/${target}`
+  }
+
+  /** Removes a folder and all below it. */
+  removeFolder(folder: string, name: string): void {
+    removeTree(this.#folder(folder), name)
+    this.forget()
   }
 
   /** To be called when something was removed: what was looked up through it may lead elsewhere now. */

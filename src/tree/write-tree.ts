@@ -8,7 +8,6 @@ import {
   linkSync,
   mkdirSync,
   openSync,
-  rmSync,
   symlinkSync,
   unlinkSync,
   writeSync,
@@ -17,7 +16,12 @@ import { pathOfName } from '#archive'
 import { makeNode, setTimes, setXattr } from '#kernel'
 import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
-import type { Xattr } from './tree-hash.ts'
+
+/** An extended attribute. */
+export interface Xattr {
+  readonly name: string
+  readonly value: Buffer
+}
 
 /** What a written entry shall look like. */
 export interface Attributes {
@@ -138,8 +142,7 @@ export class TreeWriter {
       return 'nothing'
     }
     if (wantFolder) return 'folder'
-    rmSync(at, { recursive: true })
-    this.#root.forget()
+    this.#root.removeFolder(parent, name)
     return 'nothing'
   }
 }

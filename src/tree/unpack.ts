@@ -1,11 +1,11 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { cancelled, invalid } from '#base'
+import { cancelled, EngineError, invalid } from '#base'
 import { componentsOfName, quoteName, TarReader } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import type { JobContext } from '#kernel'
 import { makeDevice } from '#kernel'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
-import { join } from './select.ts'
+import { lstatIfThere } from './confined-root.ts'
 import { TreeWriter } from './write-tree.ts'
 import type { Attributes, OpenFile } from './write-tree.ts'
 
@@ -19,16 +19,21 @@ export interface UnpackOptions {
   readonly place: string
   /** Instead of the owners in the archive. */
   readonly owner?: Owner
-  /** Devices and FIFOs are left out. */
-  readonly plainOnly: boolean
+  /** A folder is never replaced by something else, nor something else by a folder: that ends it in Docker's words. */
+  readonly keepKinds?: boolean
+  /** The user's own attributes (`user.*`) are set too, not only capabilities. */
+  readonly userXattrs?: boolean
   readonly context: JobContext
 }
 
-/** Unpacks a plain tar file. Names that would leave the place end it with `invalid`; malformed archives with `corrupt`. */
-export function unpackTar(file: string, options: UnpackOptions): void {
+/**
+ * Unpacks a plain tar: a file, or a descriptor that is read to its end (the caller closes it). Names that would leave
+ * the place end it with `invalid`; malformed archives with `corrupt`.
+ */
+export function unpackTar(source: string | number, options: UnpackOptions): void {
   const sink = new UnpackSink(options)
   const reader = new TarReader(sink)
-  const fd = openSync(file, constants.O_RDONLY)
+  const fd = typeof source === 'number' ? source : openSync(source, constants.O_RDONLY)
   const buffer = Buffer.allocUnsafe(CHUNK)
   try {
     for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) reader.push(buffer.subarray(0, read))
@@ -36,7 +41,7 @@ export function unpackTar(file: string, options: UnpackOptions): void {
     sink.finish()
   } finally {
     sink.close()
-    closeSync(fd)
+    if (typeof source === 'string') closeSync(fd)
   }
 }
 
@@ -57,8 +62,10 @@ class UnpackSink implements TarSink {
     const components = componentsOfName(entry.path)
     const name = components.pop()
     if (name === undefined) return
+    checkNumbers(entry)
     const folder = join(this.#options.place, components.join('/'))
     this.#options.root.makeFolders(folder, this.#options.owner ?? ROOT)
+    if (this.#options.keepKinds) this.#checkKind(entry, folder, name)
     this.#write(entry, folder, name)
   }
 
@@ -96,12 +103,22 @@ class UnpackSink implements TarSink {
       case 'character':
       case 'block':
       case 'fifo': {
-        if (this.#options.plainOnly) return
         const mode = attributes.mode | TYPES[entry.kind]
         const device = BigInt(makeDevice(entry.major, entry.minor))
         return this.#writer.node(folder, name, { ...attributes, mode }, device)
       }
     }
+  }
+
+  #checkKind({ kind, path }: TarEntry, folder: string, name: string): void {
+    const stat = lstatIfThere(this.#options.root.entry(folder, name))
+    if (stat === undefined || stat.isDirectory() === (kind === 'directory')) return
+    const [old, now] = stat.isDirectory() ? ['directory', 'non-directory'] : ['non-directory', 'directory']
+    const clean = quoteName(componentsOfName(path).join('/'))
+    throw new EngineError(
+      'internal',
+      `cannot overwrite ${old} ${clean} with ${now} ${quoteName(`/${this.#options.place}`)}`,
+    )
   }
 
   #hardLink(entry: TarEntry, folder: string, name: string): void {
@@ -114,12 +131,32 @@ class UnpackSink implements TarSink {
   }
 
   #attributes(entry: TarEntry): Attributes {
-    const xattrs = [...entry.xattrs].filter(([name]) => name === 'security.capability')
+    const { owner, userXattrs } = this.#options
+    const kept = (name: string): boolean => name === 'security.capability' || (userXattrs === true && isUserXattr(name))
+    const xattrs = [...entry.xattrs].filter(([name]) => kept(name))
     return {
       mode: entry.mode & 0o7777,
-      owner: this.#options.owner ?? { uid: entry.uid, gid: entry.gid },
+      owner: owner ?? { uid: entry.uid, gid: entry.gid },
       mtime: entry.mtime,
       xattrs: xattrs.map(([name, value]) => ({ name, value: Buffer.from(value) })),
     }
   }
+}
+
+/** Overlay's own names in that space would change what a mount shows. */
+function isUserXattr(name: string): boolean {
+  return name.startsWith('user.') && !name.startsWith('user.overlay.')
+}
+
+function join(folder: string, name: string): string {
+  if (folder === '') return name
+  return name === '' ? folder : `${folder}/${name}`
+}
+
+/** The largest id; the next one means «leave as it is» to chown. */
+const MAX_ID = 0xfffffffe
+
+function checkNumbers({ path, uid, gid, major, minor }: TarEntry): void {
+  if (uid > MAX_ID || gid > MAX_ID) throw invalid(`entry ${quoteName(path)} has an impossible owner`)
+  if (major > 0xfff || minor > 0xfffff) throw invalid(`entry ${quoteName(path)} has an impossible device number`)
 }
