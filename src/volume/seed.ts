@@ -10,8 +10,8 @@ interface SeedRequest {
   /** The container's root, mounted, and a path as its processes would see it. */
   readonly root: string
   readonly path: string
-  /** True where other containers use the volume and may have it mounted. */
-  readonly shared: boolean
+  /** True where other containers use the volume and may have it mounted; asked when the copy is there. */
+  readonly isShared: () => boolean
 }
 
 /**
@@ -33,7 +33,7 @@ export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, req
     await trees.copy(from, seeding)
     const { atimeNs, mtimeNs } = statSync(from, { bigint: true })
     setTimes(seeding, atimeNs, mtimeNs)
-    await (request.shared ? moveEntries(seeding, data) : rename(seeding, data))
+    await (request.isShared() ? moveEntries(seeding, data) : rename(seeding, data))
   } finally {
     closeDescriptor(source)
     await trees.remove(seeding)

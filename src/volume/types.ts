@@ -33,7 +33,8 @@ export interface Volumes {
   users(name: string): readonly string[]
   /**
    * Copies what the image has at that path into an empty volume (owner, mode, times, xattrs), confined on both sides.
-   * Nothing happens where the volume holds something, or the image has no folder there.
+   * Nothing happens where the volume holds something, or the image has no folder there. To be called before the new
+   * container is one of its users: what users have mounted keeps being the volume.
    */
   seed(name: string, root: string, path: string): Promise<void>
   prune(filter: {

@@ -84,8 +84,9 @@ class LocalVolumes implements Volumes {
   async seed(name: string, root: string, path: string): Promise<void> {
     await this.#locks.run(name, async () => {
       this.#get(name)
-      const shared = this.#records.users(name).length > 1
-      await seedVolume(this.#folders, this.#trees, { volume: name, root, path, shared })
+      // The container that is being made is none of its users yet.
+      const isShared = (): boolean => this.#records.users(name).length > 0
+      await seedVolume(this.#folders, this.#trees, { volume: name, root, path, isShared })
     })
   }
 

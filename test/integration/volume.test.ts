@@ -99,6 +99,18 @@ test('a volume is seeded from a mounted root with everything that a file can hav
   assert.ok(statSync(join(mountpoint, 'sparse')).blocks < 100)
 })
 
+test('a volume that another container uses is filled where it is, and not replaced', async () => {
+  await using bench = await openBench()
+  const { volumes, folder } = bench
+  using root = mountRoot(folder)
+  const { mountpoint } = await volumes.create({ name: 'data' })
+  volumes.use('data', 'first')
+  const before = statSync(mountpoint).ino
+  await volumes.seed('data', root.path, '/data')
+  assert.equal(statSync(mountpoint).ino, before)
+  assert.equal(readdirSync(mountpoint).length, 7)
+})
+
 test('a link of the image never seeds a volume from the host', async () => {
   await using bench = await openBench()
   const { volumes, folder } = bench
