@@ -13,7 +13,7 @@ import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
 import { errnoOf, invalid } from '#base'
 import { pathOfName, quoteName } from '#archive'
-import { descriptorPath, isErrno, openInRoot, openRoot } from '#kernel'
+import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
 import { removeTree } from './remove-tree.ts'
 
 const O_PATH = 0o10000000
@@ -53,6 +53,11 @@ export class ConfinedRoot implements Disposable {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
       throw error
     }
+  }
+
+  /** The text of a file, links followed inside the root; undefined where there is none. `invalid` beyond `limit` bytes. */
+  readText(path: string, limit: number): string | undefined {
+    return readFileInRoot(this.#root, pathOfName(inside(path)), limit)?.toString('utf8')
   }
 
   stat(path: string): BigIntStats | undefined {

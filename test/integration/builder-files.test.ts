@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { bytesOf } from '#base'
 import { DockerfileError } from '#dockerfile'
+import { makeDevice, makeNode } from '#kernel'
 import { dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
 
@@ -138,5 +148,26 @@ test('a changed file is seen, though size and time are the same', { timeout: 60_
     const second = await bench.build(request)
     assert.notEqual(second.image.id, first.image.id)
     await withRoot(bench, second, (root) => assert.equal(readFileSync(join(root, 'f'), 'utf8'), 'two'))
+  }),
+)
+
+test('devices in the place of small files are not read: ignore rules, Dockerfiles, passwd', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'etc'))
+    writeFileSync(join(context, 'a'), 'a')
+    for (const name of ['.dockerignore', 'Zero', 'etc/passwd'])
+      makeNode(join(context, name), constants.S_IFCHR | 0o666, makeDevice(1, 5))
+    const built = await bench.build({
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM scratch', 'COPY a /a'),
+    })
+    await withRoot(bench, built, (root) => assert.equal(readFileSync(join(root, 'a'), 'utf8'), 'a'))
+    const fileIsDevice = { context: { kind: 'folder', path: context }, dockerfile: { path: 'Zero' } } as const
+    await assert.rejects(bench.build(fileIsDevice), { kind: 'invalid' })
+    const usersAreDevice = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM scratch', 'COPY etc /etc', 'COPY --chown=somebody a /a'),
+    } as const
+    await assert.rejects(bench.build(usersAreDevice), /no such user: somebody/)
   }),
 )

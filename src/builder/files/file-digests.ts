@@ -60,10 +60,11 @@ export class FileDigests {
   }
 }
 
-/** Reads an open file to its end; each chunk goes to `take` (which must not keep it). Gives the sha256 in hex. */
-export function hashDescriptor(fd: number, take: (chunk: Buffer) => void = () => undefined): string {
+/** Reads an open file of about `size` bytes to its end; each chunk goes to `take` (which must not keep it). Gives the sha256 in hex. */
+export function hashDescriptor(fd: number, size: number, take: (chunk: Buffer) => void = () => undefined): string {
   const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(CHUNK)
+  // one byte more, so that a file that did not grow is at its end with the second read
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size + 1))
   for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {
     const chunk = buffer.subarray(0, read)
     hash.update(chunk)

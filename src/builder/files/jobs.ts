@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { invalid } from '#base'
 import { nameOfText } from '#archive'
@@ -136,6 +136,8 @@ function unpackJob(input: { readonly file: string; readonly folder: string }, co
 }
 
 const HEAD = 512
+/** What took the place of a file meanwhile must neither lead out of the root nor block. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** First bytes of those sources of ADD that are single files: archives are told by them. */
 function headsJob(input: SourceInput, context: JobContext): HeadOutput {
@@ -144,7 +146,7 @@ function headsJob(input: SourceInput, context: JobContext): HeadOutput {
       const [top, ...below] = selection.entries
       if (top?.kind !== 'file' || below.length > 0) return []
       const { dir, base } = posix.parse(selection.place)
-      const fd = openSync(tree.root.entry(dir, base), 'r')
+      const fd = openSync(tree.root.entry(dir, base), READ_FLAGS)
       try {
         const head = Buffer.alloc(HEAD)
         const size = readSync(fd, head)

@@ -1,10 +1,11 @@
-import { closeSync, constants, openSync, readFileSync } from 'node:fs'
-import { descriptorPath } from '#kernel'
 import { invalid } from '#base'
 import type { ConfinedRoot, Owner } from '#tree'
 
-/** Files of names are small; what is longer is not read. */
-const MAX_SIZE = 4 << 20
+/** Files of names are small; a hostile image must not fill the memory. Bytes. */
+const MAX_SIZE = 8 << 20
+
+/** The largest id; the next one means «leave as it is» to chown. */
+const MAX_ID = 0xfffffffe
 
 /** `user[:group]`, each a number or a name of the root's own passwd and group files. A user alone has the group of his number. */
 export function findOwner(root: ConfinedRoot, text: string): Owner {
@@ -36,25 +37,12 @@ function findId(root: ConfinedRoot, file: string, name: string): number | undefi
 }
 
 function fieldsOf(root: ConfinedRoot, file: string): readonly (readonly string[])[] {
-  const fd = root.open(file)
-  if (fd === undefined) return []
-  try {
-    const real = openSync(descriptorPath(fd), constants.O_RDONLY | constants.O_NONBLOCK)
-    try {
-      return readFileSync(real, 'utf8')
-        .slice(0, MAX_SIZE)
-        .split('\n')
-        .map((line) => line.split(':'))
-    } finally {
-      closeSync(real)
-    }
-  } finally {
-    closeSync(fd)
-  }
+  const lines = root.readText(file, MAX_SIZE)?.split('\n') ?? []
+  return lines.map((line) => line.split(':'))
 }
 
 function numberOf(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 ? Number(text) : undefined
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID ? Number(text) : undefined
 }
 
 function unknownName(id: string, noun: string, name: string) {

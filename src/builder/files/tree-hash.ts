@@ -91,6 +91,9 @@ function fileDigest(tree: ReadTree, selection: Selection, entry: Entry): string 
   return tree.digests.find(key, entry.stat) ?? readEntry(tree, selection, entry).digest
 }
 
+/** A fifo that took the file's place would block: hence O_NONBLOCK. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
 /** Reads a file once; what goes into the digest goes to `take`. The digest is remembered where the file held still. */
 export function readEntry(
   tree: ReadTree,
@@ -98,10 +101,10 @@ export function readEntry(
   entry: Entry,
   take?: (chunk: Buffer) => void,
 ): { readonly digest: string } {
-  const fd = openSync(pathOfEntry(tree.root, selection, entry), constants.O_RDONLY | constants.O_NOFOLLOW)
+  const fd = openSync(pathOfEntry(tree.root, selection, entry), READ_FLAGS)
   try {
     const before = fstatSync(fd, { bigint: true })
-    const digest = hashDescriptor(fd, take)
+    const digest = hashDescriptor(fd, Number(before.size), take)
     const after = fstatSync(fd, { bigint: true })
     tree.digests.remember(join(selection.place, entry.path), { before, after, now: tree.now() }, digest)
     return { digest }
