@@ -17,6 +17,7 @@ export { listNft, runNft } from './nft.ts'
 export { createPipe, readDescriptor, writeDescriptor } from './pipe.ts'
 export { createWorkerPool } from './pool.ts'
 export { killProcess, processExited } from './process.ts'
+export { type SealedProgram, sealProgram } from './sealed-program.ts'
 export {
   connectSeqpacket,
   type DescriptorListener,

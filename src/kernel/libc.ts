@@ -33,6 +33,7 @@ const PROTOTYPES = {
   unshare: ['unshare', 'int', ['int']],
   schedGetaffinity: ['sched_getaffinity', 'int', ['int', 'size_t', OUT]],
   schedSetaffinity: ['sched_setaffinity', 'int', ['int', 'size_t', IN]],
+  memfdCreate: ['memfd_create', 'int', [IN, 'uint']],
   pipe2: ['pipe2', 'int', [OUT, 'int']],
   fcntl: ['fcntl', 'int', ['int', 'int', 'long']],
   ioctl: ['ioctl', 'int', ['int', 'ulong', OUT]],

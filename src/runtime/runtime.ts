@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { EngineError, internal, type Log, notFound, unavailable } from '#base'
-import { capabilities, cgroupMode, killProcess, processExited, runProcess } from '#kernel'
+import { capabilities, cgroupMode, killProcess, processExited, runProcess, sealProgram } from '#kernel'
 import type { CgroupMode, ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle, removeRuntimeState } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
@@ -66,7 +66,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Di
   )
   const { program, filter } = await findRuntime(options, profile)
   const filters = createSeccompFilters({ ...options, program }, { profile, filter })
-  return new ProgramRuntime({ ...options, folders, monitor, program, filters, cgroups: cgroupMode() })
+  const sealed = program.name === 'crun' ? sealProgram(program.file) : undefined
+  const starter = { ...program, file: sealed?.path ?? program.file }
+  return new ProgramRuntime({ ...options, folders, monitor, program, starter, sealed, filters, cgroups: cgroupMode() })
 }
 
 function machine(): Machine {
@@ -77,6 +79,9 @@ interface Parts extends RuntimeOptions {
   readonly folders: Folders
   readonly monitor: string
   readonly program: RuntimeProgram
+  /** The same, as it is executed. */
+  readonly starter: RuntimeProgram
+  readonly sealed: Disposable | undefined
   readonly filters: SeccompFilters
   /** As seen by the daemon now, which may have hidden the v2 tree. */
   readonly cgroups: CgroupMode
@@ -100,7 +105,7 @@ class ProgramRuntime implements Runtime {
     mkdirSync(bundle.folder, { recursive: true, mode: 0o711 })
     rmSync(bundle.exitFile, { force: true })
     writeFileSync(bundle.config, JSON.stringify(specOf(request, this.#facts(request))))
-    const { folders, monitor, program, path } = this.#parts
+    const { folders, monitor, starter: program, path } = this.#parts
     const terminal = request.process.terminal
     const answer = await startMonitor({ id: request.id, terminal, program, monitor, folders, bundle, stdio, path })
     if ('pid' in answer) return answer
@@ -145,7 +150,7 @@ class ProgramRuntime implements Runtime {
   }
 
   async exec(id: string, process: ProcessSpec, options: ExecOptions): Promise<ExecProcess> {
-    const { folders, program, path } = this.#parts
+    const { folders, starter: program, path } = this.#parts
     const pid = this.#livePid(id)
     if (pid === 0) throw notFound('running process of container', id)
     const { folder } = this.#bundle(id)
@@ -206,6 +211,7 @@ class ProgramRuntime implements Runtime {
 
   [Symbol.dispose](): void {
     this.#exits[Symbol.dispose]()
+    this.#parts.sealed?.[Symbol.dispose]()
     removeCgroupParents()
   }
 
@@ -214,7 +220,7 @@ class ProgramRuntime implements Runtime {
   }
 
   #steps(): StepPlace {
-    const { program, folders, path } = this.#parts
+    const { starter: program, folders, path } = this.#parts
     return { program, state: folders.state, folder: folders.steps, path }
   }
 
@@ -239,7 +245,7 @@ class ProgramRuntime implements Runtime {
   }
 
   async #run(...args: readonly string[]): ReturnType<typeof runProcess> {
-    const { program, folders, path } = this.#parts
+    const { starter: program, folders, path } = this.#parts
     return await runProcess(program.file, [`--root=${folders.state}`, ...args], { env: { PATH: path } })
   }
 
