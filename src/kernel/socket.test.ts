@@ -36,6 +36,27 @@ test('receive() ends when the signal is aborted', async (t) => {
 })
 
 test(
+  'connectSeqpacket() does not wait for a listener that takes nobody',
+  { skip: !hasPython() && 'no python3 to play the peer' },
+  async (t) => {
+    const path = join(folder(t), 's')
+    const script = `import socket,sys
+s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET);s.bind(${JSON.stringify(path)});s.listen(1);print('ready',flush=True)
+sys.stdin.read()`
+    const peer = spawn('python3', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'], timeout: 10_000 })
+    await new Promise((resolve) => peer.stdout.once('data', resolve))
+    const open: number[] = []
+    const fill = (): void => {
+      for (let count = 0; count < 5; count += 1) open.push(connectSeqpacket(path))
+    }
+    assert.throws(fill, (error) => isErrno(error, 'EAGAIN'))
+    for (const fd of open) closeSync(fd)
+    peer.stdin.end()
+    await new Promise((resolve) => peer.on('exit', resolve))
+  },
+)
+
+test(
   'packets of a SOCK_SEQPACKET socket stay whole',
   { skip: !hasPython() && 'no python3 to play the peer' },
   async (t) => {

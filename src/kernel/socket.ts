@@ -20,14 +20,14 @@ const PATH_LIMIT = 107
 
 /**
  * Connects to a SOCK_SEQPACKET unix socket, as conmon's attach socket is: each chunk of `readDescriptor` is one packet, each
- * short `writeDescriptor` makes one. The caller closes it.
+ * short `writeDescriptor` makes one. Never waits: EAGAIN where the listener does not take its callers. The caller closes it.
  */
 export function connectSeqpacket(path: string): number {
   const fd = openSocket(SOCK_SEQPACKET)
   return keptIf(fd, () => {
     const address = unixAddress(path)
-    checked(libc().connect(fd, address, address.length), { call: 'connect to socket', path })
     setNonBlocking(fd)
+    checked(libc().connect(fd, address, address.length), { call: 'connect to socket', path })
   })
 }
 
