@@ -1,9 +1,9 @@
-import { closeSync, constants, lstatSync, openSync, readSync, readlinkSync } from 'node:fs'
-import { type TarInput, TarWriter, quoteName } from '#archive'
-import { conflict, unsupported } from '#base'
-import { splitDevice } from '#kernel'
+import { lstatSync } from 'node:fs'
+import { quoteName } from '#archive'
+import { unsupported } from '#base'
 import { type TreeEntry, isOpaque, readXattrs, walkTree } from '#store/snapshot'
 import { isWhiteout } from './merged.ts'
+import { TreeTar } from './tree-tar.ts'
 
 /** The tree whose layer is wanted. */
 export interface LayerTree {
@@ -14,9 +14,6 @@ export interface LayerTree {
 
 const WHITEOUT_PREFIX = '.wh.'
 const OPAQUE_NAME = '.wh..wh..opq'
-const CHUNK = 1 << 18
-/** A fifo or link that took the file's place would block or lead away. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * Writes an upper folder as a layer (image-spec, layer.md): folders before what is in them, siblings in the order of
@@ -33,77 +30,36 @@ export function writeLayer(tree: LayerTree, put: (chunk: Buffer) => void, option
 }
 
 class LayerWriter {
-  readonly #tar: TarWriter
-  readonly #names = new Map<bigint, string>()
-  readonly #buffer = Buffer.allocUnsafe(CHUNK)
-  content = 0
+  readonly #tar: TreeTar
 
   constructor(put: (chunk: Buffer) => void) {
-    this.#tar = new TarWriter(put)
+    this.#tar = new TreeTar(put)
+  }
+
+  get content(): number {
+    return this.#tar.content
   }
 
   root({ upper, below }: LayerTree): void {
     const stat = lstatSync(upper, { bigint: true })
     if (rootFacts(upper) === (below === undefined ? BARE_ROOT : rootFacts(below))) return
-    this.#tar.entry({ kind: 'directory', path: './', ...attributesOf({ name: '', path: '', at: upper, stat }) })
+    this.#tar.add({ name: '', path: '', at: upper, stat }, './')
   }
 
   enter(entry: TreeEntry): true {
-    const { stat, path, name } = entry
+    const { stat, path, name, at } = entry
     if (name.startsWith(WHITEOUT_PREFIX)) {
       throw unsupported(`cannot make a layer: ${quoteName(path)} has a name that layers keep for removals`)
     }
-    if (isWhiteout(stat))
-      this.#tar.entry({ kind: 'file', path: `${path.slice(0, -name.length)}${WHITEOUT_PREFIX}${name}` })
-    else if (!stat.isSocket()) this.#write(entry)
+    if (isWhiteout(stat)) this.#tar.mark(`${path.slice(0, -name.length)}${WHITEOUT_PREFIX}${name}`)
+    else this.#tar.add(entry)
+    if (stat.isDirectory() && isOpaque(at)) this.#tar.mark(`${path}/${OPAQUE_NAME}`)
     return true
   }
 
   finish(): void {
     this.#tar.finish()
   }
-
-  #write(entry: TreeEntry): void {
-    const { stat, path, at } = entry
-    const first = stat.nlink > 1n && !stat.isDirectory() ? this.#names.get(stat.ino) : undefined
-    if (first !== undefined) {
-      this.#tar.entry({ kind: 'hardlink', path, link: first, ...attributesOf(entry) })
-      return
-    }
-    this.#tar.entry({ path, ...kindOf(entry), ...attributesOf(entry) })
-    if (stat.isFile()) this.#copy(entry)
-    else if (stat.isDirectory() && isOpaque(at)) this.#tar.entry({ kind: 'file', path: `${path}/${OPAQUE_NAME}` })
-    if (stat.nlink > 1n && !stat.isDirectory()) this.#names.set(stat.ino, path)
-  }
-
-  #copy({ at, path, stat }: TreeEntry): void {
-    if (stat.size === 0n) return
-    this.content += Number(stat.size)
-    const fd = openSync(at, READ_FLAGS)
-    try {
-      for (let left = Number(stat.size); left > 0;) {
-        const count = readSync(fd, this.#buffer, 0, Math.min(left, CHUNK), null)
-        if (count === 0) throw conflict(`cannot make a layer: ${quoteName(path)} became shorter while it was read`)
-        this.#tar.body(this.#buffer.subarray(0, count))
-        left -= count
-      }
-    } finally {
-      closeSync(fd)
-    }
-  }
-}
-
-function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'size' | 'link' | 'major' | 'minor'> {
-  if (stat.isFile()) return { kind: 'file', size: Number(stat.size) }
-  if (stat.isDirectory()) return { kind: 'directory' }
-  if (stat.isSymbolicLink()) return { kind: 'symlink', link: readlinkSync(at, { encoding: 'latin1' }) }
-  if (stat.isFIFO()) return { kind: 'fifo' }
-  return { kind: stat.isBlockDevice() ? 'block' : 'character', ...splitDevice(stat.rdev) }
-}
-
-function attributesOf({ stat, at }: TreeEntry): Pick<TarInput, 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'> {
-  const { mode, uid, gid, mtimeNs } = stat
-  return { mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), mtime: mtimeNs, xattrs: readXattrs(at) }
 }
 
 /** What makes the entry of a root worth writing, as one text. */

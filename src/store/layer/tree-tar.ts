@@ -1,0 +1,100 @@
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, readlinkSync } from 'node:fs'
+import { type RawName, type TarInput, TarWriter, quoteName } from '#archive'
+import { conflict } from '#base'
+import { splitDevice } from '#kernel'
+import { type TreeEntry, ifThere, readXattrs } from '#store/snapshot'
+
+const CHUNK = 1 << 18
+/** A fifo or link that took the file's place would block or lead away. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+/**
+ * Entries of a tree that is walked, as a tar: with owners, times and xattrs; second names of a file as hard links; sockets
+ * left out; holes as zeros. `put` gets chunks that are valid during the call. What vanishes or becomes something else
+ * before it is read is left out; a file that becomes shorter while it is read is a `conflict`.
+ */
+export class TreeTar {
+  readonly #tar: TarWriter
+  readonly #names = new Map<string, RawName>()
+  readonly #buffer = Buffer.allocUnsafe(CHUNK)
+  #content = 0
+
+  constructor(put: (chunk: Buffer) => void) {
+    this.#tar = new TarWriter(put)
+  }
+
+  /** Bytes of the files so far. */
+  get content(): number {
+    return this.#content
+  }
+
+  /** One entry, under its own path or another one. */
+  add(entry: TreeEntry, path: RawName = entry.path): void {
+    const { stat } = entry
+    if (stat.isSocket()) return
+    const several = stat.nlink > 1n && !stat.isDirectory()
+    const inode = several ? `${stat.dev} ${stat.ino}` : ''
+    const first = several ? this.#names.get(inode) : undefined
+    if (first !== undefined) {
+      this.#tar.entry({ kind: 'hardlink', path, link: first, ...attributesOf(entry) })
+      return
+    }
+    if (stat.isFile() && stat.size > 0n) {
+      if (!this.#addFile(entry, path)) return
+    } else {
+      const facts = ifThere(() => ({ ...kindOf(entry), ...attributesOf(entry) }))
+      if (facts === undefined) return
+      this.#tar.entry({ path, ...facts })
+    }
+    if (several) this.#names.set(inode, path)
+  }
+
+  /** An empty file without owner or time, that only says something by its name. */
+  mark(path: RawName): void {
+    this.#tar.entry({ kind: 'file', path })
+  }
+
+  finish(): void {
+    this.#tar.finish()
+  }
+
+  #addFile(entry: TreeEntry, path: RawName): boolean {
+    const fd = ifThere(() => openSync(entry.at, READ_FLAGS))
+    if (fd === undefined) return false
+    try {
+      const stat = fstatSync(fd, { bigint: true })
+      if (!stat.isFile()) return false
+      const size = Number(stat.size)
+      this.#tar.entry({ kind: 'file', path, size, ...attributesOf({ ...entry, stat }) })
+      this.#content += size
+      this.#copy(fd, size, path)
+      return true
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  #copy(fd: number, size: number, path: RawName): void {
+    for (let left = size; left > 0;) {
+      const count = readSync(fd, this.#buffer, 0, Math.min(left, CHUNK), null)
+      if (count === 0) throw conflict(`cannot pack ${quoteName(path)}: it became shorter while it was read`)
+      this.#tar.body(this.#buffer.subarray(0, count))
+      left -= count
+    }
+  }
+}
+
+function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'link' | 'major' | 'minor'> {
+  if (stat.isFile()) return { kind: 'file' }
+  if (stat.isDirectory()) return { kind: 'directory' }
+  if (stat.isSymbolicLink()) return { kind: 'symlink', link: readlinkSync(at, { encoding: 'latin1' }) }
+  if (stat.isFIFO()) return { kind: 'fifo' }
+  return { kind: stat.isBlockDevice() ? 'block' : 'character', ...splitDevice(stat.rdev) }
+}
+
+function attributesOf({ stat, at }: { readonly stat: BigIntStats; readonly at: TreeEntry['at'] }): Attributes {
+  const { mode, uid, gid, mtimeNs } = stat
+  return { mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), mtime: mtimeNs, xattrs: readXattrs(at) }
+}
+
+type Attributes = Pick<TarInput, 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>
