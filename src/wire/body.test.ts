@@ -28,6 +28,16 @@ test('parseConfigBody() names the member that is wrong', () => {
   assert.throws(() => parseHostConfigBody({ Binds: 'x' }), /HostConfig\.Binds/)
 })
 
+test('labels may have any name', () => {
+  const names = ['constructor', 'prototype', 'toString', '']
+  const labels = Object.fromEntries(names.map((name) => [name, 'x']))
+  assert.deepEqual(parseConfigBody({ Labels: labels }).Labels, labels)
+  assert.deepEqual(parseNullableStringMap(labels, 'buildargs'), labels)
+  for (const Labels of [[], 'x', { a: 1 }, { a: null }]) {
+    assert.throws(() => parseConfigBody({ Labels }), { kind: 'invalid', message: /Labels/ })
+  }
+})
+
 test('parseObjectBody() refuses a list and a text, and takes null for an empty object', () => {
   assert.deepEqual(parseObjectBody(null), {})
   assert.throws(() => parseObjectBody([]), { kind: 'invalid' })

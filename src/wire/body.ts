@@ -6,7 +6,22 @@ const text = v.nullish(v.string(), '')
 const flag = v.nullish(v.boolean(), false)
 const texts = v.nullish(v.array(v.string()), [])
 const number = v.nullish(v.number())
-const labels = v.nullish(v.record(v.string(), v.string()), {})
+/** valibot's own `record` leaves keys such as «constructor» out, which are good names for a label. */
+const entries = v.pipe(
+  v.custom<Readonly<Record<string, unknown>>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'Object',
+  ),
+  v.transform((value) => Object.entries(value)),
+)
+const labels = v.nullish(
+  v.pipe(
+    entries,
+    v.array(v.tuple([v.string(), v.string()])),
+    v.transform((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs)),
+  ),
+  {},
+)
 /** Docker's «strslice»: a list, or one string. */
 const words = v.nullish(
   v.union([
@@ -134,7 +149,12 @@ export function parseStringMap(value: unknown, name: string): Readonly<Record<st
 
 /** Build arguments: null means «take it from nowhere». */
 export function parseNullableStringMap(value: unknown, name: string): Readonly<Record<string, string | null>> {
-  return check(v.nullish(v.record(v.string(), v.nullable(v.string())), {}), value, name)
+  const values = v.pipe(
+    entries,
+    v.array(v.tuple([v.string(), v.nullable(v.string())])),
+    v.transform((pairs): Readonly<Record<string, string | null>> => Object.fromEntries(pairs)),
+  )
+  return check(v.nullish(values, {}), value, name)
 }
 
 /** `X-Registry-Auth`: base64url of a JSON object; absent and empty are no credentials. */
