@@ -5,6 +5,7 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -92,35 +93,63 @@ export function isInCgroup(pid: number, cgroupPath: string): boolean {
 /** The pids of a control group. */
 export function processesOf(cgroupPath: string): readonly number[] {
   const [folder] = cgroupFolders(cgroupPath)
-  if (folder === undefined) return []
-  return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  return folder === undefined ? [] : pidsIn(folder)
 }
 
-/** Kills what is left in a control group and removes its folders in all hierarchies. */
+/** While a killed process is not reaped its group is busy; tried again so often, and so many milliseconds apart. */
+const TRIES = 100
+const BETWEEN_TRIES = 100
+
+/** Kills what is left in a control group and removes its folders in all hierarchies; busy ones a little later. */
 export function removeCgroup(cgroupPath: string): void {
   for (const folder of cgroupFolders(cgroupPath)) {
-    for (const pid of readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
-      killProcess(Number(pid), SIGKILL)
+    for (const pid of pidsIn(folder)) killProcess(pid, SIGKILL)
   }
-  for (const folder of cgroupFolders(cgroupPath)) {
-    try {
-      rmdirSync(folder)
-    } catch (error) {
-      // Killed a moment ago and not reaped yet: the kernel lets go of it later, an empty group costs nothing.
-      if (errnoOf(error) !== 'EBUSY' && errnoOf(error) !== 'ENOENT') throw error
+  for (const folder of cgroupFolders(cgroupPath)) removeSoon(folder, TRIES)
+}
+
+function removeSoon(folder: string, tries: number): void {
+  if (!removeEmptyGroup(folder) && tries > 0) setTimeout(() => removeSoon(folder, tries - 1), BETWEEN_TRIES).unref()
+}
+
+/** False where it is busy. */
+function removeEmptyGroup(folder: string): boolean {
+  try {
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return true
+    if (errnoOf(error) === 'EBUSY' || errnoOf(error) === 'ENOTEMPTY') return false
+    throw error
+  }
+}
+
+/** An empty group of another daemon is one of a container that is being made, for some milliseconds. */
+const SETTLED = 60_000
+
+/** Removes the groups without processes that a daemon left which was killed while they were busy. */
+export function removeStrayCgroups(now: number): void {
+  for (const parent of cgroupFolders(PARENT)) {
+    for (const entry of readdirSync(parent, { withFileTypes: true })) {
+      const folder = join(parent, entry.name)
+      const old = entry.isDirectory() && (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? now) < now - SETTLED
+      if (old && pidsIn(folder).length === 0) removeEmptyGroup(folder)
     }
+  }
+}
+
+function pidsIn(folder: string): readonly number[] {
+  try {
+    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENODEV') return []
+    throw error
   }
 }
 
 /** Removes the folders that all our control groups lie in, where nothing is in them any more. */
 export function removeCgroupParents(): void {
-  for (const folder of cgroupFolders(PARENT)) {
-    try {
-      rmdirSync(folder)
-    } catch (error) {
-      if (!['EBUSY', 'ENOENT', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error
-    }
-  }
+  for (const folder of cgroupFolders(PARENT)) removeEmptyGroup(folder)
 }
 
 function cgroupFolders(cgroupPath: string): readonly string[] {

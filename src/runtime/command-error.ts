@@ -30,7 +30,7 @@ export function startError(kind: 'create' | 'exec', attempt: StartAttempt): Engi
   if (!failure)
     return new EngineError(
       'internal',
-      kind === 'create' ? `${CREATE}: ${attempt.message}` : `OCI runtime exec failed: ${attempt.message}`,
+      `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${attempt.message || 'it was killed before the process began'}`,
     )
   const frame = kind === 'create' ? `${CREATE}: ${CREATE_PROGRAM}` : EXEC
   return new EngineError('invalid', `${frame}: ${failure.text}`, { details: { exitCode: failure.exitCode } })
@@ -62,8 +62,9 @@ function reasonOf(message: string): string {
 }
 
 function isFolder(root: string, path: string): boolean {
-  const rootFd = openRoot(root)
+  let rootFd: number | undefined
   try {
+    rootFd = openRoot(root)
     const fd = openInRoot(rootFd, path, O_PATH, { follow: true })
     try {
       return (fstatSync(fd).mode & constants.S_IFMT) === constants.S_IFDIR
@@ -71,10 +72,11 @@ function isFolder(root: string, path: string): boolean {
       closeDescriptor(fd)
     }
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) return false
+    // Also where the whole root has gone with its last process.
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'ELOOP', 'EACCES')) return false
     throw error
   } finally {
-    closeDescriptor(rootFd)
+    if (rootFd !== undefined) closeDescriptor(rootFd)
   }
 }
 

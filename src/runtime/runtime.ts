@@ -5,7 +5,15 @@ import { capabilities, cgroupMode, killProcess, processExited, runProcess, sealP
 import type { CgroupMode, ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle, removeRuntimeState } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
-import { cgroupOf, createFreezer, isInCgroup, processesOf, removeCgroup, removeCgroupParents } from './cgroup.ts'
+import {
+  cgroupOf,
+  createFreezer,
+  isInCgroup,
+  processesOf,
+  removeCgroup,
+  removeCgroupParents,
+  removeStrayCgroups,
+} from './cgroup.ts'
 import type { Freezer } from './cgroup.ts'
 import { DEFAULT_CAPABILITIES } from './capability.ts'
 import { startError } from './command-error.ts'
@@ -65,6 +73,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Di
     machine(),
   )
   const { program, filter } = await findRuntime(options, profile)
+  removeStrayCgroups(Date.now())
   const filters = createSeccompFilters({ ...options, program }, { profile, filter })
   const sealed = program.name === 'crun' ? sealProgram(program.file) : undefined
   const starter = { ...program, file: sealed?.path ?? program.file }
