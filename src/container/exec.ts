@@ -1,4 +1,5 @@
 import { conflict, longId, notFound } from '#base'
+import { isErrno } from '#kernel'
 import { resolveUser } from '#runtime'
 import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
 import { overlayEnv, processEnv } from './merge.ts'
@@ -53,10 +54,10 @@ export function createExecs(parts: Parts): Execs {
       if (exec.record.running || exec.record.exitCode !== undefined)
         throw conflict(`Error: Exec command ${id} has already run`)
       const { request } = exec.record
-      const record = runningContainer(parts, exec.record.container)
       exec.record = { ...exec.record, running: true }
-      emitEvent(parts, `exec_start: ${request.command.join(' ')}`, record, { execID: id })
       try {
+        const record = runningContainer(parts, exec.record.container)
+        emitEvent(parts, `exec_start: ${request.command.join(' ')}`, record, { execID: id })
         const process = await parts.runtime.exec(record.id, processSpec(parts, record, request, options), {
           stdin: request.stdin && !options.detach,
           detach: options.detach,
@@ -100,7 +101,13 @@ function runningContainer(parts: Parts, name: string): ContainerRecord {
 }
 
 function userOf(record: ContainerRecord, request: ExecRequest): ProcessUser {
-  return resolveUser(`/proc/${record.pid}/root`, request.user || record.user)
+  try {
+    return resolveUser(`/proc/${record.pid}/root`, request.user || record.user)
+  } catch (error) {
+    // Its process has ended, and the record does not say so yet.
+    if (isErrno(error, 'ENOENT', 'ESRCH')) throw conflict(`container ${record.id} is not running`, { cause: error })
+    throw error
+  }
 }
 
 function processSpec(
