@@ -98,6 +98,17 @@ test('listenOn() leaves a socket that answers and a file that is none', async (t
   await assert.rejects(listenOn(server(), { kind: 'unix', path: `${path}file` }), { kind: 'conflict' })
 })
 
+test('listenOn() says why nobody can listen', async (t) => {
+  const { path, server } = place(t)
+  await assert.rejects(listenOn(server(), { kind: 'unix', path: `${path}/no/folder` }), { kind: 'invalid' })
+  const taken = await listenOn(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 })
+  const port = Number(taken.split(':').at(-1))
+  await assert.rejects(listenOn(server(), { kind: 'tcp', host: '127.0.0.1', port }), {
+    kind: 'conflict',
+    message: `cannot listen on 127.0.0.1:${port}: it is in use`,
+  })
+})
+
 test('listenOn() says the port that was chosen', async (t) => {
   const { server } = place(t)
   assert.match(await listenOn(server(), { kind: 'tcp', host: '127.0.0.1', port: 0 }), /^tcp:\/\/127\.0\.0\.1:[1-9]\d+$/)

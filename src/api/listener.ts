@@ -1,4 +1,4 @@
-import { chmod, lstat, rm } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { once } from 'node:events'
 import { conflict, errnoOf, forbidden, ifExists, invalid } from '#base'
@@ -52,24 +52,45 @@ export function checkCaller(headers: {
   if (origin === undefined || !isLoopback(origin)) throw forbidden(`request refused: it comes from ${headers.origin}`)
 }
 
-/** Listens, and answers the address with the port that was chosen. A socket that nobody answers on is replaced. */
+/**
+ * Listens, and answers the address with the port that was chosen. A socket that nobody answers on is replaced.
+ * Throws `conflict` where somebody else listens there, `invalid` where nobody can.
+ */
 export async function listenOn(server: Server, address: ListenAddress): Promise<string> {
   if (address.kind === 'unix') {
-    await removeStale(address.path)
-    await started(server, () => server.listen({ path: address.path }))
-    await chmod(address.path, SOCKET_MODE)
-    return `unix://${address.path}`
+    const { path } = address
+    await removeStale(path)
+    await started(server, path, () => withUmask(~SOCKET_MODE & 0o777, () => server.listen({ path })))
+    return `unix://${path}`
   }
-  await started(server, () => server.listen({ host: address.host, port: address.port }))
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  await started(server, `${host}:${address.port}`, () => server.listen({ host: address.host, port: address.port }))
   const bound = server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
-  return `tcp://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`
+  return `tcp://${host}:${port}`
 }
 
-async function started(server: Server, listen: () => void): Promise<void> {
+/** A socket has its mode from its first moment: `listen` binds before it returns. */
+function withUmask(mask: number, section: () => void): void {
+  const before = process.umask(mask)
+  try {
+    section()
+  } finally {
+    process.umask(before)
+  }
+}
+
+async function started(server: Server, place: string, listen: () => void): Promise<void> {
   const listening = once(server, 'listening')
   listen()
-  await listening
+  try {
+    await listening
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EADDRINUSE') throw conflict(`cannot listen on ${place}: it is in use`, { cause: error })
+    if (errno === undefined) throw error
+    throw invalid(`cannot listen on ${place}: ${errno}`, { cause: error })
+  }
 }
 
 async function removeStale(path: string): Promise<void> {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { renameSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { conflict, EngineError, invalid, silentLog } from '#base'
 import type { Exchange } from './exchange.ts'
@@ -124,4 +126,13 @@ test('close() ends a server though a client holds a connection', async () => {
   await once(idle, 'connect')
   await served[Symbol.asyncDispose]()
   if (!idle.closed) await once(idle, 'close')
+})
+
+test('listen() listens on all addresses or on none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-api-'))
+  const path = join(folder, 's')
+  const server = createApiServer({ router: createRouter(ROUTES), log: silentLog(), product: 'test' })
+  await assert.rejects(server.listen([`unix://${path}`, 'tcp://10.0.0.1:1']), { kind: 'invalid' })
+  assert.equal(existsSync(path), false)
+  rmSync(folder, { recursive: true })
 })

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { internal, isKind, type Log, messageOf, notFound } from '#base'
-import { API_VERSION, type ApiVersion, negotiateVersion } from '#wire'
+import { EngineError, internal, isKind, type Log, messageOf } from '#base'
+import { API_VERSION, negotiateVersion } from '#wire'
 import { createExchange, type Exchange } from './exchange.ts'
 import { responseForUpgrade } from './hijack.ts'
 import { checkCaller, listenOn, parseListenAddress } from './listener.ts'
@@ -9,7 +9,7 @@ import type { Route, Router } from './route.ts'
 import { statusOf } from './status.ts'
 
 export interface ApiServer {
-  /** Listens on each of `unix:///path` and `tcp://127.0.0.1:port`; answers the addresses with the ports chosen. */
+  /** Listens on each of `unix:///path` and `tcp://127.0.0.1:port`, or on none; answers the addresses with the ports chosen. */
   listen(hosts: readonly string[]): Promise<readonly string[]>
   /** Stops listening (socket files go), lets replies under way end for a short while, then cuts what is left. */
   close(): Promise<void>
@@ -30,29 +30,37 @@ const CLOSE_GRACE_MS = 500
 export function createApiServer(options: ServerOptions): ApiServer {
   const servers = new Set<Server>()
   const sockets = new Set<Socket>()
+  const listen = async (host: string): Promise<string> => {
+    const address = parseListenAddress(host)
+    const server = createHttpServer(options, address.kind === 'unix')
+    server.on('connection', (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+    const text = await listenOn(server, address)
+    servers.add(server)
+    return text
+  }
+  const close = async (): Promise<void> => {
+    const closing = [...servers].map((server) => closeServer(server))
+    servers.clear()
+    const cut = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, CLOSE_GRACE_MS)
+    await Promise.all(closing)
+    clearTimeout(cut)
+  }
   return {
+    close,
     async listen(hosts) {
       const addresses: string[] = []
-      for (const host of hosts) {
-        const address = parseListenAddress(host)
-        const server = createHttpServer(options, address.kind === 'unix')
-        server.on('connection', (socket) => {
-          sockets.add(socket)
-          socket.once('close', () => sockets.delete(socket))
-        })
-        addresses.push(await listenOn(server, address))
-        servers.add(server)
+      try {
+        for (const host of hosts) addresses.push(await listen(host))
+        return addresses
+      } catch (error) {
+        await close()
+        throw error
       }
-      return addresses
-    },
-    async close() {
-      const closing = [...servers].map((server) => closeServer(server))
-      servers.clear()
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
-      }, CLOSE_GRACE_MS)
-      await Promise.all(closing)
-      clearTimeout(cut)
     },
   }
 }
@@ -97,12 +105,12 @@ async function answer(
     exchange = createExchange({
       request,
       response,
-      version: negotiated(version),
+      version: negotiateVersion(version),
       parameters,
       params: match?.params ?? {},
       local,
     })
-    if (!match) throw pageNotFound()
+    if (!match) throw new EngineError('not-found', 'page not found')
     await match.route.handle(exchange)
     if (!response.headersSent && !response.destroyed && response.socket) throw internal('the route gave no reply')
   } catch (error) {
@@ -126,16 +134,6 @@ function failed(log: Log, exchange: Exchange, request: IncomingMessage, error: u
     log.error('request failed', { method: request.method, url: pathOf(request), error: messageOf(error), stack })
   }
   exchange.fail(error)
-}
-
-function negotiated(text: string | undefined): ApiVersion {
-  return negotiateVersion(text)
-}
-
-function pageNotFound(): Error {
-  const error = notFound('page', '')
-  error.message = 'page not found'
-  return error
 }
 
 interface Target {
