@@ -11,32 +11,31 @@ import type { CommitRequest, ContainerRecord } from './types.ts'
 export async function commitContainer(parts: Parts, request: CommitRequest, signal?: AbortSignal): Promise<ImageId> {
   const stored = parts.records.resolve(request.container)
   const { record } = stored
-  const config = parts.applyChanges(configOf(record), request.changes)
   await using lease = await parts.leases.open(`commit container ${record.id}`)
   lease.hold({ kind: 'image', id: record.image })
   const base = await parts.images.open(record.image)
+  const config = parts.applyChanges(configOf(record, base.config.config), request.changes)
   const frozen = await copyChanges(parts, { record, pause: request.pause, snapshot: stored.snapshot }, lease, signal)
   const layer = await parts.layers.diff(frozen, lease, signal)
   await parts.layers.adopt(frozen, base.chain, layer)
-  const created = formatTime(parts.clock.nanoseconds())
-  const entry: HistoryEntry = {
-    created,
-    created_by: [record.path, ...record.args].join(' '),
-    ...(request.author !== undefined && request.author !== '' && { author: request.author }),
-    ...(request.comment !== undefined && request.comment !== '' && { comment: request.comment }),
-  }
+  const facts = { created: formatTime(parts.clock.nanoseconds()), ...(request.author && { author: request.author }) }
   const whole: ImageConfig = {
     ...base.config,
-    created,
-    ...(request.author !== undefined && request.author !== '' && { author: request.author }),
+    ...facts,
     config,
     rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, layer.diffId] },
-    history: [...base.config.history, entry],
+    history: [...base.config.history, historyOf(record, request, facts)],
   }
   const image = await parts.images.create(formatImageConfig(whole), { parent: record.image }, lease)
-  if (request.name !== undefined && request.name !== '') await parts.images.tag(parseReference(request.name), image.id)
+  if (request.name) await parts.images.tag(parseReference(request.name), image.id)
   emitEvent(parts, 'commit', record, { comment: request.comment ?? '', imageID: image.id })
   return image.id
+}
+
+/** As Docker: «created by» is the command, without the entrypoint. */
+function historyOf(record: ContainerRecord, request: CommitRequest, facts: HistoryEntry): HistoryEntry {
+  const command = (record.command ?? []).join(' ')
+  return { ...facts, created_by: command, ...(request.comment && { comment: request.comment }) }
 }
 
 interface Source {
@@ -61,18 +60,20 @@ async function copyChanges(
   }
 }
 
-function configOf(record: ContainerRecord): RunConfig {
-  const { request } = record
+/** The container's settings, and what it has from its image without ever merging it. */
+function configOf(record: ContainerRecord, base: RunConfig): RunConfig {
+  const healthcheck = record.request.healthcheck ?? base.Healthcheck
   return {
     User: record.user,
     ...(record.exposedPorts.length > 0 && { ExposedPorts: setOf(record.exposedPorts) }),
     Env: record.env,
     Cmd: record.command ?? null,
-    ...(request.healthcheck && { Healthcheck: request.healthcheck }),
+    ...(healthcheck && { Healthcheck: healthcheck }),
     ...(record.volumes.length > 0 && { Volumes: setOf(record.volumes) }),
     WorkingDir: record.workingDir,
     Entrypoint: record.entrypoint ?? null,
     Labels: record.labels,
+    ...(base.Shell && { Shell: base.Shell }),
     ...(record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
   }
 }

@@ -2,6 +2,7 @@ import { conflict, createKeyedLock, EngineError, invalid, isKind } from '#base'
 import type { Collector } from '#store/gc'
 import { attachContainer, containerLogs } from './attach.ts'
 import { commitContainer } from './commit.ts'
+import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
 import { exportContainer } from './export.ts'
@@ -60,6 +61,9 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     usage: async (name) => await options.snapshots.usage((await options.snapshots.reopen(idOf(name))).id),
     top: (name, psArgs) => topContainer(parts, name, psArgs),
     export: (name, signal) => exportContainer(parts, name, signal),
+    stat: (name, path) => statInContainer(parts, name, path),
+    pack: (name, path, signal) => packFromContainer(parts, { name, path, signal }),
+    unpack: (request) => unpackIntoContainer(parts, request),
     commit: (request) => commitContainer(parts, request),
     prune: (keep) => pruneContainers(parts, keep),
     execCreate: (name, request) => execs.create(name, request),

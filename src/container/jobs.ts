@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs'
 import type { JobContext } from '#kernel'
 import { writeLayer } from '#store/layer'
+import { copyJobs } from './copy-jobs.ts'
 
 export interface ExportInput {
   /** A mounted root, seen whole. */
@@ -11,6 +12,7 @@ export interface ExportInput {
 
 /** Synchronous work of this room, run in a worker. */
 export const containerJobs = {
+  ...copyJobs,
   /** The whole root as a tar. */
   'container.export': ({ root, fd }: ExportInput, context: JobContext): void => {
     writeLayer({ upper: root }, (chunk) => writeAll(fd, chunk), context)

@@ -162,6 +162,38 @@ export interface CommitRequest {
   readonly changes: readonly string[]
 }
 
+/** What stands at a path of a container; of a link, the link itself. */
+export interface PathStat {
+  /** Its last name, as asked for: «.» for «/etc/.», «/» for the root. */
+  readonly name: string
+  readonly size: number
+  /** st_mode, with the bits of its type. */
+  readonly mode: number
+  /** Nanoseconds since the epoch. */
+  readonly mtime: bigint
+  /** Of a link: where it leads in the end, as a path of the container; else empty. */
+  readonly linkTarget: string
+}
+
+export interface PathArchive {
+  readonly stat: PathStat
+  /** A tar whose names begin with the path's last one; to be read or left, else the container stays held. */
+  readonly bytes: Bytes
+}
+
+export interface UnpackRequest {
+  readonly container: string
+  /** A folder in it. */
+  readonly path: string
+  /** A tar, compressed or not. */
+  readonly bytes: Bytes
+  /** A folder is never replaced by something else, nor something else by a folder. */
+  readonly keepKinds: boolean
+  /** What is unpacked belongs to the container's user, not to the owners in the archive. */
+  readonly ownedByUser: boolean
+  readonly signal?: AbortSignal
+}
+
 /** All names may be ids, unique prefixes, or names with or without a leading slash. */
 export interface ContainerService {
   create(request: CreateRequest): Promise<{ readonly id: string; readonly warnings: readonly string[] }>
@@ -196,6 +228,10 @@ export interface ContainerService {
     psArgs: readonly string[],
   ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>
   export(name: string, signal?: AbortSignal): Promise<Bytes>
+  /** Errors in Docker's words; tmpfs mounts are not seen. The same holds for `pack` and `unpack`. */
+  stat(name: string, path: string): Promise<PathStat>
+  pack(name: string, path: string, signal?: AbortSignal): Promise<PathArchive>
+  unpack(request: UnpackRequest): Promise<void>
   commit(request: CommitRequest): Promise<ImageId>
   prune(
     keep: (container: ContainerRecord) => boolean,

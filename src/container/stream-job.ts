@@ -1,0 +1,34 @@
+import { type Bytes } from '#base'
+import { closeDescriptor, createPipe, readDescriptor } from '#kernel'
+import type { Parts } from './parts.ts'
+
+interface StreamJob<Input extends { readonly fd: number }> {
+  readonly name: string
+  /** Without the pipe's end, which is made here. */
+  readonly input: Omit<Input, 'fd'>
+  readonly signal: AbortSignal | undefined
+}
+
+/** What a job writes to its `fd`, as it comes. Leaving early stops the job; its failure is the stream's. */
+export async function* bytesOfJob<Input extends { readonly fd: number }>(
+  parts: Pick<Parts, 'pool'>,
+  { name, input, signal }: StreamJob<Input>,
+): Bytes {
+  const { from, to } = createPipe()
+  const stopped = new AbortController()
+  const either = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal
+  const job = parts.pool
+    .run<Omit<Input, 'fd'> & { readonly fd: number }, void>(name, { ...input, fd: to }, { signal: either })
+    .finally(() => closeDescriptor(to))
+  const done = job.catch(() => undefined)
+  let whole = false
+  try {
+    for await (const chunk of readDescriptor(from)) yield chunk
+    whole = true
+    await job
+  } finally {
+    if (!whole) stopped.abort()
+    closeDescriptor(from)
+    await done
+  }
+}

@@ -1,0 +1,154 @@
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { nameOfText } from '#archive'
+import { conflict, shortId } from '#base'
+import { attachMounts, cloneMount, closeDescriptor, descriptorPath, moveMount, setMountAttributes } from '#kernel'
+import { withMountPoints } from '#runtime'
+import { ConfinedRoot } from '#tree'
+import { folderOf, type Parts } from './parts.ts'
+import { clearPlace, type Place, placeOf } from './place.ts'
+import { isLive } from './state.ts'
+import type { ContainerRecord } from './types.ts'
+
+/** A container's files as its processes see them, mounted beside it: its root, volumes and binds, but no tmpfs. */
+export interface ContainerView extends AsyncDisposable {
+  readonly record: ContainerRecord
+  /** Where it is mounted; nothing in it can be opened as a device. */
+  readonly root: string
+}
+
+/**
+ * Opens a view. One that runs is not held up by it: its root is shown a second time. One that does not run is mounted for
+ * the view alone, and cannot be started or removed until it is closed, for no two overlays may write to one folder.
+ */
+export async function openView(parts: Parts, name: string): Promise<ContainerView> {
+  const { id } = parts.records.resolve(name).record
+  const opened = Promise.withResolvers<ContainerView>()
+  const over = Promise.withResolvers<void>()
+  const held = parts.locks.run(id, async () => {
+    const { record } = parts.records.resolve(id)
+    const live = isLive(record.state)
+    const place = await mountView(parts, record, live)
+    const close = async (): Promise<void> => {
+      over.resolve()
+      await (live ? clearPlace(place) : held)
+    }
+    opened.resolve({ record, root: place.root, [Symbol.asyncDispose]: close })
+    if (live) return
+    await over.promise
+    await clearPlace(place)
+  })
+  held.catch((error: unknown) => opened.reject(error))
+  return await opened.promise
+}
+
+async function mountView(parts: Parts, record: ContainerRecord, live: boolean): Promise<Place> {
+  if (record.state === 'removing' || record.state === 'dead')
+    throw conflict('container is marked for removal and cannot be copied from or to')
+  const folder = join(parts.config.execRoot, 'r', `cp-${shortId()}`)
+  const place = { folder, root: join(folder, 'root') }
+  mkdirSync(place.root, { recursive: true, mode: 0o700 })
+  try {
+    if (live) attachAgain(placeOf(parts.config.execRoot, record.id).root, place.root)
+    else await attachRoot(parts, record.id, place.root)
+    await attachExtras(parts, record, place.root)
+    return place
+  } catch (error) {
+    await clearPlace(place)
+    throw error
+  }
+}
+
+/** Nobody opens a device by what a process of the container puts in a file's place. */
+const SAFE = ['nodev', 'nosuid']
+
+function attachAgain(source: string, target: string): void {
+  const fd = cloneMount(source)
+  try {
+    setMountAttributes(fd, [...SAFE, 'private'])
+    moveMount(fd, target)
+  } finally {
+    closeDescriptor(fd)
+  }
+}
+
+async function attachRoot(parts: Parts, id: string, target: string): Promise<void> {
+  const { mounts } = await parts.snapshots.reopen(id)
+  const safe = withMountPoints(mounts, parts.mountPoints).map((mount) => ({
+    ...mount,
+    options: [...SAFE, ...mount.options],
+  }))
+  attachMounts(safe, target)
+}
+
+interface Extra {
+  readonly destination: string
+  readonly readonly: boolean
+  /** A detached mount, owned by the caller. */
+  readonly open: () => Promise<number>
+}
+
+/** Parents before what lies in them. */
+async function attachExtras(parts: Parts, record: ContainerRecord, root: string): Promise<void> {
+  const extras = [...nameFiles(parts, record), ...volumesAndBinds(parts, record)]
+  const depth = ({ destination }: Extra): number => destination.split('/').length
+  for (const extra of extras.toSorted((one, other) => depth(one) - depth(other))) {
+    const fd = await extra.open()
+    try {
+      setMountAttributes(fd, [...SAFE, 'rslave', ...(extra.readonly ? ['ro'] : [])])
+      attachInside(root, extra.destination, fd)
+    } finally {
+      closeDescriptor(fd)
+    }
+  }
+}
+
+function volumesAndBinds(parts: Parts, { mounts }: ContainerRecord): readonly Extra[] {
+  return mounts.flatMap((mount) => {
+    const { destination, readonly } = mount
+    if (mount.kind === 'tmpfs') return []
+    const open = async (): Promise<number> =>
+      mount.kind === 'volume'
+        ? cloneMount((await parts.volumes.get(mount.name ?? '')).mountpoint)
+        : await parts.hostMounts.clone(mount.source, { recursive: true })
+    return [{ destination, readonly, open }]
+  })
+}
+
+/** They are made by the first start. */
+function nameFiles(parts: Parts, { id, mounts }: ContainerRecord): readonly Extra[] {
+  const taken = new Set(mounts.map((mount) => mount.destination))
+  return ['hosts', 'hostname', 'resolv.conf'].flatMap((name) => {
+    const source = join(folderOf(parts, id), name)
+    const destination = `/etc/${name}`
+    if (taken.has(destination) || !existsSync(source)) return []
+    return [{ destination, readonly: false, open: async () => cloneMount(source) }]
+  })
+}
+
+const ROOT = { uid: 0, gid: 0 }
+
+/** As a start does, the place is made in the container where it is missing. */
+function attachInside(root: string, destination: string, mount: number): void {
+  using confined = new ConfinedRoot(root)
+  const path = nameOfText(destination)
+  let target = confined.open(path)
+  if (target === undefined) {
+    if (fstatSync(mount).isDirectory()) confined.makeFolders(path, ROOT)
+    else makeFile(confined, path)
+    target = confined.open(path)
+  }
+  if (target === undefined) throw conflict(`cannot mount at ${destination}: it vanished`)
+  try {
+    moveMount(mount, descriptorPath(target))
+  } finally {
+    closeSync(target)
+  }
+}
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+function makeFile(confined: ConfinedRoot, path: string): void {
+  const place = confined.freePlace(path, ROOT)
+  closeSync(openSync(confined.entry(posix.dirname(place), posix.basename(place)), NEW_FILE, 0o755))
+}
