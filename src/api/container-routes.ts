@@ -1,6 +1,7 @@
 import { invalid, messageOf, systemClock, unsupported } from '#base'
 import type { ContainerRecord, Engine, WaitCondition } from '#engine'
 import type { CreatedJson, WaitJson } from '#wire'
+import { archiveRoutes } from './archive-routes.ts'
 import { selectContainers } from './container-filter.ts'
 import { containerDataRoutes } from './container-data-routes.ts'
 import { imageLabels } from './container-image.ts'
@@ -24,6 +25,7 @@ export function containerRoutes(engine: Parts): readonly Route[] {
     { method: 'POST', pattern: '/containers/{id}/wait', handle: (exchange) => wait(exchange, engine) },
     ...lifeRoutes(engine),
     ...refusedRoutes(engine),
+    ...archiveRoutes(engine.containers),
     ...containerDataRoutes({ containers: engine.containers, now }),
     ...streamRoutes({ containers: engine.containers, now }),
   ]
@@ -75,13 +77,7 @@ function refusedRoutes({ containers }: Parts): readonly Route[] {
       await containers.get(exchange.param('id'))
       throw unsupported(sentence)
     }
-  const copy = refuse(
-    'docker cp: not yet carried out by mica; use `docker exec -i` or `docker export` with tar instead',
-  )
   return [
-    { method: 'HEAD', pattern: '/containers/{id}/archive', handle: copy },
-    { method: 'GET', pattern: '/containers/{id}/archive', handle: copy },
-    { method: 'PUT', pattern: '/containers/{id}/archive', handle: copy },
     {
       method: 'GET',
       pattern: '/containers/{id}/stats',
