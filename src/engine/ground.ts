@@ -19,6 +19,7 @@ import type { Leases } from '#store/lease'
 import { openSnapshots } from '#store/snapshot'
 import type { OpenSnapshots } from '#store/snapshot'
 import { lockRoot } from './lock.ts'
+import { releaseUnusedNamespace } from './own-namespace.ts'
 import type { EngineConfig } from './types.ts'
 
 /** What is there before anything moves or runs: the machine's side, and the store. */
@@ -48,10 +49,11 @@ export async function openGround(config: EngineConfig, stack: AsyncDisposableSta
   const events = createEventBus(clock)
   await mkdir(config.dataRoot, { recursive: true, mode: 0o710 })
   await mkdir(config.execRoot, { recursive: true, mode: 0o711 })
-  stack.use(lockRoot(config.dataRoot, 'data root'))
   stack.use(lockRoot(config.execRoot, 'exec root'))
   const pool = stack.use(createWorkerPool({ entry: config.workerEntry }))
   const hostMounts = stack.use(openHostMounts({ entry: config.workerEntry, inherited: config.hostMounts }))
+  stack.defer(() => releaseUnusedNamespace(config, hostMounts))
+  stack.use(lockRoot(config.dataRoot, 'data root'))
   const { id, isNew } = await readEngineId(config.dataRoot)
   const database = stack.use(await openDatabase(join(config.dataRoot, 'engine.db'), { pool, create: isNew }))
   const programs = await findPrograms(config.path)

@@ -20,7 +20,6 @@ import type { Collection } from './collection.ts'
 import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { createImageService } from './images.ts'
-import { releaseOwnNamespace } from './own-namespace.ts'
 import { isAlive } from './remove-image.ts'
 import { restoreLayers } from './restore-layers.ts'
 import { createRunner, removeLeftoverRoots } from './runner.ts'
@@ -43,7 +42,6 @@ export async function openEngine(config: EngineConfig): Promise<Engine> {
   await restore(ground, running, builds)
   await restoreLayers(ground)
   await keepEngineId(ground)
-  stack.defer(() => releaseWhenIdle(ground, running.containers))
   collection.soon()
   const kept = stack.move()
   return assemble({ ground, transfer, running, builds, collection }, () => kept.disposeAsync())
@@ -153,12 +151,6 @@ async function restore(ground: Ground, { runtime, networks, containers }: Runnin
   await containers.restore()
   const alive = new Set((await containers.list()).filter(isAlive).map((container) => container.id))
   await networks.restore(alive)
-}
-
-/** Containers that run on keep the mount namespace: their successor enters it again. */
-async function releaseWhenIdle({ config, hostMounts }: Ground, containers: OpenContainers): Promise<void> {
-  if (config.hostMounts === undefined || (await containers.list()).some(isAlive)) return
-  await releaseOwnNamespace(config.execRoot, hostMounts)
 }
 
 interface Assembly {

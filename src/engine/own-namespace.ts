@@ -1,6 +1,9 @@
-import { dirname } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ifExists } from '#base'
 import { HOST_VARIABLE, reexecuteInMountNamespace, unmount } from '#kernel'
 import type { HostMounts } from '#kernel'
+import type { EngineConfig } from './types.ts'
 
 /** Where the daemon's own mount namespace is pinned; the folder is nothing else's (see decision 005). */
 function namespacePin(execRoot: string): string {
@@ -30,4 +33,11 @@ export async function releaseOwnNamespace(execRoot: string, hostMounts: HostMoun
   await hostMounts.unmount(dirname(pin))
   // Where the host's root is not shared, this namespace keeps its own copy of the folder's mount.
   await unmount(dirname(pin), { detach: true, ifMounted: true })
+}
+
+/** The same when an engine closes, or cannot open; where a container has its bundle the namespace stays for its successor. */
+export async function releaseUnusedNamespace(config: EngineConfig, hostMounts: HostMounts): Promise<void> {
+  const bundles = (await ifExists(readdir(join(config.execRoot, 'c')))) ?? []
+  if (config.hostMounts === undefined || bundles.length > 0) return
+  await releaseOwnNamespace(config.execRoot, hostMounts)
 }
