@@ -26,7 +26,8 @@ const EXEC = 'OCI runtime exec failed: exec failed: unable to start container pr
  * any other complaint of the runtime is passed on in the same frame.
  */
 export function startError(kind: 'create' | 'exec', attempt: StartAttempt): EngineError {
-  const failure = commandFailure(attempt)
+  const message = plainMessage(attempt.message)
+  const failure = commandFailure({ ...attempt, message })
   if (!failure)
     return new EngineError(
       'internal',
@@ -34,6 +35,12 @@ export function startError(kind: 'create' | 'exec', attempt: StartAttempt): Engi
     )
   const frame = kind === 'create' ? `${CREATE}: ${CREATE_PROGRAM}` : EXEC
   return new EngineError('invalid', `${frame}: ${failure.text}`, { details: { exitCode: failure.exitCode } })
+}
+
+/** runc writes `time="…" level=error msg="…"`; what counts is in the last quotes. */
+function plainMessage(message: string): string {
+  const quoted = /\bmsg=("(?:[^"\\]|\\.)*")\s*$/.exec(message)?.[1]
+  return quoted === undefined ? message : quoted.slice(1, -1).replace(/\\(.)/g, '$1')
 }
 
 function commandFailure({ root, command, cwd, message }: StartAttempt): CommandFailure | undefined {

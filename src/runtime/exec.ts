@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { shortId, sleep } from '#base'
+import { shortId, sleep, unsupported } from '#base'
 import { listenForDescriptor, spawnProcess } from '#kernel'
 import type { ExitStatus, SpawnedProcess } from '#kernel'
 import { startError } from './command-error.ts'
@@ -79,6 +79,8 @@ async function withPipes(launch: Launch): Promise<Launched> {
 }
 
 async function atTerminal(launch: Launch): Promise<Launched> {
+  if (launch.place.program.name === 'runc')
+    throw unsupported('cannot exec with a terminal: runc does not hand one over to a running program; install crun')
   const socket = join(launch.folder, 'tty')
   using listener = listenForDescriptor(socket)
   const child = spawnRuntime(launch, ['ignore', 'ignore', 'ignore'], [`--console-socket=${socket}`])
