@@ -31,7 +31,7 @@ export function startError(kind: 'create' | 'exec', attempt: StartAttempt): Engi
   if (!failure)
     return new EngineError(
       'internal',
-      `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${attempt.message || 'it was killed before the process began'}`,
+      `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${message || 'it was killed before the process began'}`,
     )
   const frame = kind === 'create' ? `${CREATE}: ${CREATE_PROGRAM}` : EXEC
   return new EngineError('invalid', `${frame}: ${failure.text}`, { details: { exitCode: failure.exitCode } })
