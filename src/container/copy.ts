@@ -45,7 +45,11 @@ export async function unpackIntoContainer(parts: Parts, request: UnpackRequest):
     ...(request.ownedByUser && record.user !== '' && { owner: ownerOf(root, record.user) }),
   }
   await feedJob(decompress(request.bytes), (fd) =>
-    parts.pool.run<UnpackInput, void>('container.unpack', { ...input, fd }, signal ? { signal } : {}),
+    parts.pool.run<UnpackInput, void>(
+      'container.unpack',
+      { ...input, fd },
+      { lane: 'stream', ...(signal && { signal }) },
+    ),
   )
   emitEvent(parts, 'extract-to-dir', record)
 }

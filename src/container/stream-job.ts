@@ -18,7 +18,11 @@ export async function* bytesOfJob<Input extends { readonly fd: number }>(
   const stopped = new AbortController()
   const either = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal
   const job = parts.pool
-    .run<Omit<Input, 'fd'> & { readonly fd: number }, void>(name, { ...input, fd: to }, { signal: either })
+    .run<Omit<Input, 'fd'> & { readonly fd: number }, void>(
+      name,
+      { ...input, fd: to },
+      { signal: either, lane: 'stream' },
+    )
     .finally(() => closeDescriptor(to))
   const done = job.catch(() => undefined)
   let whole = false

@@ -19,5 +19,10 @@ serveJobs({
     while (!context.cancelled());
     throw cancelled('spin')
   },
+  'test.wait': (_input: number, context: JobContext) => {
+    const never = new Int32Array(new SharedArrayBuffer(4))
+    while (!context.cancelled()) Atomics.wait(never, 0, 0, 5)
+    throw cancelled('wait')
+  },
   'test.die': () => process.exit(7),
 })

@@ -57,6 +57,19 @@ test('short jobs pass by bulk jobs that fill the pool', async () => {
   assert.ok(ends.every((end) => end.status === 'rejected' && isKind(end.reason, 'cancelled')))
 })
 
+test('jobs that wait for clients hold up nobody else, and each other only beyond a limit', async () => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const stop = new AbortController()
+  const options = { signal: stop.signal, lane: 'stream' } as const
+  const streams = Array.from({ length: 9 }, (_, n) => pool.run('test.wait', n, options))
+  assert.equal(await pool.run('test.double', 5), 10)
+  assert.equal(await pool.run('test.double', 6, { lane: 'short' }), 12)
+  stop.abort()
+  const ends = await Promise.allSettled(streams)
+  assert.ok(ends.every((end) => end.status === 'rejected' && isKind(end.reason, 'cancelled')))
+  assert.equal(await pool.run('test.double', 7), 14)
+})
+
 test('a closed pool stops its jobs and takes no more', async () => {
   const pool = createWorkerPool({ entry, size: 1 })
   const running = assert.rejects(pool.run('test.spin', 0), (error) => isKind(error, 'cancelled'))

@@ -2,9 +2,11 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { cancelled, type Deferred, defer, internal, messageOf, unavailable } from '#base'
 import { errorFrom, type JobMessage, type JobReply } from './job-message.ts'
-import type { JobOptions, WorkerPool } from './types.ts'
+import type { JobOptions, Lane, WorkerPool } from './types.ts'
 
 const MOST_THREADS = 4
+/** Jobs that may wait for a client at the same time; one more waits for one of them. */
+const MOST_STREAMS = 8
 
 interface Task {
   readonly job: string
@@ -22,7 +24,8 @@ interface Thread {
 
 /**
  * Threads that run the jobs of `entry` (a file that calls `serveJobs`): at most `size` (default: cores + 1, at most 4), each
- * started when first needed and kept. One is kept for `short` jobs where there are two or more. An aborted job ends as
+ * started when first needed and kept. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
+ * top, so that clients that stand still hold up nobody else's work. An aborted job ends as
  * `cancelled`, once it has stopped; a job whose thread dies fails with kind `internal`. Idle threads keep no process alive.
  */
 export function createWorkerPool(options: { readonly entry: string | URL; readonly size?: number }): WorkerPool {
@@ -92,12 +95,14 @@ class Pool implements WorkerPool {
     }
   }
 
-  /** Bulk jobs take all threads but one, short ones any. */
+  /** Bulk jobs take all threads but one, short ones any; streams come on top. */
   #threadFor(task: Task): Thread | undefined {
-    const threads = [...this.#threads]
-    const bulk = threads.filter((thread) => thread.task && thread.task.task.options.lane !== 'short').length
-    if (task.options.lane !== 'short' && bulk >= Math.max(1, this.#size - 1)) return undefined
-    return threads.find((thread) => !thread.task) ?? (threads.length < this.#size ? this.#open() : undefined)
+    const lane = laneOf(task)
+    const busy = { bulk: 0, short: 0, stream: 0 }
+    for (const thread of this.#threads) if (thread.task) busy[laneOf(thread.task.task)] += 1
+    if (lane === 'bulk' && busy.bulk >= Math.max(1, this.#size - 1)) return undefined
+    if (lane === 'stream' ? busy.stream >= MOST_STREAMS : busy.bulk + busy.short >= this.#size) return undefined
+    return [...this.#threads].find((thread) => !thread.task) ?? this.#open()
   }
 
   #open(): Thread {
@@ -154,12 +159,18 @@ class Pool implements WorkerPool {
   #free(thread: Thread): void {
     thread.task = undefined
     thread.worker.unref()
+    // One that came on top for a stream is not kept.
+    if (this.#threads.size > this.#size && this.#threads.delete(thread)) void thread.worker.terminate()
   }
 
   #reject(task: Task, error: Error): void {
     task.forget()
     task.done.reject(error)
   }
+}
+
+function laneOf({ options }: Task): Lane {
+  return options.lane ?? 'bulk'
 }
 
 function requestStop(task: Task): void {

@@ -49,10 +49,13 @@ export type Job<Input, Output> = (input: Input, context: JobContext) => Output
 // oxlint-disable-next-line typescript/no-explicit-any -- a table of jobs of different shapes; `WorkerPool.run` types each
 export type JobTable = Readonly<Record<string, Job<any, unknown>>>
 
+/** What a job waits for: `bulk` for disks, `short` for next to nothing, `stream` for a client that reads or sends. Default `bulk`. */
+export type Lane = 'bulk' | 'short' | 'stream'
+
 export interface JobOptions {
   readonly signal?: AbortSignal
   /** `short` jobs (stat, small hash) have a thread kept for them. */
-  readonly lane?: 'bulk' | 'short'
+  readonly lane?: Lane
   readonly onReport?: (value: unknown) => void
 }
 
