@@ -1,10 +1,10 @@
 import { conflict } from '#base'
 import type { OutputChunk, StreamEnds } from '#runtime'
-import { readLog } from './log-file.ts'
-import type { LogLife } from './log-file.ts'
+import { readLog } from '#container/stream'
+import type { LogLife, LogLine, LogOptions } from '#container/stream'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
-import type { ContainerRecord, LogLine, LogOptions } from './types.ts'
+import type { ContainerRecord } from './types.ts'
 
 export interface AttachOptions {
   readonly logs: boolean

@@ -4,7 +4,7 @@ import { type Bytes, shortId } from '#base'
 import { attachMounts, type Mount } from '#kernel'
 import type { ExportInput } from './jobs.ts'
 import type { Parts } from './parts.ts'
-import { clearPlace } from './place.ts'
+import { clearPlace } from '#container/mount'
 import { bytesOfJob } from './stream-job.ts'
 
 /** The whole root of a container, running or not, as a tar. */

@@ -1,5 +1,5 @@
 import type { Parts } from './parts.ts'
-import { clearPlace, placeOf } from './place.ts'
+import { clearPlace, placeOf } from '#container/mount'
 
 /** Takes away what a run had: its process, its place in the network, its mounts. Idempotent. */
 export async function releaseRun(parts: Parts, id: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { Sandbox } from '#network'
 import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNameFiles } from '#runtime'
 import { watchExit } from './exit.ts'
 import { processEnv } from './merge.ts'
-import type { PlannedMount } from './mount-plan.ts'
+import type { PlannedMount } from '#container/mount'
 import { closesInput, emitEvent, folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import {
@@ -16,7 +16,7 @@ import {
   placeOf,
   stageBind,
   tmpfsMount,
-} from './place.ts'
+} from '#container/mount'
 import { releaseRun } from './release.ts'
 import { removeLocked } from './remove.ts'
 import { nextState } from './state.ts'

@@ -1,26 +1,16 @@
 import type { Bytes } from '#base'
+import type { MountPoint, MountRequest } from '#container/mount'
+import type { LogLine, LogOptions } from '#container/stream'
 import type { Endpoint, PortBinding } from '#network'
 import type { Healthcheck, ImageId } from '#oci'
-import type { ExecProcess, OutputChunk, StreamEnds } from '#runtime'
+import type { ExecProcess, StreamEnds } from '#runtime'
 import type { PathChange } from '#store/layer'
 import type { Usage } from '#store/snapshot'
 
-export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
+export type { MountPoint, MountRequest } from '#container/mount'
+export type { LogLine, LogOptions } from '#container/stream'
 
-export interface MountRequest {
-  readonly kind: 'bind' | 'volume' | 'tmpfs'
-  /** Host path, volume name, or absent (anonymous volume, tmpfs). */
-  readonly source?: string
-  readonly target: string
-  readonly readonly: boolean
-  /** Bind only, from `-v`: make the host folder where it is missing. */
-  readonly createSource?: boolean
-  /** Volume only: do not copy what the image has there. */
-  readonly noCopy?: boolean
-  readonly propagation?: string
-  /** tmpfs: options as given («size=64m,mode=1777»). */
-  readonly options?: string
-}
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
 
 /** What `create` takes: the API has already refused what is not carried out. Image defaults are merged in here, not by the caller. */
 export interface CreateRequest {
@@ -60,15 +50,6 @@ export interface CreateRequest {
   }
 }
 
-export interface MountPoint {
-  readonly kind: 'bind' | 'volume' | 'tmpfs'
-  readonly name?: string
-  readonly source: string
-  readonly destination: string
-  readonly readonly: boolean
-  readonly anonymous: boolean
-}
-
 /** A stored row, whole enough for inspect. Times are nanoseconds since the epoch; 0n is «never». */
 export interface ContainerRecord {
   readonly id: string
@@ -101,25 +82,6 @@ export interface ContainerRecord {
   readonly restartCount: number
   readonly endpoints: readonly Endpoint[]
   readonly logPath: string
-}
-
-/** A line that ended comes with its line feed. */
-export interface LogLine extends OutputChunk {
-  /** Nanoseconds since the epoch. */
-  readonly time: bigint
-  /** False where the line goes on in the next chunk. */
-  readonly ended: boolean
-}
-
-export interface LogOptions {
-  readonly follow: boolean
-  readonly stdout: boolean
-  readonly stderr: boolean
-  /** Number of last lines; undefined for all. */
-  readonly tail?: number
-  readonly since?: bigint
-  readonly until?: bigint
-  readonly signal?: AbortSignal
 }
 
 export interface ExecRequest {

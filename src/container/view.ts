@@ -6,7 +6,7 @@ import { attachMounts, cloneMount, closeDescriptor, descriptorPath, moveMount, s
 import { withMountPoints } from '#runtime'
 import { ConfinedRoot } from '#tree'
 import { folderOf, type Parts } from './parts.ts'
-import { clearPlace, type Place, placeOf } from './place.ts'
+import { clearPlace, type Place, placeOf } from '#container/mount'
 import { isLive } from './state.ts'
 import type { ContainerRecord } from './types.ts'
 
