@@ -105,6 +105,8 @@ interface Answer {
   readonly connection: Connection
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
+  /** A length that it names is then that of another method's reply. */
+  readonly hasBody: boolean
 }
 
 /** Sends and reads up to the reply's head. A server that refuses early is heard while the body is still being sent. */
@@ -119,7 +121,7 @@ async function exchange(connection: Connection, request: Request): Promise<Answe
   })
   const head = connection.readHead()
   const failure = failed?.then(() => head)
-  return parseHead(connection, await (failure ? Promise.race([head, failure]) : head))
+  return parseHead(connection, request.method, await (failure ? Promise.race([head, failure]) : head))
 }
 
 function headOf({ hostName, method, path, options, upgrade }: Request, body: string | undefined): string {
@@ -157,7 +159,7 @@ async function sendChunked(connection: Connection, bytes: Bytes): Promise<void> 
   await connection.write('0\r\n\r\n')
 }
 
-function parseHead(connection: Connection, head: string): Answer {
+function parseHead(connection: Connection, method: string, head: string): Answer {
   const [first = '', ...lines] = head.split('\r\n')
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(first)?.[1]
   if (status === undefined) throw corrupt('cannot read reply: it is not HTTP')
@@ -166,12 +168,13 @@ function parseHead(connection: Connection, head: string): Answer {
     const at = line.indexOf(':')
     if (at > 0) headers.set(line.slice(0, at).toLowerCase(), line.slice(at + 1).trim())
   }
-  return { connection, status: Number(status), headers }
+  const hasBody = method !== 'HEAD' && status !== '204' && status !== '304'
+  return { connection, status: Number(status), headers, hasBody }
 }
 
-async function* closing({ connection, status, headers }: Answer): Bytes {
+async function* closing({ connection, headers, hasBody }: Answer): Bytes {
   try {
-    if (status !== 204) yield* readBody(connection, headers)
+    if (hasBody) yield* readBody(connection, headers)
   } finally {
     connection[Symbol.dispose]()
   }
@@ -191,7 +194,7 @@ function hijacked({ connection, headers }: Answer): Hijacked {
 }
 
 async function refusal(answer: Answer): Promise<EngineError> {
-  const body = answer.status === 304 ? '' : (await collect(closing(answer), MAX_ERROR)).toString()
+  const body = (await collect(closing(answer), MAX_ERROR)).toString()
   return new EngineError(kindOf(answer.status), messageIn(body) ?? `the daemon answered ${answer.status}`, {
     details: { status: answer.status },
   })
