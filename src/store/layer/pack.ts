@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { compress, decompress, type Compression } from '#archive'
 import type { Bytes } from '#base'
-import { createPipe, readDescriptor, spawnProcess } from '#kernel'
+import { createPipe, type Lane, readDescriptor, spawnProcess } from '#kernel'
 import { type Descriptor, MEDIA_TYPES, layerCompression } from '#oci'
 import type { Ingest } from '#store/content'
 import type { Lease } from '#store/lease'
@@ -70,12 +70,16 @@ async function fill(packing: Packing): Promise<void> {
 }
 
 /** The tree's tar into a file or pipe, by a worker. */
-async function writeTree({ options, layer, signal }: Omit<Packing, 'form' | 'ingest'>, to: Stream): Promise<void> {
+async function writeTree(
+  { options, layer, signal }: Omit<Packing, 'form' | 'ingest'>,
+  to: Stream,
+  lane: Lane = 'bulk',
+): Promise<void> {
   const { snapshots, jobs } = options
   const { upper, parent } = await snapshots.get(layer.snapshot)
   const below = parent === undefined ? undefined : (await snapshots.get(parent)).upper
   const input: PackInput = { to, upper, below, diffId: layer.diffId }
-  await jobs.run<PackInput, TarFacts>('layer.pack', input, signal ? { signal } : {})
+  await jobs.run<PackInput, TarFacts>('layer.pack', input, { lane, ...(signal && { signal }) })
 }
 
 /** From the worker through the program into the ingest's file: no byte passes this thread. */
@@ -119,7 +123,7 @@ async function* treeTar(options: LayerOptions, layer: LayerRecord, signal: Abort
     if (open) closeSync(pipe.from)
     open = false
   }
-  const written = writeTree({ options, layer, signal }, { fd: pipe.to }).finally(() => closeSync(pipe.to))
+  const written = writeTree({ options, layer, signal }, { fd: pipe.to }, 'stream').finally(() => closeSync(pipe.to))
   written.catch(() => undefined)
   try {
     yield* readDescriptor(pipe.from)

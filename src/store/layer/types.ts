@@ -1,3 +1,4 @@
+import type { Lane } from '#kernel'
 import type { ChainId, Descriptor, DiffId } from '#oci'
 import type { Bytes } from '#base'
 import type { ContentStore } from '#store/content'
@@ -70,7 +71,11 @@ export interface Layers {
 
 /** Runs `layerJobs` in a worker; kernel's pool is one. */
 export interface LayerJobRunner {
-  run<Input, Output>(job: string, input: Input, options?: { readonly signal?: AbortSignal }): Promise<Output>
+  run<Input, Output>(
+    job: string,
+    input: Input,
+    options?: { readonly signal?: AbortSignal; readonly lane?: Lane },
+  ): Promise<Output>
 }
 
 export interface LayerOptions {
