@@ -35,6 +35,7 @@ const attach = ofContainer(
 )
 const build = ofImage('Build an image from a Dockerfile', (room) => room.build)
 const commit = ofContainer("Create a new image from a container's changes", (room) => room.commit)
+const cp = ofContainer('Copy files/folders between a container and the local filesystem', (room) => room.cp)
 const create = ofContainer('Create a new container', (room) => room.create)
 const diff = ofContainer("Inspect changes to files or directories on a container's filesystem", (room) => room.diff)
 const exec = ofContainer('Execute a command in a running container', (room) => room.exec)
@@ -85,6 +86,7 @@ export const commands: readonly Group[] = [
     entries: {
       attach,
       commit,
+      cp,
       create,
       diff,
       events,
@@ -117,6 +119,7 @@ export const groups: Readonly<Record<string, Group>> = {
     entries: {
       attach,
       commit,
+      cp,
       create,
       diff,
       exec,

@@ -5,6 +5,7 @@
  */
 export { attach } from './attach.ts'
 export { commit } from './commit.ts'
+export { cp } from './cp.ts'
 export { create } from './create.ts'
 export { diff } from './diff.ts'
 export { exec } from './exec.ts'
