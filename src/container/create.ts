@@ -14,6 +14,7 @@ import { emitEvent, folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
 import { parseSignal } from './signal.ts'
+import { removeAnonymous } from './remove.ts'
 import type { ContainerRecord, CreateRequest } from './types.ts'
 
 /** Makes a container of a request: image resolved, settings merged, volumes made and seeded, writable snapshot prepared. */
@@ -54,8 +55,8 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
   const mounts = await planMounts(request.mounts, merged.volumes, { volumes: parts.volumes, host: parts.hostMounts })
   await using lease = await parts.leases.open(`create container ${id}`)
   lease.hold({ kind: 'image', id: image.id })
-  const snapshot = await prepareRoot(parts, { id, chain: image.chain, volatile: request.autoRemove }, lease)
   try {
+    const snapshot = await prepareRoot(parts, { id, chain: image.chain, volatile: request.autoRemove }, lease)
     await seedVolumes(parts, id, snapshot, mounts)
     mkdirSync(folderOf(parts, id), { recursive: true, mode: 0o710 })
     const record = recordOf(parts, { id, name, request, merged, image: image.id, mounts })
@@ -64,6 +65,7 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
   } catch (error) {
     await parts.snapshots.remove(id)
     rmSync(folderOf(parts, id), { recursive: true, force: true })
+    await removeAnonymous(parts, { mounts })
     throw error
   }
 }

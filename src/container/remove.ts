@@ -56,11 +56,15 @@ export async function removeLocked(parts: Parts, id: string, options: { readonly
   parts.lives.removed(id, record.exitCode)
 }
 
-async function removeAnonymous(parts: Parts, record: ContainerRecord): Promise<void> {
-  for (const mount of record.mounts) {
+/** The volumes without a name that were made for one container; what others use stays. */
+export async function removeAnonymous(
+  { volumes }: Pick<Parts, 'volumes'>,
+  { mounts }: Pick<ContainerRecord, 'mounts'>,
+): Promise<void> {
+  for (const mount of mounts) {
     if (!mount.anonymous || mount.name === undefined) continue
     try {
-      await parts.volumes.remove(mount.name, true)
+      await volumes.remove(mount.name, true)
     } catch (error) {
       if (!isKind(error, 'conflict') && !isKind(error, 'not-found')) throw error
     }

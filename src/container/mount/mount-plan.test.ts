@@ -50,6 +50,21 @@ test('planMounts() makes an anonymous volume for each VOLUME that nothing covers
   )
 })
 
+test('planMounts() makes no volume without a name where a later mount is refused', async () => {
+  const names: (string | undefined)[] = []
+  const create: Volumes['create'] = (request) => {
+    names.push(request.name)
+    return volumes.create(request)
+  }
+  const requests: readonly MountRequest[] = [
+    { kind: 'volume', target: '/v', readonly: false },
+    { kind: 'volume', source: 'named', target: '/n', readonly: false },
+    bind('/nowhere', '/x'),
+  ]
+  await assert.rejects(planMounts(requests, ['/image'], { volumes: { create }, host }), { kind: 'invalid' })
+  assert.deepEqual(names, ['named'])
+})
+
 test('planMounts() makes the folder of -v on the host, and of nothing else', async () => {
   await plan([bind('/new/x', '/x', { createSource: true })])
   assert.deepEqual(made, ['/new/x'])

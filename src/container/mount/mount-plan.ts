@@ -29,9 +29,16 @@ export async function planMounts(
   const anonymous = [...new Set(volumePaths.map(cleanTarget))]
     .filter((target) => !targets.has(target))
     .map((target): MountRequest => ({ kind: 'volume', target, readonly: false }))
-  const planned: PlannedMount[] = []
-  for (const request of [...asked, ...anonymous]) planned.push(await planMount(request, parts))
-  return planned
+  const all = [...asked, ...anonymous]
+  const planned = new Map<MountRequest, PlannedMount>()
+  // What may be refused comes first: a volume without a name would stay behind.
+  for (const request of [...all.filter(isRefusable), ...all.filter((each) => !isRefusable(each))])
+    planned.set(request, await planMount(request, parts))
+  return all.flatMap((request) => planned.get(request) ?? [])
+}
+
+function isRefusable({ kind, source }: MountRequest): boolean {
+  return kind !== 'volume' || source !== undefined
 }
 
 function cleanTarget(target: string): string {
