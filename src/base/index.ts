@@ -6,6 +6,7 @@
 export * from './bytes.ts'
 export * from './clock.ts'
 export * from './concurrency.ts'
+export * from './engine-name.ts'
 export * from './error.ts'
 export * from './file.ts'
 export * from './id.ts'

@@ -136,7 +136,7 @@ function runRequest(parts: Parts, { record, place, sandbox, mounts }: Launch): R
     privileged: request.privileged,
     readonlyRoot: request.readonlyRoot,
     seccomp: request.privileged ? 'unconfined' : 'default',
-    cgroupPath: `/mica/${id}`,
+    cgroupPath: parts.runtime.cgroupOf(id),
     ...(request.shmSize !== undefined && { shmSize: request.shmSize }),
     init: request.init,
   }

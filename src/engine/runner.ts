@@ -79,7 +79,7 @@ function requestOf(parts: RunnerParts, command: CommandSpec, place: StepPlace): 
     privileged: false,
     readonlyRoot: false,
     seccomp: 'default',
-    cgroupPath: `/mica/${command.id}`,
+    cgroupPath: parts.runtime.cgroupOf(command.id),
   }
 }
 

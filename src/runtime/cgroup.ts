@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf } from '#base'
+import { engineName, errnoOf } from '#base'
 import {
   attachMount,
   type CgroupMode,
@@ -25,11 +25,14 @@ import {
 const ROOT = '/sys/fs/cgroup'
 const UNIFIED = `${ROOT}/unified`
 const SIGKILL = 9
-const PARENT = '/mica'
 
-/** The control group of a container, below each controller. */
-export function cgroupOf(id: string): string {
-  return `${PARENT}/${id}`
+/** The control group of a container of the daemon with that exec root, below each controller. */
+export function cgroupOf(execRoot: string, id: string): string {
+  return `${parentOf(execRoot)}/${id}`
+}
+
+function parentOf(execRoot: string): string {
+  return `/${engineName(execRoot)}`
 }
 
 /** The freezer of one container, written directly: no process is started for a pause. */
@@ -128,8 +131,8 @@ function removeEmptyGroup(folder: string): boolean {
 const SETTLED = 60_000
 
 /** Removes the groups without processes that a daemon left which was killed while they were busy. */
-export function removeStrayCgroups(now: number): void {
-  for (const parent of cgroupFolders(PARENT)) {
+export function removeStrayCgroups(execRoot: string, now: number): void {
+  for (const parent of cgroupFolders(parentOf(execRoot))) {
     for (const entry of readdirSync(parent, { withFileTypes: true })) {
       const folder = join(parent, entry.name)
       const old = entry.isDirectory() && (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? now) < now - SETTLED
@@ -148,8 +151,8 @@ function pidsIn(folder: string): readonly number[] {
 }
 
 /** Removes the folders that all our control groups lie in, where nothing is in them any more. */
-export function removeCgroupParents(): void {
-  for (const folder of cgroupFolders(PARENT)) removeEmptyGroup(folder)
+export function removeCgroupParents(execRoot: string): void {
+  for (const folder of cgroupFolders(parentOf(execRoot))) removeEmptyGroup(folder)
 }
 
 function cgroupFolders(cgroupPath: string): readonly string[] {

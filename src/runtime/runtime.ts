@@ -73,7 +73,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime & Di
     machine(),
   )
   const { program, filter } = await findRuntime(options, profile)
-  removeStrayCgroups(Date.now())
+  removeStrayCgroups(options.execRoot, Date.now())
   const filters = createSeccompFilters({ ...options, program }, { profile, filter })
   const sealed = program.name === 'crun' ? sealProgram(program.file) : undefined
   const starter = { ...program, file: sealed?.path ?? program.file }
@@ -151,11 +151,11 @@ class ProgramRuntime implements Runtime {
   }
 
   async pause(id: string): Promise<void> {
-    await this.#freezer.set(cgroupOf(id), true)
+    await this.#freezer.set(this.cgroupOf(id), true)
   }
 
   async resume(id: string): Promise<void> {
-    await this.#freezer.set(cgroupOf(id), false)
+    await this.#freezer.set(this.cgroupOf(id), false)
   }
 
   async exec(id: string, process: ProcessSpec, options: ExecOptions): Promise<ExecProcess> {
@@ -174,7 +174,7 @@ class ProgramRuntime implements Runtime {
     const pid = this.#livePid(id)
     if (pid === 0) return { state: existsSync(bundle.pidFile) ? 'stopped' : 'created', pid: 0 }
     if (existsSync(bundle.startFifo)) return { state: 'created', pid }
-    return { state: this.#freezer.isFrozen(cgroupOf(id)) ? 'paused' : 'running', pid }
+    return { state: this.#freezer.isFrozen(this.cgroupOf(id)) ? 'paused' : 'running', pid }
   }
 
   async wait(id: string): Promise<ProcessExit> {
@@ -193,7 +193,7 @@ class ProgramRuntime implements Runtime {
   }
 
   async processes(id: string): Promise<readonly number[]> {
-    return processesOf(cgroupOf(id))
+    return processesOf(this.cgroupOf(id))
   }
 
   async delete(id: string): Promise<void> {
@@ -203,7 +203,7 @@ class ProgramRuntime implements Runtime {
     // Of a process that is gone nothing is left that the runtime would have to end: its files go without starting it.
     if (this.#exits.find(id) && this.#livePid(id) === 0) removeRuntimeState(this.#parts.folders.state, id)
     else await this.#run('delete', '--force', id)
-    removeCgroup(cgroupOf(id))
+    removeCgroup(this.cgroupOf(id))
     await endMonitor(bundle, id)
     rmSync(bundle.exitFile, { force: true })
     removeBundle(bundle.folder)
@@ -221,7 +221,11 @@ class ProgramRuntime implements Runtime {
   [Symbol.dispose](): void {
     this.#exits[Symbol.dispose]()
     this.#parts.sealed?.[Symbol.dispose]()
-    removeCgroupParents()
+    removeCgroupParents(this.#parts.execRoot)
+  }
+
+  cgroupOf(id: string): string {
+    return cgroupOf(this.#parts.execRoot, id)
   }
 
   #bundle(id: string): Bundle {
@@ -235,7 +239,7 @@ class ProgramRuntime implements Runtime {
 
   #livePid(id: string): number {
     const pid = readPid(this.#bundle(id).pidFile)
-    return pid > 0 && isInCgroup(pid, cgroupOf(id)) ? pid : 0
+    return pid > 0 && isInCgroup(pid, this.cgroupOf(id)) ? pid : 0
   }
 
   #facts(request: RunRequest): HostFacts {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import { shortId } from '#base'
 import { spawnProcess } from '#kernel'
-import { removeCgroup } from './cgroup.ts'
+import { cgroupOf, removeCgroup } from './cgroup.ts'
 import type { SeccompProfile } from './seccomp.ts'
 
 /** What came of creating a container that is never started. */
@@ -22,7 +22,7 @@ export async function tryProgram(program: string, execRoot: string, seccomp: Sec
   try {
     for (const name of ['dev', 'proc', 'sys']) mkdirSync(join(folder, 'root', name), { recursive: true })
     writeFileSync(join(folder, 'root', COMMAND), '', { mode: 0o755 })
-    writeFileSync(join(folder, 'config.json'), JSON.stringify(trialSpec(folder, id, seccomp)))
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(trialSpec(folder, cgroupOf(execRoot, id), seccomp)))
     const log = join(folder, 'log')
     const code = await run(program, [`--root=${state}`, `--log=${log}`, 'create', `--bundle=${folder}`, id])
     const filter = join(state, id, 'seccomp.bpf')
@@ -31,7 +31,7 @@ export async function tryProgram(program: string, execRoot: string, seccomp: Sec
     await run(program, [`--root=${state}`, 'delete', '--force', id])
     return trial
   } finally {
-    removeCgroup(`/mica/${id}`)
+    removeCgroup(cgroupOf(execRoot, id))
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -50,14 +50,14 @@ function lastLine(path: string): string {
 /** Executable for the runtime, which looks but does not run it. */
 const COMMAND = 'trial'
 
-function trialSpec(folder: string, id: string, seccomp: SeccompProfile): object {
+function trialSpec(folder: string, cgroupsPath: string, seccomp: SeccompProfile): object {
   return {
     ociVersion: '1.0.2',
     process: { user: { uid: 0, gid: 0 }, args: [`/${COMMAND}`], env: ['PATH=/'], cwd: '/' },
     root: { path: join(folder, 'root') },
     mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
     linux: {
-      cgroupsPath: `/mica/${id}`,
+      cgroupsPath,
       namespaces: ['mount', 'pid', 'ipc', 'uts', 'network'].map((type) => ({ type })),
       seccomp,
     },

@@ -47,7 +47,7 @@ export interface RunRequest {
   readonly privileged: boolean
   readonly readonlyRoot: boolean
   readonly seccomp: 'default' | 'unconfined'
-  /** `/mica/<id>` below each controller. */
+  /** From `Runtime.cgroupOf`. */
   readonly cgroupPath: string
   readonly shmSize?: number
   /** Beyond the usual ones, and beyond all of the host's where it is privileged. */
@@ -112,6 +112,8 @@ export type RuntimeState = 'created' | 'running' | 'paused' | 'stopped' | 'absen
 export interface Runtime {
   /** Which program runs containers here and why («crun 1.8.1: starts with the cgroup v2 tree hidden»). */
   readonly program: RuntimeProgram
+  /** The control group for a container or step of that id, below each controller. */
+  cgroupOf(id: string): string
   /** conmon holds the streams from here on; its log is `logPath` (k8s-file lines). */
   create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }>
   start(id: string): Promise<void>

@@ -104,7 +104,7 @@ function requestOf(where: Place, script: string, more: Partial<RunRequest> = {})
     privileged: false,
     readonlyRoot: false,
     seccomp: 'default',
-    cgroupPath: `/mica/${id}`,
+    cgroupPath: where.runtime.cgroupOf(id),
     ...more,
   }
 }

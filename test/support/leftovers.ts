@@ -50,7 +50,7 @@ function look(folders: readonly string[]): readonly string[] {
     ...tables()
       .filter((line) => !isForeign(line, ours))
       .map((line) => `firewall ${line}`),
-    ...emptyControlGroups().map((path) => `control group ${path}`),
+    ...emptyControlGroups(ours).map((path) => `control group ${path}`),
   ]
 }
 
@@ -98,11 +98,12 @@ function tables(): readonly string[] {
   ]
 }
 
-/** One with processes shows by those processes, or is another daemon's. */
-function emptyControlGroups(): readonly string[] {
+/** One with processes shows by those processes; groups of other daemons lie below other parents. */
+function emptyControlGroups(ours: readonly string[]): readonly string[] {
   const root = '/sys/fs/cgroup'
-  const parents = [join(root, 'mica'), ...names(root, true).map((controller) => join(root, controller, 'mica'))]
-  return parents
+  const roots = [root, ...names(root, true).map((controller) => join(root, controller))]
+  return roots
+    .flatMap((folder) => ours.map((mark) => join(folder, `mica-${mark}`)))
     .flatMap((parent) => names(parent, true).map((id) => join(parent, id)))
     .filter((group) => readText(join(group, 'cgroup.procs')) === '')
 }
