@@ -28,7 +28,7 @@ export interface OpenContainers extends ContainerService, AsyncDisposable {
 /** Opens the room on its records; `restore` then makes records and kernel agree. Closing leaves containers running. */
 export async function openContainers(options: ContainerOptions): Promise<OpenContainers> {
   const records = openRecords(options.database)
-  const lives = createLives(options.runtime, records)
+  const lives = createLives(options, records)
   const parts: Parts = { ...options, records, lives, locks: createKeyedLock() }
   const execs = createExecs(parts)
   const reserved = new Set<string>()

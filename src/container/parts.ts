@@ -1,4 +1,5 @@
-import type { Clock, KeyedLock, Log } from '#base'
+import { join } from 'node:path'
+import { type Clock, type KeyedLock, type Log, shortId } from '#base'
 import type { EventBus } from '#event'
 import type { HostMounts, WorkerPool } from '#kernel'
 import type { Networks } from '#network'
@@ -75,7 +76,7 @@ export function closesInput({ stdinOnce, tty }: CreateRequest): boolean {
   return stdinOnce && !tty
 }
 
-export function createLives(runtime: Runtime, records: ContainerRecords): Lives {
+export function createLives({ runtime, config }: ContainerOptions, records: ContainerRecords): Lives {
   const lives = new Map<string, Life>()
   const of = (id: string): Life => {
     const known = lives.get(id)
@@ -85,6 +86,7 @@ export function createLives(runtime: Runtime, records: ContainerRecords): Lives 
       connect: () => runtime.attach(id),
       resize: (rows, columns) => runtime.resize(id, rows, columns),
       stdinOnce: request !== undefined && closesInput(request),
+      spoolPath: () => join(folderOf({ config }, id), `unread-${shortId()}`),
     })
     const life = { hub, exited: Promise.withResolvers<void>(), removed: Promise.withResolvers<number>() }
     lives.set(id, life)

@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { shortId } from '#base'
 import type { OutputChunk, StreamEnds } from '#runtime'
 import { createHub } from './hub.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mica-hub-'))
+test.after(() => rmSync(folder, { recursive: true }))
+const spoolPath = (): string => join(folder, shortId())
 
 interface Fake extends StreamEnds {
   say(text: string): void
   over(): void
+  /** Chunks that were said and not yet taken. */
+  left(): number
   readonly heard: string[]
 }
 
@@ -17,6 +27,7 @@ function fake(): Fake {
   const heard: string[] = []
   return {
     heard,
+    left: () => chunks.length,
     say(text) {
       chunks.push({ stream: 'stdout', bytes: Buffer.from(text) })
       wake()
@@ -47,7 +58,7 @@ async function textOf(streams: StreamEnds): Promise<string> {
 }
 
 function hubOf(container: Fake, stdinOnce = true) {
-  return createHub({ connect: async () => container, resize: async () => undefined, stdinOnce })
+  return createHub({ connect: async () => container, resize: async () => undefined, stdinOnce, spoolPath })
 }
 
 test('all who are attached before the start get all of the output, and its end', async () => {
@@ -90,19 +101,56 @@ test('a start that failed ends those who wait', async () => {
   await written
 })
 
-test('a client that reads nothing holds the container up, until its process is gone', async () => {
+const MEGABYTE = 'x'.repeat(1 << 20)
+
+test('a client that reads nothing holds up no other, and has all of it when it reads again', async () => {
   const container = fake()
   const hub = hubOf(container)
   const slow = hub.join()
-  const quick = hub.join()
+  const quick = textOf(hub.join())
   await hub.open()
-  const big = 'x'.repeat(5 << 20)
-  container.say(big)
+  for (let count = 0; count < 20; count += 1) container.say(`${count}${MEGABYTE}`)
   container.say('rest')
   container.over()
+  const all = await quick
+  assert.match(all, /^0x+1x+2x+.*19x+rest$/s)
+  assert.ok((await textOf(slow)) === all)
+  await slow[Symbol.asyncDispose]()
+  assert.deepEqual(readdirSync(folder), [])
+})
+
+test('a container waits where nobody reads, until its process is gone', async () => {
+  const container = fake()
+  const hub = hubOf(container)
+  const slow = hub.join()
+  await hub.open()
+  for (let count = 0; count < 20; count += 1) container.say(MEGABYTE)
+  container.over()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(container.left() > 10)
   hub.release()
-  assert.equal((await textOf(quick)).length, big.length + 4)
-  assert.equal((await textOf(slow)).length, big.length + 4)
+  assert.equal((await textOf(slow)).length, 20 << 20)
+  await slow[Symbol.asyncDispose]()
+})
+
+test('a slow client that reads now and then misses nothing', async () => {
+  const container = fake()
+  const hub = hubOf(container)
+  const slow = hub.join()
+  const quick = textOf(hub.join())
+  await hub.open()
+  let seen = ''
+  const iterator = slow.output[Symbol.asyncIterator]()
+  for (let count = 0; count < 30; count += 1) {
+    container.say(`${count}${MEGABYTE}`)
+    if (count % 3 === 0) seen += Buffer.from((await iterator.next()).value.bytes).toString()
+  }
+  container.over()
+  const all = await quick
+  for (let next = await iterator.next(); !next.done; next = await iterator.next())
+    seen += Buffer.from(next.value.bytes).toString()
+  assert.ok(seen === all)
+  await slow[Symbol.asyncDispose]()
 })
 
 test('nobody connects where nobody is attached; the last who leaves closes the connection', async () => {
@@ -115,6 +163,7 @@ test('nobody connects where nobody is attached; the last who leaves closes the c
     },
     resize: async () => undefined,
     stdinOnce: false,
+    spoolPath,
   })
   await hub.open()
   assert.equal(connected, 0)

@@ -1,7 +1,5 @@
-import type { OutputChunk, StreamEnds } from '#runtime'
-
-/** Bytes that wait for one slow reader before the container has to wait too. */
-const HIGH_WATER = 4 << 20
+import type { StreamEnds } from '#runtime'
+import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts'
 
 /** All who are attached to one container share its streams here; they may come before it is started. */
 export interface AttachHub {
@@ -20,6 +18,8 @@ export interface HubParts {
   readonly resize: StreamEnds['resize']
   /** stdin ends with the clients. */
   readonly stdinOnce: boolean
+  /** A new name for a file that holds what a slow reader has still to read. */
+  readonly spoolPath: () => string
 }
 
 export function createHub(parts: HubParts): AttachHub {
@@ -30,6 +30,7 @@ class Hub implements AttachHub {
   readonly #parts: HubParts
   readonly #members = new Set<ChunkQueue>()
   #connection: StreamEnds | undefined
+  #released = Promise.withResolvers<void>()
   #ready = Promise.withResolvers<StreamEnds | undefined>()
 
   constructor(parts: HubParts) {
@@ -37,7 +38,7 @@ class Hub implements AttachHub {
   }
 
   join(): StreamEnds {
-    const queue = createChunkQueue()
+    const queue = createChunkQueue(this.#parts.spoolPath)
     this.#members.add(queue)
     return {
       output: queue,
@@ -60,7 +61,7 @@ class Hub implements AttachHub {
   }
 
   release(): void {
-    for (const member of this.#members) member.release()
+    this.#released.resolve()
   }
 
   end(): void {
@@ -76,7 +77,7 @@ class Hub implements AttachHub {
   }
 
   async #leave(queue: ChunkQueue): Promise<void> {
-    queue.end()
+    await queue[Symbol.asyncDispose]()
     if (!this.#members.delete(queue) || this.#members.size > 0) return
     if (this.#parts.stdinOnce) await this.#connection?.closeInput()
     this.#disconnect()
@@ -84,8 +85,13 @@ class Hub implements AttachHub {
 
   async #pump(streams: StreamEnds): Promise<void> {
     try {
-      for await (const chunk of streams.output)
-        await Promise.all([...this.#members].map((member) => member.push(chunk)))
+      for await (const chunk of streams.output) {
+        const members = [...this.#members]
+        await Promise.all(members.map((member) => member.push(chunk)))
+        // The container goes as fast as its fastest reader; one that stands still holds up nobody else.
+        if (members.length > 0 && !members.some((member) => member.hasRoom()))
+          await Promise.race([this.#released.promise, ...members.map((member) => member.room())])
+      }
     } finally {
       if (this.#connection === streams) {
         this.#endMembers()
@@ -102,54 +108,8 @@ class Hub implements AttachHub {
   #disconnect(): void {
     const closing = this.#connection
     this.#connection = undefined
+    this.#released = Promise.withResolvers()
     this.#ready = Promise.withResolvers()
     closing?.[Symbol.asyncDispose]().then(undefined, () => undefined)
-  }
-}
-
-interface ChunkQueue extends AsyncIterable<OutputChunk> {
-  /** Resolves once there is room again. */
-  push(chunk: OutputChunk): Promise<void>
-  release(): void
-  end(): void
-}
-
-function createChunkQueue(): ChunkQueue {
-  const chunks: OutputChunk[] = []
-  let size = 0
-  let ended = false
-  let free = false
-  let wakeReader: (() => void) | undefined
-  let wakeWriter: (() => void) | undefined
-  const next = async (): Promise<IteratorResult<OutputChunk>> => {
-    for (;;) {
-      const chunk = chunks.shift()
-      if (chunk) {
-        size -= chunk.bytes.length
-        if (size < HIGH_WATER) wakeWriter?.()
-        return { done: false, value: chunk }
-      }
-      if (ended) return { done: true, value: undefined }
-      await new Promise<void>((resolve) => (wakeReader = resolve))
-    }
-  }
-  return {
-    async push(chunk) {
-      if (ended) return
-      chunks.push(chunk)
-      size += chunk.bytes.length
-      wakeReader?.()
-      if (size >= HIGH_WATER && !free) await new Promise<void>((resolve) => (wakeWriter = resolve))
-    },
-    release() {
-      free = true
-      wakeWriter?.()
-    },
-    end() {
-      ended = true
-      wakeReader?.()
-      wakeWriter?.()
-    },
-    [Symbol.asyncIterator]: () => ({ next }),
   }
 }
