@@ -13,21 +13,24 @@ export interface SealedRoot {
 export interface BuildRoot {
   /** Absent for an empty root. */
   readonly snapshot?: SnapshotId
+  /** Layers. */
+  readonly depth: number
   readonly sealed: Promise<SealedRoot>
   /** What `sealed` will give, once it is there. */
   known(): SealedRoot | undefined
 }
 
-export function pendingRoot(snapshot: SnapshotId, sealed: Promise<SealedRoot>): BuildRoot {
+/** One layer more than `below`, while it is being hashed. */
+export function pendingRoot(below: BuildRoot, snapshot: SnapshotId, sealed: Promise<SealedRoot>): BuildRoot {
   let outcome: SealedRoot | undefined
   const watched = sealed.then((value) => (outcome = value))
   // whoever needs it awaits it; until then a failure waits too
   watched.catch(() => undefined)
-  return { snapshot, sealed: watched, known: () => outcome }
+  return { snapshot, depth: below.depth + 1, sealed: watched, known: () => outcome }
 }
 
 export function sealedRoot(snapshot: SnapshotId | undefined, sealed: SealedRoot): BuildRoot {
-  const known = { sealed: Promise.resolve(sealed), known: () => sealed }
+  const known = { depth: sealed.diffIds.length, sealed: Promise.resolve(sealed), known: () => sealed }
   return snapshot === undefined ? known : { snapshot, ...known }
 }
 

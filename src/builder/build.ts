@@ -26,6 +26,8 @@ export interface Workshop {
   /** `builder/` below the data root. */
   readonly folder: string
   active: number
+  /** Cache records that builds under way have used, with how many. */
+  readonly inUse: Map<string, number>
 }
 
 /** Steps that run at the same time, over all builds. */
@@ -40,7 +42,8 @@ export async function build(workshop: Workshop, request: BuildRequest, options: 
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   await using lease = await parts.leases.open('build')
   await using context = await openContext(parts, folder, request, signal)
-  const session = openSession(workshop, { request, options, context, lease, signal })
+  const used = new Set<string>()
+  const session = openSession(workshop, { request, options, context, lease, signal, used })
   announcePlan(session)
   try {
     workshop.active += 1
@@ -49,8 +52,15 @@ export async function build(workshop: Workshop, request: BuildRequest, options: 
     return await finish(session, image)
   } finally {
     workshop.active -= 1
+    for (const key of used) release(workshop.inUse, key)
     await Promise.allSettled(session.pending)
   }
+}
+
+function release(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 1) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
 }
 
 interface SessionParts {
@@ -59,9 +69,10 @@ interface SessionParts {
   readonly context: BuildContext
   readonly lease: Lease
   readonly signal: AbortSignal
+  readonly used: Set<string>
 }
 
-function openSession(workshop: Workshop, { request, options, context, lease, signal }: SessionParts): Session {
+function openSession(workshop: Workshop, { request, options, context, lease, signal, used }: SessionParts): Session {
   const file = context.dockerfile
   const host = hostPlatform()
   const platform = request.platform ?? host
@@ -83,6 +94,11 @@ function openSession(workshop: Workshop, { request, options, context, lease, sig
     signal,
     pending: [],
     emit: options.onEvent,
+    use(key) {
+      if (used.has(key)) return
+      used.add(key)
+      workshop.inUse.set(key, (workshop.inUse.get(key) ?? 0) + 1)
+    },
     crowded: () => workshop.active > 1,
     stage(index) {
       const known = stages.get(index)

@@ -25,6 +25,7 @@ export function createBuilder(parts: BuilderParts): Builder {
     limiter: createLimiter(stepLimit()),
     folder: join(parts.dataRoot, 'builder'),
     active: 0,
+    inUse: new Map(),
   }
   return {
     async restore() {
@@ -44,13 +45,14 @@ export function createBuilder(parts: BuilderParts): Builder {
         .list()
         .filter((record) => all || record.chain === undefined || !shared.has(record.chain))
         .filter((record) => until === undefined || record.lastUsedAt < until)
+        .filter((record) => !workshop.inUse.has(record.key))
       records.remove(chosen.map((record) => record.key))
       const bytes = sizeOf(chosen.filter((record) => record.chain !== undefined && !shared.has(record.chain)))
       return { removed: chosen.map((record) => record.key), bytes }
     },
     async cacheUsage() {
       const shared = await imageChains(workshop)
-      return records.list().map((record) => usageOf(record, shared, workshop.active > 0))
+      return records.list().map((record) => usageOf(record, shared, workshop.inUse.has(record.key)))
     },
   }
 }
@@ -65,7 +67,7 @@ async function imageChains(workshop: Workshop): Promise<ReadonlySet<string>> {
   return chains
 }
 
-function usageOf(record: CacheRecord, shared: ReadonlySet<string>, busy: boolean): CacheUsage {
+function usageOf(record: CacheRecord, shared: ReadonlySet<string>, inUse: boolean): CacheUsage {
   return {
     id: record.key,
     description: record.description,
@@ -73,7 +75,7 @@ function usageOf(record: CacheRecord, shared: ReadonlySet<string>, busy: boolean
     createdAt: record.createdAt,
     lastUsedAt: record.lastUsedAt,
     usageCount: record.usageCount,
-    inUse: busy && record.usageCount === 0,
+    inUse,
     shared: record.chain !== undefined && shared.has(record.chain),
   }
 }
@@ -84,15 +86,15 @@ function sizeOf(chosen: readonly CacheRecord[]): number {
   return [...sizes.values()].reduce((sum, size) => sum + size, 0)
 }
 
-/** The least recently used records go first; bytes go with the next collection. */
+/** The least recently used records go first, but for those in use; bytes go with the next collection. */
 function keepBounded(workshop: Workshop): void {
   const limit = workshop.parts.cacheLimit ?? DEFAULT_LIMIT
-  const all = workshop.records.list()
-  let size = sizeOf(all)
-  let count = all.length
+  let { size, count } = workshop.records.totals()
+  if (size <= limit && count <= MAX_RECORDS) return
   const removed: string[] = []
-  for (const record of all) {
+  for (const record of workshop.records.list()) {
     if (size <= limit && count <= MAX_RECORDS) break
+    if (workshop.inUse.has(record.key)) continue
     removed.push(record.key)
     size -= record.size
     count -= 1

@@ -38,6 +38,7 @@ export async function openContext(
   const place = await openPlace(parts, folder, request, signal)
   try {
     const { text, name } = dockerfileOf(place.folder, request)
+    if (text === '') throw invalid(`the Dockerfile (${name}) cannot be empty`)
     const ignore = ignoreOf(place.folder, 'path' in request.dockerfile ? request.dockerfile.path : undefined)
     if (ignore !== undefined) parseIgnore(ignore.text, ignore.file)
     return { ...place, ...(ignore === undefined ? {} : { ignore }), dockerfile: parseDockerfile(text, name) }

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { formatTime, longId } from '#base'
+import { formatTime, invalid, longId } from '#base'
 import type { FrozenSnapshot, ActiveSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
@@ -71,6 +71,7 @@ async function findCached(
   const key = recordKey(known, step, content)
   const record = session.records.find(key)
   if (record === undefined) return undefined
+  session.use(key)
   const facts = { created: record.created, content, cached: true }
   if (record.chain === known.chain) {
     session.records.touch(key)
@@ -96,9 +97,14 @@ async function cachedRoot(session: Session, below: SealedRoot, record: CacheReco
 
 type Done = Omit<LayerOutcome, 'cached'>
 
+/** overlayfs takes 500 lower folders (fs/overlayfs/params.c); some are kept for what is put on top of an image. */
+const MAX_LAYERS = 480
+
 /** Prepares a snapshot, changes it, freezes it; hashing goes on behind. What fails leaves nothing. */
 async function carryOut(session: Session, below: BuildRoot, step: LayerStep): Promise<Done> {
   const { snapshots, leases, clock } = session.parts
+  if (below.depth >= MAX_LAYERS)
+    throw invalid(`max depth exceeded: an image has at most ${MAX_LAYERS} layers that change files`)
   const lease = await leases.open('build step')
   try {
     const id = longId()
@@ -112,7 +118,7 @@ async function carryOut(session: Session, below: BuildRoot, step: LayerStep): Pr
     }
     const sealed = sealAndRecord({ session, below, step, frozen: kept.frozen, lease, ...facts })
     follow(session, sealed)
-    return { root: pendingRoot(kept.frozen.id, sealed), ...facts, changed: true }
+    return { root: pendingRoot(below, kept.frozen.id, sealed), ...facts, changed: true }
   } catch (error) {
     await lease[Symbol.asyncDispose]()
     throw error

@@ -86,5 +86,7 @@ test('applyChanges() takes settings and refuses what changes files', () => {
     Env: ['K=v'],
   })
   assert.throws(() => applyChanges({}, ['RUN x']), /RUN is not a valid change command/)
-  assert.throws(() => applyChanges({}, ['FROM x']), { name: 'DockerfileError' })
+  assert.throws(() => applyChanges({}, ['FROM x']), /FROM is not a valid change command/)
+  assert.throws(() => applyChanges({}, ['nosuch 1']), /NOSUCH is not a valid change command/)
+  assert.throws(() => applyChanges({}, ['ENV']), { name: 'DockerfileError' })
 })

@@ -36,6 +36,8 @@ export interface CacheRecords {
   /** Counts a use. */
   touch(key: string): void
   remove(keys: readonly string[]): void
+  /** Bytes and count of all records. */
+  totals(): { readonly size: number; readonly count: number }
   /** Least recently used first. */
   list(): readonly CacheRecord[]
   chains(): readonly { readonly key: string; readonly chain: ChainId }[]
@@ -67,6 +69,12 @@ export function cacheRecords(database: Database, clock: Clock): CacheRecords {
       database.transaction(() => {
         for (const key of keys) database.run('DELETE FROM builder_record WHERE key = ?', key)
       })
+    },
+    totals() {
+      const row = database.get('SELECT count(*) AS count, coalesce(sum(size), 0) AS size FROM builder_record')
+      return row === undefined
+        ? { size: 0, count: 0 }
+        : { size: readNumber(row, 'size'), count: readNumber(row, 'count') }
     },
     list: () =>
       database.all('SELECT * FROM builder_record ORDER BY last_used_at, key').flatMap((row) => recordOf(row) ?? []),

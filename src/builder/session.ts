@@ -69,6 +69,8 @@ export interface Session {
   /** Layers that are still being hashed. */
   readonly pending: Promise<unknown>[]
   emit(event: BuildEvent): void
+  /** A cache record counts as in use until the build ends. */
+  use(key: string): void
   /** The outcome of a stage; each is solved once. */
   stage(index: number): Promise<StepResult>
   /** Other builds go on at the same time. */

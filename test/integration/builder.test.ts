@@ -219,3 +219,19 @@ test('a cancelled build stops its command and leaves nothing', { timeout: 60_000
     assert.deepEqual(readdirSync(join(bench.folder, 'roots')), [])
   }),
 )
+
+test('the cache is bounded: what was not used for longest goes first', { timeout: 60_000 }, () =>
+  withBench(
+    WORKER,
+    async (bench, context) => {
+      const lines = ['FROM busybox', 'RUN echo 1 > /a', 'RUN echo 2 > /b', 'RUN echo 3 > /c']
+      await bench.build({ context: { kind: 'folder', path: context }, dockerfile: dockerfile(...lines) })
+      const kept = await bench.builder.cacheUsage()
+      assert.deepEqual(
+        kept.map((record) => record.description),
+        ['RUN echo 3 > /c'],
+      )
+    },
+    { cacheLimit: 4000 },
+  ),
+)

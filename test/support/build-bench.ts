@@ -5,7 +5,7 @@ import { createReadStream, mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLog, shortId, systemClock } from '#base'
 import { createBuilder, createCacheCollector } from '#builder'
-import type { BuildEvent, Builder, BuildRequest, CommandSpec, Runner } from '#builder'
+import type { BuildEvent, Builder, BuilderParts, BuildRequest, CommandSpec, Runner } from '#builder'
 import { createEventBus } from '#event'
 import { attachMounts, bootId, createWorkerPool, unmount, unmountSync } from '#kernel'
 import { chainIds, parseReference } from '#oci'
@@ -46,7 +46,9 @@ export interface BuildRun {
   readonly output: string
 }
 
-async function openBuildBench(folder: string, worker: URL): Promise<BuildBench> {
+type BenchOptions = Pick<BuilderParts, 'cacheLimit'>
+
+async function openBuildBench(folder: string, worker: URL, options: BenchOptions): Promise<BuildBench> {
   await using stack = new AsyncDisposableStack()
   const clock = systemClock()
   const log = createLog('error', (line) => process.stderr.write(line))
@@ -70,7 +72,7 @@ async function openBuildBench(folder: string, worker: URL): Promise<BuildBench> 
   const started: CommandSpec[] = []
   const runner = chrootRunner(join(folder, 'roots'), started)
   const parts = { database, content, snapshots, layers, images, transfer, leases, events, clock, pool, runner, log }
-  const builder = createBuilder({ ...parts, dataRoot })
+  const builder = createBuilder({ ...parts, ...options, dataRoot })
   await builder.restore()
   const collectors = [
     createImageCollector({ database, clock }),
@@ -149,11 +151,12 @@ function chrootRunner(folder: string, started: CommandSpec[]): Runner {
 export async function withBench(
   worker: URL,
   work: (bench: BuildBench, context: string) => Promise<void>,
+  options: BenchOptions = {},
 ): Promise<void> {
   using folder = temporary()
   const leftovers = watchLeftovers(folder.path)
   {
-    await using bench = await openBuildBench(folder.path, worker)
+    await using bench = await openBuildBench(folder.path, worker, options)
     const context = folder.join('context')
     mkdirSync(context)
     await work(bench, context)
