@@ -117,14 +117,17 @@ function isPinned(pin: string): boolean {
   return mountTable().some((entry) => entry.target === pin && entry.type === 'nsfs')
 }
 
-/** A mount namespace can only be pinned on a private mount, else the pin would spread into the namespace itself. */
+/**
+ * A mount namespace can only be pinned on a private mount, else the pin would spread into the namespace itself. Unbindable
+ * is private too, and left out of clones: a tree with a pin in it (`-v /:/host`) can be attached nowhere (ELOOP).
+ */
 function preparePin(pin: string): void {
   const folder = dirname(pin)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   if (!mountTable().some((entry) => entry.target === folder)) {
     attachMount({ type: 'bind', source: folder, options: ['bind'] }, folder)
   }
-  setPropagation(folder, MS.private, false)
+  setPropagation(folder, MS.unbindable, false)
   writeFileSync(pin, '', { mode: 0o600 })
 }
 

@@ -10,6 +10,7 @@ export const MS = {
   nodiratime: 2048,
   bind: 4096,
   rec: 16384,
+  unbindable: 1 << 17,
   private: 1 << 18,
   slave: 1 << 19,
   shared: 1 << 20,

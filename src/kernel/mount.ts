@@ -132,7 +132,7 @@ function attachPlain(mount: Mount, target: string): void {
   if (options.propagation !== 0) setPropagation(target, options.propagation, options.propagationRecursive)
 }
 
-/** Changes how mount events spread from and to the mount at `target`: MS.private, MS.slave, MS.shared. */
+/** Changes how mount events spread from and to the mount at `target`: MS.unbindable, MS.private, MS.slave, MS.shared. */
 export function setPropagation(target: string, propagation: number, recursive: boolean): void {
   const flags = propagation | (recursive ? MS.rec : 0)
   const result = libc().mount(null, cString(target), null, flags, null)

@@ -1,6 +1,13 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { attachMount, descriptorPath, HOST_VARIABLE, openHostMounts, reexecuteInMountNamespace } from '#kernel'
+import { dirname, join } from 'node:path'
+import {
+  attachMount,
+  descriptorPath,
+  HOST_VARIABLE,
+  moveMount,
+  openHostMounts,
+  reexecuteInMountNamespace,
+} from '#kernel'
 
 /** Plays a daemon that lives in a pinned mount namespace, for kernel.test.ts. */
 const [, program = '', round = '', pin = '', base = ''] = process.argv
@@ -24,11 +31,15 @@ if (round === 'first') {
 } else {
   const later = join(base, 'later')
   const fd = await host.clone(later, { recursive: true })
+  // As `-v /:/host`: were the pin to come along, the kernel would refuse the tree in the pinned namespace.
+  const seen = join(base, 'seen')
+  moveMount(await host.clone(dirname(dirname(pin)), { recursive: true }), seen)
   process.stdout.write(
     JSON.stringify({
       namespace,
       kept: readFileSync(kept, 'utf8'),
       inspected: await host.inspect(later),
+      seen: readdirSync(join(seen, 'mnt')),
       later: readFileSync(`${descriptorPath(fd)}/file`, 'utf8'),
     }),
   )

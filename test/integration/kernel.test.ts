@@ -164,7 +164,7 @@ test('a program that re-executes itself shares one pinned mount namespace with i
   const base = scratch(t)
   const pin = join(base, 'run', 'mnt', 'daemon')
   const later = join(base, 'later')
-  for (const name of ['later', 'root']) mkdirSync(join(base, name))
+  for (const name of ['later', 'root', 'seen']) mkdirSync(join(base, name))
   const program = new URL('./kernel.test-daemon.ts', import.meta.url).pathname
   const start = async (round: string): Promise<Record<string, unknown>> => {
     const { status, stdout, stderr } = await runProcess(process.execPath, [program, round, pin, base])
@@ -183,6 +183,7 @@ test('a program that re-executes itself shares one pinned mount namespace with i
   assert.equal(second.kept, 'kept')
   assert.equal(second.later, 'mounted on the host later')
   assert.deepEqual(second.inspected, { kind: 'folder', mode: 0o1777 })
+  assert.deepEqual(second.seen, ['daemon'])
 })
 
 test('the pinned namespace works below a chroot', async (t) => {
@@ -195,6 +196,7 @@ test('the pinned namespace works below a chroot', async (t) => {
     entry,
     join(base, 'x/later'),
     join(base, 'x/root'),
+    join(base, 'x/seen'),
   ]) {
     mkdirSync(folder, { recursive: true })
   }
