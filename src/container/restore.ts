@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '#base'
-import { finishExit } from './exit.ts'
+import { messageOf, sleep } from '#base'
+import { finishExit, watchExit } from './exit.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
 import { releaseRun } from './release.ts'
@@ -53,12 +53,26 @@ async function compare(parts: Parts, { record, starting }: StoredContainer): Pro
       return await adopt(parts, id, { ...found, state: found.state })
     case 'stopped':
       if (starting) parts.records.update(id, { state: 'running', startedAt: parts.clock.nanoseconds() }, false)
-      return await finishExit(parts, id, await parts.runtime.wait(id))
+      return await finishStopped(parts, id)
     case 'created':
     case 'absent':
       if (starting) return await undoCutStart(parts, id)
       return await finishExit(parts, id, { code: LOST_EXIT, at: parts.clock.nanoseconds() })
   }
+}
+
+/** In it a monitor has said how its container ended, if it can. Milliseconds. */
+const PATIENCE = 1000
+
+/** A monitor that stands still keeps no daemon from starting: what it says later is recorded then. */
+async function finishStopped(parts: Parts, id: string): Promise<void> {
+  const waiting = new AbortController()
+  const late = sleep(PATIENCE, waiting.signal).catch(() => undefined)
+  const exit = await Promise.race([parts.runtime.wait(id), late])
+  waiting.abort()
+  if (exit) return await finishExit(parts, id, exit)
+  parts.log.warn('the monitor of a container that ended does not say how', { id })
+  watchExit(parts, id)
 }
 
 interface Found {

@@ -331,3 +331,20 @@ test('an engine that is opened again finds what runs, what ended and what was ha
   assert.deepEqual(filesBelow(folder.join('data/containers')), [])
   await until('the bundles are gone', () => filesBelow(folder.join('exec/c')).length === 0)
 })
+
+test('an engine opens though the monitor of a container that ended stands still', async () => {
+  const { id } = await containers.create(createRequest(['sleep', '100']))
+  await containers.start(id)
+  const { pid } = await containers.get(id)
+  const monitor = Number(readFileSync(folder.join('exec/c', id.slice(0, 12), 'monitor'), 'utf8'))
+  await engine[Symbol.asyncDispose]()
+  process.kill(monitor, 'SIGSTOP')
+  process.kill(pid, 'SIGKILL')
+  engine = await testEngine(folder, log)
+  containers = engine.containers
+  assert.equal((await containers.get(id)).state, 'running')
+  process.kill(monitor, 'SIGCONT')
+  await until('the end is recorded', async () => (await containers.get(id)).state === 'exited')
+  assert.equal((await containers.get(id)).exitCode, 137)
+  await containers.remove(id, { force: true, volumes: true })
+})
