@@ -35,6 +35,7 @@ function enterNamespace(options: DaemonOptions): void {
 async function serve(options: DaemonOptions): Promise<void> {
   const config = configOf(options)
   const log = createLog(options.logLevel, config.writeLog)
+  process.once('beforeExit', sayStuck)
   const engine = await openEngine(config)
   const api = createApi({ engine, log })
   try {
@@ -55,6 +56,12 @@ async function serve(options: DaemonOptions): Promise<void> {
   process.on('unhandledRejection', (error) =>
     log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) }),
   )
+}
+
+/** Nothing is left to do, and yet no call is accepted: something waits for what does not come. */
+function sayStuck(): void {
+  process.stderr.write('mica: the daemon ended before it could accept calls\n')
+  process.exitCode = 1
 }
 
 interface Closing {
