@@ -1,6 +1,7 @@
 import { invalid, unsupported } from '#base'
 import type { ContainerRecord, ContainerService, LogLine } from '#engine'
 import { type ApiVersion, compareVersions, encodeFrame, MULTIPLEXED_STREAM, parseTimestamp, RAW_STREAM } from '#wire'
+import { createBatch } from './batch.ts'
 import { parseDetachKeys } from './detach-keys.ts'
 import type { Exchange } from './exchange.ts'
 import { joinStreams } from './join-streams.ts'
@@ -98,7 +99,9 @@ async function logs(exchange: Exchange, containers: StreamRouteParts['containers
   })
   const reply = exchange.stream(streamType(exchange.version, record.request.tty))
   const format = lineFormat(record, { timestamps: query.flag('timestamps'), details: query.flag('details') })
-  for await (const line of lines) await reply.write(format(line))
+  const batch = createBatch(reply)
+  for await (const line of lines) await batch.add(format(line))
+  await batch.flush()
   reply.end()
 }
 
