@@ -5,7 +5,7 @@ import { resolveUser } from '#runtime'
 import { feed } from '#store/layer'
 import type { PackInput, StatInput, UnpackInput } from './copy-jobs.ts'
 import { emitEvent, type Parts } from './parts.ts'
-import { bytesOfJob } from './stream-job.ts'
+import { bytesOfJob, PIPE_SIZE } from './stream-job.ts'
 import type { PathArchive, PathStat, UnpackRequest } from './types.ts'
 import { type ContainerView, openView } from './view.ts'
 
@@ -77,7 +77,7 @@ async function* closing(bytes: Bytes, stack: AsyncDisposableStack): Bytes {
  * that goes on sending. Where the bytes themselves fail, that is the reason given, not that the job found them cut short.
  */
 async function feedJob(bytes: Bytes, run: (fd: number) => Promise<void>): Promise<void> {
-  const { from, to } = createPipe()
+  const { from, to } = createPipe({ size: PIPE_SIZE })
   const stop = new AbortController()
   const failures: unknown[] = []
   const fed = feed(to, bytes, stop.signal).catch((error: unknown) => void failures.push(error))

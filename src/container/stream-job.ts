@@ -2,6 +2,9 @@ import { type Bytes } from '#base'
 import { closeDescriptor, createPipe, readDescriptor } from '#kernel'
 import type { Parts } from './parts.ts'
 
+/** As much as the kernel gives without privilege. */
+export const PIPE_SIZE = 1 << 20
+
 interface StreamJob<Input extends { readonly fd: number }> {
   readonly name: string
   /** Without the pipe's end, which is made here. */
@@ -14,7 +17,7 @@ export async function* bytesOfJob<Input extends { readonly fd: number }>(
   parts: Pick<Parts, 'pool'>,
   { name, input, signal }: StreamJob<Input>,
 ): Bytes {
-  const { from, to } = createPipe()
+  const { from, to } = createPipe({ size: PIPE_SIZE })
   const stopped = new AbortController()
   const either = signal ? AbortSignal.any([signal, stopped.signal]) : stopped.signal
   const job = parts.pool

@@ -1,3 +1,4 @@
+import { makeNode } from '#kernel'
 import type { TestDaemon } from '#test/daemon'
 import { startDaemon } from '#test/daemon'
 import type { Docker } from '#test/docker'
@@ -12,6 +13,7 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  constants,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -54,7 +56,7 @@ function makeSource(source: string): void {
   symlinkSync('a', `${source}/link`)
   symlinkSync('/a/b/../../../../etc/passwd', `${source}/out`)
   writeFileSync(`${source}/sub/ä b`, 'b\n')
-  execFileSync('mkfifo', [`${source}/fifo`])
+  makeNode(`${source}/fifo`, constants.S_IFIFO | 0o644, 0)
 }
 
 const run = (...args: readonly string[]): Promise<string> => docker.ok('run', '-d', ...args)
