@@ -3,12 +3,12 @@ import { attachMounts, capabilities, unmount } from '#kernel'
 import { capabilitiesOf, makeMountPoints, openRuntime, withMountPoints, writeNameFiles } from '#runtime'
 import type { OutputChunk, ProcessSpec, Runtime, RunRequest, StreamEnds } from '#runtime'
 import { filesBelow, watchLeftovers } from '#test/leftovers'
+import { copyBusybox } from '#test/images'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import type { Temporary } from '#test/temporary'
 import { until } from '#test/wait'
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { test } from 'node:test'
@@ -34,7 +34,7 @@ async function place(t: TestContext): Promise<Place> {
   const leftovers = watchLeftovers(folder.path)
   for (const name of ['lower/bin', 'lower/tmp', 'upper', 'work', 'root', 'points', 'exec', 'names'])
     mkdirSync(folder.join(name), { recursive: true })
-  execFileSync('cp', ['/bin/busybox', folder.join('lower/bin/busybox')])
+  copyBusybox(folder.join('lower/bin/busybox'))
   for (const name of [
     'sh',
     'cat',

@@ -4,6 +4,7 @@ import { openEngine } from '#engine'
 import type { CreateRequest, Engine } from '#engine'
 import { parseReference } from '#oci'
 import type { RunConfig } from '#oci'
+import { copyBusybox } from './images.ts'
 import type { Temporary } from './temporary.ts'
 
 /** An engine of the test's own, whose «host» is the test's mount namespace. */
@@ -31,7 +32,7 @@ const APPLETS =
 export async function importBusybox(engine: Engine, folder: Temporary, config: RunConfig = {}): Promise<void> {
   const root = folder.join('image')
   for (const name of ['bin', 'etc', 'tmp', 'root', 'data']) mkdirSync(`${root}/${name}`, { recursive: true })
-  execFileSync('cp', ['/bin/busybox', `${root}/bin/busybox`])
+  copyBusybox(`${root}/bin/busybox`)
   for (const name of APPLETS.split(' ')) symlinkSync('busybox', `${root}/bin/${name}`)
   writeFileSync(`${root}/etc/passwd`, 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n')
   writeFileSync(`${root}/etc/group`, 'root:x:0:\nwheel:x:10:root,user\nuser:x:1000:\n')

@@ -39,7 +39,7 @@ export function filesBelow(folder: string): readonly string[] {
 }
 
 function look(folders: readonly string[]): readonly string[] {
-  const ours = folders.map((folder) => markOf(join(folder, 'run')))
+  const ours = folders.flatMap((folder) => EXEC_ROOTS.map((name) => markOf(join(folder, name))))
   return [
     ...mounts().map((line) => `mount ${line}`),
     ...processesOf(folders),
@@ -53,6 +53,9 @@ function look(folders: readonly string[]): readonly string[] {
     ...emptyControlGroups(ours).map((path) => `control group ${path}`),
   ]
 }
+
+/** Where daemons and engines of tests have their exec roots. */
+const EXEC_ROOTS = ['run', 'exec']
 
 /** What a daemon with that exec root has in the names of its bridge and its firewall table. */
 function markOf(execRoot: string): string {
