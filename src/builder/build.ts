@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { invalid } from '#base'
+import { invalid, unsupported } from '#base'
 import type { Limiter } from '#base'
 import { formatImageConfig, hostPlatform, withDefaultTag } from '#oci'
 import type { ImageConfig } from '#oci'
@@ -104,7 +104,7 @@ function openSession(workshop: Workshop, { request, options, context, lease, sig
       const known = stages.get(index)
       if (known !== undefined) return known
       const planned = plan.stages.find((stage) => stage.index === index)
-      if (planned === undefined) throw new RangeError(`stage ${index} is not planned`)
+      if (planned === undefined) throw unsupported(`a trigger that copies from stage ${index} is not carried out yet`)
       const solving = solveStage(session, planned)
       stages.set(index, solving)
       return solving

@@ -1,19 +1,22 @@
 import { isKind } from '#base'
 
+/** Work under way: `alias` is a second key under which it is found as soon as that is known. */
+export interface Flight<T> {
+  readonly key: string
+  readonly alias?: () => Promise<string>
+  readonly task: () => Promise<T>
+}
+
 /** Equal work in flight is done once; the others share its outcome. */
 export interface Flights {
   /** `joined` says that another caller's work gave the outcome. */
-  run<T>(
-    key: string,
-    task: () => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<{ readonly value: T; readonly joined: boolean }>
+  run<T>(flight: Flight<T>, signal: AbortSignal): Promise<{ readonly value: T; readonly joined: boolean }>
 }
 
 export function createFlights(): Flights {
   const flights = new Map<string, Promise<unknown>>()
   return {
-    async run<T>(key: string, task: () => Promise<T>, signal: AbortSignal) {
+    async run<T>({ key, alias, task }: Flight<T>, signal: AbortSignal) {
       for (let flying = flights.get(key); flying !== undefined; flying = flights.get(key)) {
         try {
           return { value: (await flying) as T, joined: true }
@@ -22,8 +25,20 @@ export function createFlights(): Flights {
           if (!isKind(error, 'cancelled') || signal.aborted) throw error
         }
       }
-      const flight = task().finally(() => flights.delete(key))
+      const keys = [key]
+      const flight = task().finally(() => {
+        for (const each of keys) if (flights.get(each) === flight) flights.delete(each)
+        keys.length = 0
+      })
       flights.set(key, flight)
+      alias?.().then(
+        (second) => {
+          if (keys.length === 0 || flights.has(second)) return
+          keys.push(second)
+          flights.set(second, flight)
+        },
+        () => undefined,
+      )
       return { value: await flight, joined: false }
     },
   }

@@ -4,6 +4,7 @@ import type { FrozenSnapshot, ActiveSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
 import type { BuildRoot, SealedRoot } from './build-root.ts'
+import type { Flight } from './flights.ts'
 import type { CacheRecord, NewRecord } from './records.ts'
 import type { Session } from './session.ts'
 import { hashOf } from './state.ts'
@@ -34,14 +35,21 @@ export interface LayerOutcome {
 
 /** The outcome of a step on a root: out of the cache, from an equal step in flight, or by carrying it out. */
 export async function solveLayer(session: Session, below: BuildRoot, step: LayerStep): Promise<LayerOutcome> {
+  // beside other builds a step waits for its root's name: only by that an equal step of theirs is found
+  if (session.crowded()) await below.sealed
   const content = await contentBefore(session, below, step)
   const cached = content === undefined ? undefined : await findCached(session, below, step, content)
   if (cached !== undefined) return cached
-  const shared = content !== undefined && !session.request.noCache
-  const flight = shared ? hashOf('flight', identityOf(below), step.definition, content) : longId()
-  const { value, joined } = await session.flights.run(flight, () => carryOut(session, below, step), session.signal)
+  const { value, joined } = await session.flights.run(flightOf(session, below, step, content), session.signal)
   if (value.root.snapshot !== undefined) session.lease.hold({ kind: 'snapshot', id: value.root.snapshot })
   return { ...value, cached: joined }
+}
+
+function flightOf(session: Session, below: BuildRoot, step: LayerStep, content: string | undefined): Flight<Done> {
+  const task = () => carryOut(session, below, step)
+  if (content === undefined || session.request.noCache) return { key: longId(), task }
+  const keyOf = (): string => hashOf('flight', identityOf(below), step.definition, content)
+  return { key: keyOf(), alias: () => below.sealed.then(keyOf), task }
 }
 
 /** The content's hash, where the step reads nothing, or where it is worth knowing before the work. */

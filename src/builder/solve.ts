@@ -72,6 +72,8 @@ async function runTriggers(site: StepSite, input: StepResult): Promise<StepResul
   if (triggers.length === 0) return input
   const { OnBuild: _done, ...config } = input.state.config
   let result: StepResult = { ...input, state: { ...input.state, config } }
+  const said = `# Executing ${triggers.length} build trigger${triggers.length > 1 ? 's' : ''}\n`
+  site.session.emit({ kind: 'output', step: site.step.number, stream: 'stdout', bytes: Buffer.from(said) })
   for (const [index, text] of triggers.entries()) {
     const { instruction, source } = parseTrigger(text, `ONBUILD trigger ${index + 1}`)
     result = await solveStep({ ...site, source, escape: '\\' }, result, instruction)

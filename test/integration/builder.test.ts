@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CommandError } from '#builder'
@@ -140,6 +140,26 @@ test('equal steps of two builds at once run once', { timeout: 60_000 }, () =>
     const [left, right] = await Promise.all([bench.build(request), bench.build(request)])
     assert.equal(bench.started.length, 2)
     assert.equal(left?.image.id, right?.image.id)
+  }),
+)
+
+test('equal steps on equal copies run once too, though each build copied for itself', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    const requests = ['one', 'two'].map((name) => {
+      const path = join(context, name)
+      mkdirSync(path)
+      writeFileSync(join(path, 'f'), 'f')
+      utimesSync(join(path, 'f'), 1e9, 1e9)
+      return {
+        context: { kind: 'folder', path },
+        dockerfile: dockerfile('FROM busybox', 'COPY f /f', 'RUN sleep 1; echo x > /x'),
+      } as const
+    })
+    const first = bench.build(requests[0]!)
+    while (bench.started.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    const [left, right] = await Promise.all([first, bench.build(requests[1]!)])
+    assert.equal(bench.started.length, 1)
+    assert.deepEqual(right.image.config.rootfs, left.image.config.rootfs)
   }),
 )
 
