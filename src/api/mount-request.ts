@@ -68,8 +68,13 @@ function parseMode(mode: string | undefined): readonly string[] {
   return words
 }
 
+const TMPFS_OPTION =
+  /^((size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=.*|r?(private|shared|slave|unbindable)|r?bind|(no)?(atime|diratime|relatime|strictatime|exec|suid|dev)|ro|rw|a?sync|dirsync|defaults|(no)?mand|remount|(no)?iversion)$/
+
 function parseTmpfs(target: string, options: string): MountRequest {
   if (!isAbsolute(target)) throw invalid(`invalid mount path: '${target}' mount path must be absolute`)
+  const unknown = options.split(',').find((option) => option !== '' && !TMPFS_OPTION.test(option))
+  if (unknown !== undefined) throw invalid(`invalid tmpfs option "${unknown}"`)
   return { kind: 'tmpfs', target: normalize(target), readonly: false, ...(options !== '' && { options }) }
 }
 

@@ -71,7 +71,9 @@ function isWanted(volumes: Volumes, filters: Filters, volume: VolumeRecord): boo
 async function create(volumes: Volumes, { json, reply }: Exchange): Promise<void> {
   const wanted = parseVolumeBody(await json())
   if (wanted.Driver !== '' && wanted.Driver !== 'local')
-    throw invalid(`--driver: volume drivers are not yet carried out by mica (${wanted.Driver})`)
+    throw invalid(
+      `create ${wanted.Name}: error looking up volume plugin ${wanted.Driver}: plugin "${wanted.Driver}" not found`,
+    )
   const volume = await volumes.create({
     ...(wanted.Name !== '' && { name: wanted.Name }),
     labels: wanted.Labels,

@@ -2,6 +2,7 @@ import { conflict } from '#base'
 import type { OutputChunk, StreamEnds } from '#runtime'
 import { readLog } from '#container/stream'
 import type { LogLife, LogLine, LogOptions } from '#container/stream'
+import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
 import type { ContainerRecord } from './types.ts'
@@ -20,6 +21,7 @@ export async function attachContainer(parts: Parts, name: string, options: Attac
   if (!options.stream) return pastOnly(past)
   const { hub } = parts.lives.of(record.id)
   const streams = hub.join()
+  emitEvent(parts, 'attach', record)
   if (isLive(record.state)) await hub.open()
   return past.length === 0
     ? streams

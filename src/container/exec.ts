@@ -26,6 +26,11 @@ export interface Execs {
   of(container: string): readonly string[]
 }
 
+/** Docker's words: a command without arguments is followed by the blank before them too. */
+function execAction(action: string, [program, ...args]: readonly string[]): string {
+  return `${action}: ${program ?? ''} ${args.join(' ')}`
+}
+
 export function createExecs(parts: Parts): Execs {
   const known = new Map<string, KnownExec>()
   const get = (id: string): KnownExec => {
@@ -46,7 +51,7 @@ export function createExecs(parts: Parts): Execs {
       known.set(id, {
         record: { id, container: record.id, request, running: false, pid: 0, exitCode: undefined },
       })
-      emitEvent(parts, `exec_create: ${request.command.join(' ')}`, record, { execID: id })
+      emitEvent(parts, execAction('exec_create', request.command), record, { execID: id })
       return id
     },
     async start(id, options) {
@@ -57,7 +62,7 @@ export function createExecs(parts: Parts): Execs {
       exec.record = { ...exec.record, running: true }
       try {
         const record = runningContainer(parts, exec.record.container)
-        emitEvent(parts, `exec_start: ${request.command.join(' ')}`, record, { execID: id })
+        emitEvent(parts, execAction('exec_start', request.command), record, { execID: id })
         const process = await parts.runtime.exec(record.id, processSpec(parts, record, request, options), {
           stdin: request.stdin && !options.detach,
           detach: options.detach,

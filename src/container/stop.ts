@@ -42,7 +42,7 @@ export async function killAndWait(parts: Parts, id: string): Promise<void> {
 }
 
 export async function killContainer(parts: Parts, name: string, signal: string): Promise<void> {
-  const { record } = parts.records.resolve(name)
+  const record = recordToKill(parts, name)
   const number = signalToKill(name, signal)
   const refusal = conflict(`cannot kill container: ${name}: container ${record.id} is not running`)
   if (!isLive(record.state)) throw refusal
@@ -50,6 +50,15 @@ export async function killContainer(parts: Parts, name: string, signal: string):
   await send(parts, record, number)
   // As Docker: a kill that kills is answered when the container is down.
   if (number === SIGKILL) await endedWithin(exited.promise, KILL_PATIENCE)
+}
+
+function recordToKill(parts: Parts, name: string): ContainerRecord {
+  try {
+    return parts.records.resolve(name).record
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    throw new EngineError('not-found', `cannot kill container: ${name}: ${error.message}`, { cause: error })
+  }
 }
 
 function signalToKill(name: string, text: string): number {

@@ -55,12 +55,19 @@ async function removeByName(
   const last = others.every((known) => known.digest !== undefined && sameRepository(known, reference))
   if (last) refuseUsedName(scene, record, name, options)
   const removed: RemovedImage[] = []
-  for (const gone of last ? [reference, ...others] : [reference]) {
+  for (const gone of [reference, ...digestsLeft(reference, others)]) {
     await scene.images.untag(gone)
     removed.push({ untagged: familiarReference(gone) })
   }
   if (!last || findConflict(scene, record, options) !== undefined) return removed
   return [...removed, ...(await deleteRecord(scene, record, options))]
+}
+
+/** The digests of a repository go with its last tag. */
+function digestsLeft(gone: Reference, others: readonly Reference[]): readonly Reference[] {
+  const siblings = others.filter((known) => sameRepository(known, gone))
+  const isLastTag = gone.digest === undefined && siblings.every((known) => known.digest !== undefined)
+  return isLastTag ? siblings : []
 }
 
 async function removeById(
