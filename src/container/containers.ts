@@ -159,8 +159,8 @@ async function pruneContainers(
 ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
   const removed: string[] = []
   let bytes = 0
-  for (const { record } of parts.records.all()) {
-    if (isLive(record.state) || record.state === 'removing' || keep(record)) continue
+  for (const { record, starting } of parts.records.all()) {
+    if (starting || isLive(record.state) || record.state === 'removing' || keep(record)) continue
     const { id } = await parts.snapshots.reopen(record.id)
     bytes += (await parts.snapshots.usage(id)).size
     await removeContainer(parts, record.id, { force: false, volumes: false })

@@ -41,6 +41,7 @@ export async function startMonitor(request: MonitorRequest): Promise<MonitorAnsw
     // With --sync conmon writes no pid file of its own.
     writeFileSync(request.bundle.monitorPidFile, String(child.pid))
     const answer = await readAnswer(child.pipes.get(3))
+    if (answer === undefined) return { failure: `the runtime did not answer within ${CREATION / 1000} seconds` }
     return (
       parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || 'conmon ended without an answer' }
     )
@@ -69,14 +70,22 @@ function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorR
   ]
 }
 
-async function readAnswer(fd: number | undefined): Promise<string> {
+/** So long a creation may take; it takes milliseconds, seconds on a crowded machine. Milliseconds. */
+const CREATION = 60_000
+
+/** Undefined where it does not come in time. */
+async function readAnswer(fd: number | undefined): Promise<string | undefined> {
   if (fd === undefined) return ''
+  const late = AbortSignal.timeout(CREATION)
   const chunks: Uint8Array[] = []
   try {
-    for await (const chunk of readDescriptor(fd)) {
+    for await (const chunk of readDescriptor(fd, { signal: late })) {
       chunks.push(chunk)
       if (chunk.includes(LINE_FEED)) break
     }
+  } catch (error) {
+    if (!late.aborted) throw error
+    return undefined
   } finally {
     closeSync(fd)
   }
@@ -105,6 +114,20 @@ export async function monitorLost(bundle: Bundle, id: string): Promise<undefined
   const pid = readPid(bundle.monitorPidFile)
   if (isMonitorOf(pid, id)) await processExited(pid, { keepAlive: false })
   return undefined
+}
+
+/** So long a monitor may take to say how its container ended: the disk of the log may be slow. Milliseconds. */
+const SILENCE = 10_000
+
+/** Kills the monitor of a container when its process has ended and nothing is heard of that; to be aborted where it is. */
+export async function endSilentMonitor(
+  bundle: Bundle,
+  { id, pid, signal }: { readonly id: string; readonly pid: number; readonly signal: AbortSignal },
+): Promise<void> {
+  if (pid > 0) await processExited(pid, { keepAlive: false, signal })
+  await sleep(SILENCE, signal)
+  const monitor = readPid(bundle.monitorPidFile)
+  if (isMonitorOf(monitor, id)) killProcess(monitor, constants.signals.SIGKILL)
 }
 
 /** A monitor whose container is gone ends by itself, and writes the exit file before. Milliseconds. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { EngineError, internal, type Log, notFound, unavailable } from '#base'
+import { EngineError, internal, type Log, messageOf, notFound, unavailable } from '#base'
 import { capabilities, cgroupMode, killProcess, processExited, runProcess, sealProgram } from '#kernel'
 import type { CgroupMode, ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle, removeRuntimeState } from './bundle.ts'
@@ -22,7 +22,7 @@ import { execIn } from './exec.ts'
 import { openExits } from './exits.ts'
 import type { Exits } from './exits.ts'
 import { killMakers } from './maker.ts'
-import { endMonitor, monitorLost, startMonitor } from './monitor.ts'
+import { endMonitor, endSilentMonitor, monitorLost, startMonitor } from './monitor.ts'
 import { findProgram, findRuntime } from './program.ts'
 import { seccompOf, specOf } from './spec.ts'
 import { defaultSeccomp } from './seccomp.ts'
@@ -185,9 +185,13 @@ class ProgramRuntime implements Runtime {
     const stopped = new AbortController()
     const exit = this.#exits.wait(id, stopped.signal)
     const lost = monitorLost(bundle, id)
+    const watched = { id, pid: this.#livePid(id), signal: stopped.signal }
+    endSilentMonitor(bundle, watched).catch((error: unknown) => {
+      if (!stopped.signal.aborted) this.#parts.log.warn('cannot watch a monitor', { id, error: messageOf(error) })
+    })
     const first = await Promise.race([exit, lost])
-    if (first) return first
     stopped.abort(new EngineError('cancelled', `monitor of container ${id} ended`))
+    if (first) return first
     await exit.catch(() => undefined)
     return await this.#exitWithoutMonitor(id)
   }

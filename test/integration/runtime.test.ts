@@ -290,6 +290,19 @@ test('a killed monitor does not leave a container without an end', async (t) => 
   await where.runtime.delete(request.id)
 })
 
+test('a monitor that stands still does not leave a container without an end', async (t) => {
+  const where = await place(t)
+  const request = requestOf(where, 'sleep 100')
+  const { pid } = await where.runtime.create(request, { logPath: where.log, openStdin: false, stdinOnce: false })
+  await where.runtime.start(request.id)
+  const bundle = where.folder.join('exec/c', request.id.slice(0, 12))
+  const waiting = where.runtime.wait(request.id)
+  process.kill(Number(readFileSync(`${bundle}/monitor`, 'utf8')), 'SIGSTOP')
+  process.kill(pid, 'SIGKILL')
+  assert.equal((await waiting).code, 255)
+  await where.runtime.delete(request.id)
+})
+
 test('exec: streams, stdin, codes, users, terminals, detached, and commands that are not there', async (t) => {
   const where = await place(t)
   const { runtime } = where
