@@ -1,5 +1,6 @@
-import { fstatSync, mkdirSync, statSync } from 'node:fs'
-import { joinMountNamespace } from './mount-namespace.ts'
+import { fstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { joinMountNamespace, withCopiedNamespace } from './mount-namespace.ts'
+import { mountTable } from './mount-table.ts'
 import { cloneMount, unmountSync } from './mount.ts'
 import type { HostEntry, JobTable } from './types.ts'
 
@@ -19,7 +20,9 @@ export interface HostInput {
 export const hostJobs = {
   'kernel.hostClone': (input: HostInput & { readonly recursive: boolean }): number => {
     enter(input.host)
-    return cloneMount(input.path, { recursive: input.recursive })
+    const clone = (): number => cloneMount(input.path, { recursive: input.recursive })
+    // The kernel attaches no tree with a pinned mount namespace in it (ELOOP); copies of a namespace have no pins.
+    return input.recursive && input.host && hasPinBelow(input.path) ? withCopiedNamespace(input.host, clone) : clone()
   },
   'kernel.hostInspect': (input: HostInput): HostEntry | undefined => {
     enter(input.host)
@@ -36,6 +39,13 @@ export const hostJobs = {
     unmountSync(input.path, { detach: true, ifMounted: true })
   },
 } satisfies JobTable
+
+function hasPinBelow(path: string): boolean {
+  const folder = realpathSync(path).replace(/\/?$/, '/')
+  return mountTable().some(
+    ({ type, root, target }) => type === 'nsfs' && root.startsWith('mnt:') && target.startsWith(folder),
+  )
+}
 
 function enter(host: HostDescriptors | undefined): void {
   if (!host || fstatSync(host.namespace).ino === statSync('/proc/thread-self/ns/mnt').ino) return

@@ -151,6 +151,16 @@ function makeMountNamespace(): void {
   setPropagation('/', MS.slave, true)
 }
 
+/** Runs a section of a thread that has unshared CLONE_FS in a copy of the host's namespace, and goes back. */
+export function withCopiedNamespace<T>(host: HostPlace, section: () => T): T {
+  checked(libc().unshare(CLONE_NEWNS), { call: 'make a mount namespace' })
+  try {
+    return section()
+  } finally {
+    joinMountNamespace(host.namespace, host.root)
+  }
+}
+
 /** False where the kernel takes it for too old and `again` says that another will be made. */
 function keepMountNamespace(pin: string, host: HostPlace, again: boolean): boolean {
   const own = openSync('/proc/thread-self/ns/mnt', 'r')

@@ -34,12 +34,15 @@ if (round === 'first') {
   // As `-v /:/host`: were the pin to come along, the kernel would refuse the tree in the pinned namespace.
   const seen = join(base, 'seen')
   moveMount(await host.clone(dirname(dirname(pin)), { recursive: true }), seen)
+  const seenOther = join(base, 'seen-other')
+  moveMount(await host.clone(join(base, 'other'), { recursive: true }), seenOther)
   process.stdout.write(
     JSON.stringify({
       namespace,
       kept: readFileSync(kept, 'utf8'),
       inspected: await host.inspect(later),
       seen: readdirSync(join(seen, 'mnt')),
+      seenOther: readdirSync(seenOther),
       later: readFileSync(`${descriptorPath(fd)}/file`, 'utf8'),
     }),
   )

@@ -37,6 +37,7 @@ import {
   withNetworkNamespace,
 } from '#kernel'
 import { ownMountNamespace } from '#test/mount-namespace'
+import { until } from '#test/wait'
 
 ownMountNamespace()
 
@@ -160,11 +161,24 @@ test('unmount() of nothing is fine only where that is said', async (t) => {
 
 const entry = new URL('../../src/kernel/pool.test-worker.ts', import.meta.url)
 
+/** As snapd does: a pin on a mount that may be cloned. */
+async function pinByAnother(folder: string): Promise<void> {
+  mkdirSync(folder)
+  attachMount({ type: 'tmpfs', source: 'tmpfs', options: [] }, folder)
+  writeFileSync(join(folder, 'keep'), '')
+  // Linux 6.18 at times takes a new namespace for an old one, which it does not pin.
+  await until('the namespace is pinned', async () => {
+    const { status } = await runProcess('unshare', [`--mount=${join(folder, 'keep')}`, 'true'])
+    return status.code === 0
+  })
+}
+
 test('a program that re-executes itself shares one pinned mount namespace with its successor, and sees later host mounts', async (t) => {
   const base = scratch(t)
   const pin = join(base, 'run', 'mnt', 'daemon')
   const later = join(base, 'later')
-  for (const name of ['later', 'root', 'seen']) mkdirSync(join(base, name))
+  for (const name of ['later', 'root', 'seen', 'seen-other']) mkdirSync(join(base, name))
+  await pinByAnother(join(base, 'other'))
   const program = new URL('./kernel.test-daemon.ts', import.meta.url).pathname
   const start = async (round: string): Promise<Record<string, unknown>> => {
     const { status, stdout, stderr } = await runProcess(process.execPath, [program, round, pin, base])
@@ -184,6 +198,7 @@ test('a program that re-executes itself shares one pinned mount namespace with i
   assert.equal(second.later, 'mounted on the host later')
   assert.deepEqual(second.inspected, { kind: 'folder', mode: 0o1777 })
   assert.deepEqual(second.seen, ['daemon'])
+  assert.deepEqual(second.seenOther, ['keep'])
 })
 
 test('the pinned namespace works below a chroot', async (t) => {
@@ -196,7 +211,7 @@ test('the pinned namespace works below a chroot', async (t) => {
     entry,
     join(base, 'x/later'),
     join(base, 'x/root'),
-    join(base, 'x/seen'),
+    ...['x/seen', 'x/other', 'x/seen-other'].map((name) => join(base, name)),
   ]) {
     mkdirSync(folder, { recursive: true })
   }
