@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CommandSpec, Runner } from '#builder'
 import { attachMounts, mountTable, unmount } from '#kernel'
@@ -44,9 +44,12 @@ async function openPlace(parts: RunnerParts, command: CommandSpec, root: readonl
   const folder = join(stepsFolder(parts.execRoot), command.id.slice(0, 12))
   const rootfs = join(folder, 'root')
   await using undo = new AsyncDisposableStack()
-  undo.defer(() => rm(folder, { recursive: true, force: true }))
   mkdirSync(rootfs, { recursive: true, mode: 0o700 })
+  undo.defer(() => rmdir(folder))
+  // Not recursive: what is still mounted by mistake is never emptied.
+  undo.defer(() => rmdir(rootfs))
   undo.defer(() => unmount(rootfs, { ifMounted: true }))
+  undo.defer(() => rm(join(folder, 'names'), { recursive: true, force: true }))
   attachMounts(withMountPoints(root, parts.mountPoints), rootfs)
   undo.defer(() => parts.networks.detach(command.id))
   const sandbox = await parts.networks.attach(command.id, command.network === 'default' ? 'bridge' : command.network)
