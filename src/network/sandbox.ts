@@ -40,12 +40,13 @@ function plugIn(path: string, wire: Wire): void {
 
 /** Inside: the settings that Docker gives to containers, addresses and the way out. */
 function furnish(wire: Wire | undefined): void {
-  for (const name of ['all', 'default', 'lo']) withoutIpv6(name)
   setSetting('net/ipv4/ip_unprivileged_port_start', '0')
   setSetting('net/ipv4/ping_group_range', '0 2147483647')
   using routes = openRoutes()
   setUp(routes, indexOf('lo'))
   if (!wire) return
+  // The loopback keeps ::1, which /etc/hosts names.
+  withoutIpv6(INSIDE)
   const index = indexOf(INSIDE)
   addAddress(routes, index, wire.address)
   setUp(routes, index)

@@ -11,6 +11,7 @@ import type { TerminalOutcome, TerminalStep } from '#test/terminal'
 import { until } from '#test/wait'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 
 ownMountNamespace()
@@ -188,6 +189,22 @@ test('bytes pass both ways unchanged, and the end of the input reaches the proce
   ])
     assert.equal((await client(args)).stdout, bytes.toString('base64'), args[0])
   assert.equal(await docker.ok('rm', '-f', 'ctest-bytes'), 'ctest-bytes')
+})
+
+test(
+  'localhost is there in both of its families, also without a network',
+  { skip: !existsSync('/proc/net/if_inet6') },
+  async () => {
+    for (const network of ['none', 'bridge']) {
+      const addresses = await docker.ok('run', '--rm', '--network', network, IMAGE, 'ip', 'addr', 'show', 'lo')
+      assert.match(addresses, /inet 127\.0\.0\.1\/8/)
+      assert.match(addresses, /inet6 ::1\/128/)
+    }
+  },
+)
+
+test('a folder above the roots of the daemon can be bound', async () => {
+  assert.notEqual(await docker.ok('run', '--rm', '-v', '/:/host:ro', IMAGE, 'ls', '/host'), '')
 })
 
 test('wait sees the end of a container that is removed with it; conditions that are none are refused', async () => {
