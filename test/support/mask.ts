@@ -30,6 +30,7 @@ const OWN = new Set([
   'SandboxKey',
   'Size',
   'Subnet',
+  'VirtualSize',
 ])
 
 /** The docker CLI asks for volumes in any order. */
