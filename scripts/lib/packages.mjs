@@ -22,6 +22,7 @@ const INSTALLED = {
   conmon: 'conmon',
   nft: 'nftables',
   ip: 'iproute2',
+  ps: 'procps',
   igzip: 'isal',
   zstd: 'zstd',
   xz: 'xz-utils',

@@ -1,5 +1,5 @@
-import { conflict, internal, invalid } from '#base'
-import { runProcess } from '#kernel'
+import { conflict, internal, invalid, unavailable } from '#base'
+import { isErrno, runProcess } from '#kernel'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
 
@@ -17,9 +17,20 @@ export async function topContainer(parts: Parts, name: string, psArgs: readonly 
   if (!isLive(record.state)) throw conflict(`container ${record.id} is not running`)
   const args = psArgs.length === 0 ? ['-ef'] : psArgs
   const pids = new Set(await parts.runtime.processes(record.id))
-  const { status, stdout, stderr } = await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT })
+  const { status, stdout, stderr } = await runPs(parts, args)
   if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim().split('\n')[0] ?? ''}`)
   return parseTable(stdout.toString('utf8'), pids)
+}
+
+async function runPs(parts: Parts, args: readonly string[]): ReturnType<typeof runProcess> {
+  try {
+    return await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT })
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw unavailable('cannot list the processes: ps is not on this machine; install it (apt-get install procps)', {
+      cause: error,
+    })
+  }
 }
 
 /** The lines of ps whose PID is one of these; the last column takes the rest of the line. */

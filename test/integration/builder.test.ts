@@ -195,7 +195,7 @@ test('ONBUILD runs right after the child begins, once, and not in grandchildren'
       dockerfile: dockerfile('FROM parent', 'RUN cat /t /ctx/f'),
       tags: [parseReference('child')],
     })
-    assert.equal(child.output, '1\nf')
+    assert.equal(child.output, '# Executing 3 build triggers\n1\nf')
     assert.equal(child.image.config.config.OnBuild, undefined)
     const grandchild = await bench.build({ context: from, dockerfile: dockerfile('FROM child', 'RUN cat /t') })
     assert.equal(grandchild.output, '1\n')

@@ -125,6 +125,8 @@ test('-a gives the files to the user of the container, -L follows the link', asy
 test('mica’s own cp answers as docker’s does', async () => {
   const id = await docker.ok('create', '--name', 'words', 'busybox', 'true')
   using mica = micaClient(daemon.host)
+  // The words are those of clients from 23 on (API 1.42): older ones have their own for what is not there.
+  const [, minor = 0] = (await docker.ok('version', '--format', '{{.Client.APIVersion}}')).split('.').map(Number)
   const source = folder.join('src')
   const lines = [
     [`${source}/a`, 'words:/tmp/one'],
@@ -143,7 +145,7 @@ test('mica’s own cp answers as docker’s does', async () => {
   ]
   for (const line of lines) {
     const [theirs, ours] = [await docker.run(['cp', ...line]), await mica.run(['cp', ...line])]
-    const said = ({ code, stderr }: typeof ours) => [code, stderr.replaceAll(/^time=.*\n/gm, '')]
+    const said = ({ code, stderr }: typeof ours) => [code, minor < 42 ? '' : stderr.replaceAll(/^time=.*\n/gm, '')]
     assert.deepEqual(said(ours), said(theirs), line.join(' '))
   }
   await docker.ok('rm', id)

@@ -63,6 +63,8 @@ function ownOr(name: string, value: unknown): unknown {
   return UNORDERED.has(name) && Array.isArray(inOrder) ? inOrder.sort(byText) : inOrder
 }
 
+const ESCAPE = String.fromCharCode(27)
+
 const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{64}\b/g, '<id>'],
   [/\b(?=[0-9a-f]*[0-9])[0-9a-f]{12}\b/g, '<short>'],
@@ -74,7 +76,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\bfile:[0-9a-f]{16}/g, 'file:<hash>'],
   [/(\/[\w.-]+)+\/volumes\//g, '<volumes>/'],
   // Where a coloured stream was cut into pieces.
-  [/\x1b\[0m\x1b\[91m/g, ''],
+  [new RegExp(`${ESCAPE}\\[0m${ESCAPE}\\[91m`, 'g'), ''],
   // What docs/differs.md names (excerpt), (lint) and (step-containers).
   [/^(\S+:\d+\n)?( +\d+ \| .*\n)+( +\| +\^+\n?)?/gm, ''],
   [/^Dockerfile:1\n/gm, ''],
