@@ -46,6 +46,7 @@ before(async () => {
 })
 
 after(async () => {
+  for (const { client } of clients) client[Symbol.dispose]()
   await daemon[Symbol.asyncDispose]()
   await leftovers.assertNothingLeft()
   folder[Symbol.dispose]()
