@@ -46,7 +46,9 @@ function look(folders: readonly string[]): readonly string[] {
     ...names('/sys/class/net')
       .filter((name) => !isForeign(name, ours))
       .map((name) => `interface ${name}`),
-    ...names('/run/netns').map((name) => `network namespace ${name}`),
+    ...names('/run/netns')
+      .filter((name) => !isForeign(name, ours))
+      .map((name) => `network namespace ${name}`),
     ...tables()
       .filter((line) => !isForeign(line, ours))
       .map((line) => `firewall ${line}`),
@@ -65,6 +67,8 @@ function markOf(execRoot: string): string {
 /** Other engines and other daemons may run beside the test, and come and go as they like. */
 function isForeign(name: string, ours: readonly string[]): boolean {
   if (/^(docker\d|br-|cni|podman)/.test(name) || /^veth[0-9a-f]{7}$/.test(name)) return true
+  // The throw-away roots of scripts/fresh.mjs.
+  if (/^mf\d+$|mica[-_]fresh/.test(name)) return true
   const mark = /\bmica[-_]([0-9a-f]{8})\b/.exec(name)?.[1]
   return mark !== undefined && !ours.includes(mark)
 }
