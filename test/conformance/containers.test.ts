@@ -61,7 +61,7 @@ async function said(line: string): Promise<string> {
 /** Clients before 23 end the engine's sentence with a full stop, and have words of their own for what is not there. */
 function newWords(answer: string): string {
   return answer
-    .replace("\nSee 'docker run --help'", '')
+    .replace(/\.?\nSee 'docker run --help'\.?/, '')
     .replace(/\. \[(\d+)\]$/, ' [$1]')
     .replace(/^Error: No such/, 'Error response from daemon: No such')
 }
