@@ -5,6 +5,7 @@
  */
 export * from './config.ts'
 export * from './digest.ts'
+export * from './document.ts'
 export * from './manifest.ts'
 export * from './media-type.ts'
 export * from './platform.ts'

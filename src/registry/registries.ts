@@ -43,6 +43,7 @@ export function createRegistries(config: RegistryConfig, clock: Clock): Registri
       // Credentials are the user's for docker.io, not for a mirror of it.
       return name.domain === 'docker.io' ? [...mirrors.map((mirror) => open(mirror, undefined)), own] : [own]
     },
+    at: (url) => open(parseMirror(url, isInsecure), undefined),
     async [Symbol.asyncDispose]() {
       await Promise.all([...https.values()].map((http) => http[Symbol.asyncDispose]()))
     },

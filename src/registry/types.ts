@@ -73,4 +73,6 @@ export type RegistryFor = (name: Reference, credentials?: Credentials) => readon
 /** All registries that were spoken to, with their connections. */
 export interface Registries extends AsyncDisposable {
   readonly registryFor: RegistryFor
+  /** The registry at a URL (`http://127.0.0.1:5000`, `https://host/prefix`). Throws `invalid`. */
+  at(url: string): Registry
 }

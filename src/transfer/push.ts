@@ -118,7 +118,10 @@ async function findManifest(push: Push, image: Image): Promise<KnownManifest | u
 }
 
 /** An OCI manifest of the layers' blobs, packed now where there are none. */
-async function makeManifest(push: Push, image: Image): Promise<KnownManifest> {
+export async function makeManifest(
+  push: Pick<Push, 'context' | 'lease' | 'signal'>,
+  image: Image,
+): Promise<KnownManifest> {
   const { context, lease, signal } = push
   const layers = await Promise.all(
     chainIds(image.config.rootfs.diff_ids).map(async (chain) => {

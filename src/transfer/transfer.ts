@@ -3,6 +3,7 @@ import { importRoot } from './import.ts'
 import { loadImages } from './load.ts'
 import { pullAllTags, pullImage } from './pull.ts'
 import { pushAllTags, pushImage } from './push.ts'
+import { manifestFor } from './offer.ts'
 import { saveImages } from './save.ts'
 import type { Transfer, TransferParts } from './types.ts'
 
@@ -13,6 +14,7 @@ export function createTransfer(parts: TransferParts): Transfer {
     pullAll: (repository, options) => pullAllTags(context, repository, options),
     push: (name, options) => pushImage(context, name, options),
     pushAll: (repository, options) => pushAllTags(context, repository, options),
+    manifestFor: (image, lease, signal) => manifestFor(context, image, { lease, signal }),
     save: (names, signal) => saveImages(context, names, signal),
     load: (bytes, options) => loadImages(context, bytes, options),
     importRoot: (bytes, options) => importRoot(context, bytes, options),

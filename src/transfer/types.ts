@@ -1,12 +1,12 @@
 import type { Bytes, Clock } from '#base'
 import type { Filters } from '#archive'
 import type { EventBus } from '#event'
-import type { Descriptor, Platform, Reference, RunConfig } from '#oci'
+import type { Descriptor, ImageId, Platform, Reference, RunConfig } from '#oci'
 import type { Credentials, RegistryFor } from '#registry'
 import type { ContentStore } from '#store/content'
 import type { Image, ImageRecord, Images } from '#store/image'
 import type { Layers } from '#store/layer'
-import type { Leases } from '#store/lease'
+import type { Lease, Leases } from '#store/lease'
 import type { Snapshots } from '#store/snapshot'
 
 /** What happens to one layer or to the whole, in the words of Docker's progress lines. */
@@ -52,6 +52,11 @@ export interface Transfer {
   push(name: Reference, options?: TransferOptions): Promise<Descriptor>
   /** Every tag of the repository that is here. */
   pushAll(repository: Reference, options?: TransferOptions): Promise<readonly Descriptor[]>
+  /**
+   * The manifest by which a registry of our own offers an image: one it is known by whose blobs are all here, else one
+   * of its layers, packed now. The lease holds the manifest, its blobs and the image.
+   */
+  manifestFor(image: ImageId, lease: Lease, signal?: AbortSignal): Promise<Descriptor>
   /** One tar: the OCI layout plus `manifest.json` and `repositories`, deterministic. A name without tag means all its tags. */
   save(names: readonly string[], signal?: AbortSignal): Bytes
   /** Docker's archives (old and new) and OCI layouts, plain or compressed. Nothing is written by a name out of the archive. */
