@@ -71,7 +71,10 @@ async function rootOf(session: Session, image: Image): Promise<BuildRoot> {
   if (chain === undefined) return sealedRoot(undefined, { diffIds: [] })
   session.lease.hold({ kind: 'snapshot', id: chain })
   const snapshot = await session.parts.snapshots.find(chain)
-  if (snapshot === undefined) throw unsupported(`the layers of image ${nameOf(image)} are not unpacked here`)
+  if (snapshot === undefined) {
+    session.parts.snapshots.assertWhole(chain)
+    throw unsupported(`the layers of image ${nameOf(image)} are not unpacked here`)
+  }
   return sealedRoot(snapshot.id, { chain, diffIds })
 }
 

@@ -88,8 +88,10 @@ async function parentOf(
 ): Promise<SnapshotId | undefined> {
   if (chain === undefined) return undefined
   const sealed = await parts.snapshots.find(chain)
-  if (!sealed)
+  if (!sealed) {
+    parts.snapshots.assertWhole(chain)
     throw corrupt(`cannot create a container: the unpacked layers ${chain} are missing, pull or build the image again`)
+  }
   return sealed.id
 }
 

@@ -6,6 +6,7 @@
  * confined walk through one is offered here, because removing and copying need it too.
  */
 export { OPAQUE_XATTR, copyFolderAttributes, isOpaque, isOverlayXattr, readXattrs } from './attributes.ts'
+export type { TreeComparison } from './compare.ts'
 export { snapshotJobs } from './jobs.ts'
 export { getSnapshotId } from './records.ts'
 export { openSnapshots } from './snapshots.ts'

@@ -1,6 +1,8 @@
 import { renameSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
 import type { JobContext } from '#kernel'
+import { compareTrees, type TreeComparison } from './compare.ts'
 import { copyTree } from './copy.ts'
+import { type SurveyInput, type SurveyedItem, surveyTree } from './survey.ts'
 import { ifThere, rawPath, walkTree } from './tree.ts'
 import type { Usage } from './types.ts'
 
@@ -11,11 +13,16 @@ const REMOVAL_DEPTH = 200
 export const snapshotJobs = {
   /** Bytes of blocks and inodes of a tree; an entry with several names counts once. */
   'tree.usage': (path: string, context: JobContext): Usage => measureTree(path, context),
-  /** Removes a folder and all in it, however deep; gives the bytes of blocks that went. Fine where it is not there. */
+  /** Removes a folder and all in it, however deep; gives the bytes of blocks that went, its own too. Fine where it is not there. */
   'tree.remove': (path: string, context: JobContext): number => removeTree(path, context),
   /** Copies all that is in one folder to another, which exists; with owners, times, xattrs, whiteouts, hard links, holes. */
   'tree.copy': ({ from, to }: { readonly from: string; readonly to: string }, context: JobContext): void =>
     copyTree(from, to, context),
+  /** How a tree differs from the one that it should be. */
+  'tree.compare': (
+    trees: { readonly expected: string; readonly actual: string },
+    context: JobContext,
+  ): TreeComparison => compareTrees(trees, context),
 }
 
 const BLOCK = 512n
@@ -44,8 +51,9 @@ function measureTree(path: string, context: JobContext): Usage {
 }
 
 function removeTree(path: string, context: JobContext): number {
-  if (!statSync(path, { throwIfNoEntry: false })) return 0
-  let size = 0
+  const top = statSync(path, { throwIfNoEntry: false, bigint: true })
+  if (!top) return 0
+  let size = Number(top.blocks * BLOCK)
   let moved = 0
   for (let before = -1; before !== moved;) {
     before = moved

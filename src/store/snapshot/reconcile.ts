@@ -1,18 +1,20 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '#base'
+import type { DamageRecords } from './damage.ts'
 import { type SnapshotRecord, type SnapshotRecords, parseSnapshotId } from './records.ts'
 import type { Trash } from './trash.ts'
 import type { SnapshotId } from './types.ts'
 
 /**
- * Compares folders and records after a start. Folders without a record go. Records go where the folder is missing, or
- * where the tree was not synced before a reboot, together with all that stands on them; this is said, and what named
- * them is made again from blobs by whoever needs it.
+ * Compares folders and records after a start. Folders without a record go. Where the folder is missing, or the tree was not
+ * synced before a reboot, a sealed snapshot is marked as damaged, to be made again under the same id: what stands on it is
+ * somebody's data. Others go, together with all that stands on them. Either is said.
  */
 export async function reconcile(options: {
   readonly folder: string
   readonly records: SnapshotRecords
+  readonly damages: DamageRecords
   readonly trash: Trash
   readonly log: Log
   readonly bootId: string
@@ -29,11 +31,23 @@ export async function reconcile(options: {
   }
 }
 
-async function dropLost({ folder, records, trash, log, bootId }: Parameters<typeof reconcile>[0]): Promise<void> {
+async function dropLost({
+  folder,
+  records,
+  damages,
+  trash,
+  log,
+  bootId,
+}: Parameters<typeof reconcile>[0]): Promise<void> {
   const lost: SnapshotId[] = []
   for (const record of records.list()) {
     const why = await whyLost(record, folder, bootId)
     if (why === undefined) continue
+    if (record.chain !== undefined) {
+      damages.mark(record.id, why)
+      log.warn(`layer ${record.chain} cannot be used: ${why}`)
+      continue
+    }
     lost.push(record.id)
     log.warn(`snapshot ${record.id} ${record.chain ?? record.key ?? ''} is dropped: ${why}`)
   }

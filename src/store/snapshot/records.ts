@@ -39,6 +39,8 @@ export interface SnapshotRecords {
   freeze(id: SnapshotId, bootId: string): void
   name(id: SnapshotId, chain: ChainId): void
   saveUsage(id: SnapshotId, usage: Usage): void
+  forgetUsage(id: SnapshotId): void
+  hasChildren(id: SnapshotId): boolean
   markSynced(ids: readonly SnapshotId[]): void
   remove(id: SnapshotId): void
 }
@@ -81,6 +83,9 @@ export function snapshotRecords(database: Database, clock: Clock): SnapshotRecor
     name: (id, chain) => void database.run('UPDATE snapshot SET chain = ? WHERE id = ?', chain, id),
     saveUsage: (id, { size, inodes }) =>
       void database.run('UPDATE snapshot SET usage_size = ?, usage_inodes = ? WHERE id = ?', size, inodes, id),
+    forgetUsage: (id) =>
+      void database.run('UPDATE snapshot SET usage_size = NULL, usage_inodes = NULL WHERE id = ?', id),
+    hasChildren: (id) => database.get('SELECT 1 FROM snapshot WHERE parent = ? LIMIT 1', id) !== undefined,
     markSynced: (ids) =>
       database.transaction(() => {
         for (const id of ids) database.run('UPDATE snapshot SET unsynced_boot = NULL WHERE id = ?', id)

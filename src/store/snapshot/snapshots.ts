@@ -2,22 +2,28 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conflict, notFound } from '#base'
+import { syncFileSystem } from '#kernel'
 import type { ChainId } from '#oci'
 import type { Lease } from '#store/lease'
 import { copyFolderAttributes } from './attributes.ts'
 import { createCollector, snapshotResource } from './collector.ts'
+import { type DamageRecords, damaged, damageRecords } from './damage.ts'
 import { viewMounts, writableMounts } from './mounts.ts'
 import { reconcile } from './reconcile.ts'
 import { type SnapshotRecord, type SnapshotRecords, snapshotRecords } from './records.ts'
+import { swapTree } from './swap.ts'
 import { type Syncer, createSyncer } from './sync.ts'
 import { type Trash, createTrash } from './trash.ts'
 import type {
   ActiveSnapshot,
   FrozenSnapshot,
   OpenSnapshots,
+  PrepareOptions,
   SealedSnapshot,
+  SnapshotDamage,
   SnapshotId,
   SnapshotOptions,
+  SnapshotState,
   Usage,
   ViewSnapshot,
 } from './types.ts'
@@ -27,16 +33,18 @@ export async function openSnapshots(options: SnapshotOptions): Promise<OpenSnaps
   const { database, folder, jobs, log, bootId, clock } = options
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const records = snapshotRecords(database, clock)
+  const damages = damageRecords(database, clock)
   const trash = createTrash({ folder, database, jobs, log })
-  await reconcile({ folder, records, trash, log, bootId })
+  await reconcile({ folder, records, damages, trash, log, bootId })
   const syncer = createSyncer({ folder, records, log })
   // a predecessor of the same boot may have left some
   syncer.request()
-  return new SnapshotStore(options, { records, trash, syncer })
+  return new SnapshotStore(options, { records, damages, trash, syncer })
 }
 
 interface Parts {
   readonly records: SnapshotRecords
+  readonly damages: DamageRecords
   readonly trash: Trash
   readonly syncer: Syncer
 }
@@ -44,13 +52,15 @@ interface Parts {
 class SnapshotStore implements OpenSnapshots {
   readonly #options: SnapshotOptions
   readonly #records: SnapshotRecords
+  readonly #damages: DamageRecords
   readonly #trash: Trash
   readonly #syncer: Syncer
   readonly collector
 
-  constructor(options: SnapshotOptions, { records, trash, syncer }: Parts) {
+  constructor(options: SnapshotOptions, { records, damages, trash, syncer }: Parts) {
     this.#options = options
     this.#records = records
+    this.#damages = damages
     this.#trash = trash
     this.#syncer = syncer
     this.collector = createCollector(records, trash)
@@ -60,8 +70,9 @@ class SnapshotStore implements OpenSnapshots {
     key: string,
     parent: SnapshotId | undefined,
     lease: Lease,
-    options: { readonly volatile?: boolean } = {},
+    options: PrepareOptions = {},
   ): Promise<ActiveSnapshot> {
+    if (options.onDamaged !== true) this.#assertWhole(parent)
     const record = this.#add('active', { key, parent, lease, volatile: options.volatile ?? false })
     try {
       this.#makeFolders(record)
@@ -73,6 +84,7 @@ class SnapshotStore implements OpenSnapshots {
   }
 
   async view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot> {
+    this.#assertWhole(parent)
     const { id } = this.#add('view', { key, parent, lease, volatile: false })
     return { key, id, parent, mounts: viewMounts(this.#lowers(parent)) }
   }
@@ -89,7 +101,10 @@ class SnapshotStore implements OpenSnapshots {
     const record = this.#get(frozen.id)
     if (record.kind !== 'frozen') throw conflict(`cannot seal snapshot ${frozen.id}: it is not frozen`)
     const first = this.#records.findChain(chain)
-    if (first) return { ...this.#frozen(first), chain }
+    if (first) {
+      if (this.#damages.findIn([first.id])) await this.#replace(first.id, frozen.id)
+      return { ...this.#frozen(first), chain }
+    }
     if (record.chain !== undefined) throw conflict(`cannot seal snapshot ${frozen.id}: it is ${record.chain} already`)
     this.#records.name(frozen.id, chain)
     return { ...this.#frozen(record), chain }
@@ -97,7 +112,8 @@ class SnapshotStore implements OpenSnapshots {
 
   async find(chain: ChainId): Promise<SealedSnapshot | undefined> {
     const record = this.#records.findChain(chain)
-    return record && { ...this.#frozen(record), chain }
+    if (!record || this.#damageOf(record.id)) return undefined
+    return { ...this.#frozen(record), chain }
   }
 
   async get(id: SnapshotId): Promise<FrozenSnapshot & { readonly chain?: ChainId }> {
@@ -105,9 +121,39 @@ class SnapshotStore implements OpenSnapshots {
     return { ...this.#frozen(record), ...(record.chain === undefined ? {} : { chain: record.chain }) }
   }
 
-  async lowers(id: SnapshotId): Promise<readonly string[]> {
+  async lowers(id: SnapshotId, options: { readonly onDamaged?: boolean } = {}): Promise<readonly string[]> {
     this.#get(id)
+    if (options.onDamaged !== true) this.#assertWhole(id)
     return this.#lowers(id)
+  }
+
+  async list(): Promise<readonly SnapshotState[]> {
+    const known = new Map(this.#damages.list().map(({ id, why }) => [id, why]))
+    return this.#records.list().map(({ id, kind, key, parent, chain }) => {
+      const damage = known.get(id)
+      return {
+        id,
+        kind,
+        ...(key === undefined ? {} : { key }),
+        ...(parent === undefined ? {} : { parent }),
+        ...(chain === undefined ? {} : { chain }),
+        ...(kind === 'view' ? {} : { folder: this.#path(id, 'fs') }),
+        ...(damage === undefined ? {} : { damage }),
+      }
+    })
+  }
+
+  mark(id: SnapshotId, why: string): void {
+    this.#damages.mark(id, why)
+  }
+
+  clear(id: SnapshotId): void {
+    this.#records.markSynced([id])
+    this.#damages.clear(id)
+  }
+
+  assertWhole(chain: ChainId): void {
+    this.#assertWhole(this.#records.findChain(chain)?.id)
   }
 
   async usage(id: SnapshotId): Promise<Usage> {
@@ -187,11 +233,17 @@ class SnapshotStore implements OpenSnapshots {
     const { id, parent, key = '', volatile } = record
     const upper = this.#path(id, 'fs')
     const lowers = parent === undefined ? [] : this.#lowers(parent)
+    const mounts = writableMounts(lowers, { upper, work: this.#path(id, 'work'), volatile })
+    const whole = (): void => this.#assertWhole(parent)
     return {
       key,
       id,
       ...(parent === undefined ? {} : { parent }),
-      mounts: writableMounts(lowers, { upper, work: this.#path(id, 'work'), volatile }),
+      // asked for to be mounted: a tree can be found damaged while another stands on it
+      get mounts() {
+        whole()
+        return mounts
+      },
       upper,
       freeze: () => this.#freeze(id),
     }
@@ -208,6 +260,39 @@ class SnapshotStore implements OpenSnapshots {
 
   #frozen({ id, parent }: SnapshotRecord): FrozenSnapshot {
     return { id, ...(parent === undefined ? {} : { parent }), upper: this.#path(id, 'fs') }
+  }
+
+  /** The damaged tree goes, the new one takes its place; children, names and mounts of containers stay as they are. */
+  async #replace(id: SnapshotId, by: SnapshotId): Promise<void> {
+    const from = await this.#looseTree(by)
+    await this.#syncer.sync()
+    const old = await swapTree(this.#options.folder, id, from)
+    this.#records.forgetUsage(id)
+    this.clear(id)
+    this.#trash.later(this.#trash.release(old))
+    if (!this.#records.hasChildren(by)) this.#drop(by)
+  }
+
+  /** The tree itself, or a copy where others stand on it already. */
+  async #looseTree(id: SnapshotId): Promise<string> {
+    const own = this.#path(id, 'fs')
+    if (!this.#records.hasChildren(id)) return own
+    const to = this.#path(id, 'copy')
+    await rm(to, { recursive: true, force: true })
+    mkdirSync(to, 0o755)
+    copyFolderAttributes(own, to)
+    await this.#options.jobs.run<object, void>('tree.copy', { from: own, to })
+    await syncFileSystem(this.#options.folder)
+    return to
+  }
+
+  #damageOf(id: SnapshotId): SnapshotDamage | undefined {
+    return this.#damages.list().length === 0 ? undefined : this.#damages.findIn(this.#records.stack(id))
+  }
+
+  #assertWhole(id: SnapshotId | undefined): void {
+    const damage = id === undefined ? undefined : this.#damageOf(id)
+    if (damage) throw damaged(this.#records.find(damage.id), damage)
   }
 
   /** The record goes now, the bytes behind the caller's back once that is durable. */

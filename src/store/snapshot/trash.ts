@@ -1,13 +1,16 @@
-import { mkdir, readdir, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rename } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { type Log, errnoOf, messageOf } from '#base'
 import type { Database } from '#store/db'
+import { loosened } from './swap.ts'
 import type { SnapshotId, SnapshotJobRunner } from './types.ts'
 
 /** Removes the folders of snapshots whose records are gone; what a crash leaves here is removed after the next start. */
 export interface Trash {
   /** Once the records' removal is durable: out of sight by a rename, then removed in a worker. Gives bytes of blocks. */
   remove(id: SnapshotId): Promise<number>
+  /** Removes a tree in the trash unless a mount still shows it: then after a later start. */
+  release(path: string): Promise<void>
   /** The same for all that an earlier run left in the trash. */
   empty(): Promise<void>
   /** `remove` in the background; a failure is logged. */
@@ -43,9 +46,12 @@ export function createTrash(options: {
       }
       return jobs.run<string, number>('tree.remove', target)
     },
+    async release(path) {
+      if ((await loosened(folder)).includes(basename(path))) await jobs.run<string, number>('tree.remove', path)
+    },
     async empty() {
       await mkdir(trash, { recursive: true, mode: 0o700 })
-      for (const name of await readdir(trash)) later(jobs.run<string, number>('tree.remove', join(trash, name)))
+      for (const name of await loosened(folder)) later(jobs.run<string, number>('tree.remove', join(trash, name)))
     },
     async settle() {
       while (pending.size > 0) await Promise.all(pending)

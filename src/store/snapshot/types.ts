@@ -15,6 +15,12 @@ export interface Usage {
   readonly inodes: number
 }
 
+/** A tree that is known to be other than it was made, and why. */
+export interface SnapshotDamage {
+  readonly id: SnapshotId
+  readonly why: string
+}
+
 export interface ViewSnapshot {
   readonly key: string
   readonly id: SnapshotId
@@ -31,6 +37,12 @@ export interface ActiveSnapshot extends ViewSnapshot {
   freeze(): Promise<FrozenSnapshot>
 }
 
+export interface PrepareOptions {
+  readonly volatile?: boolean
+  /** On a damaged parent too: for comparing and mending. */
+  readonly onDamaged?: boolean
+}
+
 export interface FrozenSnapshot {
   readonly id: SnapshotId
   readonly parent?: SnapshotId
@@ -41,32 +53,47 @@ export interface SealedSnapshot extends FrozenSnapshot {
   readonly chain: ChainId
 }
 
-/** Of two snapshots with one chain the first keeps the name; the second stays until its children are gone. */
+/**
+ * Of two snapshots with one chain the first keeps the name; the second stays until its children are gone. Of a tree that
+ * is damaged, or stands on one that is, nothing is shown: `corrupt`, with the cure.
+ */
 export interface Snapshots {
   /**
    * A new active snapshot; `conflict` where the key is in use. `volatile` trees are mounted without fsync and are
    * marked unsynced with the boot id until a background syncfs.
    */
-  prepare(
-    key: string,
-    parent: SnapshotId | undefined,
-    lease: Lease,
-    options?: { readonly volatile?: boolean },
-  ): Promise<ActiveSnapshot>
+  prepare(key: string, parent: SnapshotId | undefined, lease: Lease, options?: PrepareOptions): Promise<ActiveSnapshot>
   view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot>
   /**
    * An active snapshot that exists (a container's root after a restart). Throws `not-found`. To be called before each
    * mount but the first: the kernel refuses a volatile tree that was mounted before, until this takes its mark away.
    */
   reopen(key: string): Promise<ActiveSnapshot>
+  /** Where the snapshot of that name is damaged this tree takes its place, and it is whole again. */
   seal(frozen: FrozenSnapshot, chain: ChainId): Promise<SealedSnapshot>
+  /** Undefined too where it, or what is below it, is damaged: then it has to be made again. */
   find(chain: ChainId): Promise<SealedSnapshot | undefined>
+  /** Throws `corrupt` where the snapshot of that name, or what is below it, is damaged. */
+  assertWhole(chain: ChainId): void
   get(id: SnapshotId): Promise<FrozenSnapshot & { readonly chain?: ChainId }>
   /** Folders of the stack, topmost first: what an overlay takes as lowers when `id` is the parent. */
-  lowers(id: SnapshotId): Promise<readonly string[]>
+  lowers(id: SnapshotId, options?: { readonly onDamaged?: boolean }): Promise<readonly string[]>
   usage(id: SnapshotId): Promise<Usage>
   /** Removes an active or view snapshot; its bytes go after the record. Must not be mounted. */
   remove(key: string): Promise<void>
+}
+
+/** A snapshot as a check sees it. */
+export interface SnapshotState {
+  readonly id: SnapshotId
+  readonly kind: 'active' | 'view' | 'frozen'
+  /** Of active snapshots and views. */
+  readonly key?: string
+  readonly parent?: SnapshotId
+  readonly chain?: ChainId
+  /** Its own tree; undefined for a view. */
+  readonly folder?: string
+  readonly damage?: string
 }
 
 /** Runs `snapshotJobs` in a worker; kernel's pool is one. */
@@ -96,6 +123,12 @@ export interface SnapshotCollector {
 
 export interface OpenSnapshots extends Snapshots, AsyncDisposable {
   readonly collector: SnapshotCollector
+  /** All that are there, damaged ones too, parents first. */
+  list(): Promise<readonly SnapshotState[]>
+  /** From now on it is not shown any more. Fine for one that is marked already. */
+  mark(id: SnapshotId, why: string): void
+  /** It has been found to be whole. */
+  clear(id: SnapshotId): void
   /** A frozen copy of a tree as it is now, on the same parent (commit of a container that lives on). */
   fork(source: SnapshotId, lease: Lease, signal?: AbortSignal): Promise<FrozenSnapshot>
   /** Resolves once all trees frozen so far would survive a power cut; goes on by itself in the background otherwise. */
