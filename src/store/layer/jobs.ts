@@ -4,8 +4,10 @@ import { TarReader } from '#archive'
 import { cancelled, corrupt } from '#base'
 import type { JobContext } from '#kernel'
 import { findChanges } from './changes.ts'
+import { compareStacks, type Stacks } from './compare.ts'
 import { type LayerTree, writeLayer } from './diff.ts'
 import { layerFailure } from './failure.ts'
+import { listOrigins } from './origins.ts'
 import { Unpacker } from './unpack.ts'
 import type { PathChange } from './types.ts'
 
@@ -32,6 +34,17 @@ export interface ChangesInput {
   readonly lowers: readonly string[]
 }
 
+export interface CompareInput extends Stacks {
+  readonly to: Stream
+}
+
+export interface OriginsInput {
+  /** The layers' folders, bottom first. */
+  readonly roots: readonly string[]
+  readonly paths: readonly string[]
+  readonly to: Stream
+}
+
 /** A tar's digest (as text), its bytes, and those of the files in it. */
 export interface TarFacts {
   readonly diffId: string
@@ -49,6 +62,14 @@ export const layerJobs = {
   'layer.pack': (input: PackInput, context: JobContext): TarFacts => packTree(input, context),
   'layer.changes': ({ upper, lowers }: ChangesInput, context: JobContext): readonly PathChange[] =>
     guarded(`cannot compare ${upper}`, () => findChanges(upper, lowers, context)),
+  /** Writes each `TreeDifference` as a line of JSON. */
+  'layer.compare': ({ to, ...stacks }: CompareInput, context: JobContext): void =>
+    guarded('cannot compare images', () => writeLines(to, (put) => compareStacks(stacks, put, context))),
+  /** Writes each `PathOrigin` as a line of JSON. */
+  'layer.origins': ({ to, roots, paths }: OriginsInput, context: JobContext): void =>
+    guarded('cannot look through layers', () =>
+      writeLines(to, (put) => listOrigins(roots, put, { paths, cancelled: () => context.cancelled() })),
+    ),
 }
 
 const CHUNK = 1 << 18
@@ -109,6 +130,24 @@ function hashTree(tree: LayerTree, context: JobContext, put: (chunk: Buffer) => 
     const content = writeLayer(tree, take, context)
     return { content, diffId: `sha256:${hash.digest('hex')}`, size }
   })
+}
+
+const LINES = 1 << 16
+
+function writeLines(to: Stream, list: (put: (value: object) => void) => void): void {
+  const fd = 'fd' in to ? to.fd : openSync(to.path, 'w', 0o600)
+  try {
+    let text = ''
+    list((value) => {
+      text += `${JSON.stringify(value)}\n`
+      if (text.length < LINES) return
+      writeAll(fd, Buffer.from(text))
+      text = ''
+    })
+    writeAll(fd, Buffer.from(text))
+  } finally {
+    if ('path' in to) closeSync(fd)
+  }
 }
 
 function writeAll(fd: number, chunk: Buffer): void {

@@ -1,14 +1,27 @@
 import { TAR_RULES } from '#archive'
-import { type Bytes, createSingleFlight, isKind, shortId } from '#base'
+import { type Bytes, createSingleFlight, isKind, notFound, shortId } from '#base'
+import type { Lane } from '#kernel'
 import { type ChainId, type Descriptor, type DiffId, chainId, parseDiffId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
 import type { LayerTree } from './diff.ts'
-import type { ApplyInput, ChangesInput, TarFacts } from './jobs.ts'
+import type { ApplyInput, ChangesInput, CompareInput, OriginsInput, TarFacts } from './jobs.ts'
+import { readLines } from './lines.ts'
 import { layerTar, packLayer } from './pack.ts'
 import { layerRecords } from './records.ts'
 import { withTar } from './tar-source.ts'
-import type { LayerChanges, LayerFacts, LayerForm, LayerOptions, LayerRecord, Layers, PathChange } from './types.ts'
+import type {
+  ComparedStacks,
+  LayerChanges,
+  LayerFacts,
+  LayerForm,
+  LayerOptions,
+  LayerRecord,
+  Layers,
+  PathChange,
+  PathOrigin,
+  TreeDifference,
+} from './types.ts'
 
 /** The store's layers: blobs applied to snapshots, trees made into layers and packed when somebody needs the blob. */
 export function createLayers(options: LayerOptions): Layers {
@@ -113,6 +126,32 @@ class LayerStore implements Layers {
     return counts
   }
 
+  async *compare({ before, after, times }: ComparedStacks, signal?: AbortSignal): AsyncIterable<TreeDifference> {
+    const stacks = { before: await this.#stackOf(before), after: await this.#stackOf(after), times }
+    yield* readLines<TreeDifference>((fd) =>
+      this.#options.jobs.run<CompareInput, void>('layer.compare', { ...stacks, to: { fd } }, streaming(signal)),
+    )
+  }
+
+  async *origins(
+    chain: ChainId | undefined,
+    paths: readonly string[],
+    signal?: AbortSignal,
+  ): AsyncIterable<PathOrigin> {
+    const roots = (await this.#stackOf(chain)).toReversed()
+    yield* readLines<PathOrigin>((fd) =>
+      this.#options.jobs.run<OriginsInput, void>('layer.origins', { roots, paths, to: { fd } }, streaming(signal)),
+    )
+  }
+
+  /** Folders of a stack, topmost first. */
+  async #stackOf(chain: ChainId | undefined): Promise<readonly string[]> {
+    if (chain === undefined) return []
+    const sealed = await this.#options.snapshots.find(chain)
+    if (!sealed) throw notFound('layer', chain)
+    return this.#lowers(sealed.id)
+  }
+
   async #unpack({ layer, diffId, chain, parent, lease, signal }: Unpacking): Promise<SealedSnapshot> {
     const { snapshots, jobs } = this.#options
     const active = await snapshots.prepare(`layer ${chain} ${shortId()}`, parent?.id, lease)
@@ -140,6 +179,10 @@ class LayerStore implements Layers {
   async #lowers(parent: SnapshotId | undefined): Promise<readonly string[]> {
     return parent === undefined ? [] : this.#options.snapshots.lowers(parent)
   }
+}
+
+function streaming(signal: AbortSignal | undefined): { readonly lane: Lane; readonly signal?: AbortSignal } {
+  return { lane: 'stream', ...(signal && { signal }) }
 }
 
 /** So often work is begun anew that was shared with a caller who then was cancelled. */

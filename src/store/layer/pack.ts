@@ -2,10 +2,11 @@ import { closeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { compress, decompress, type Compression } from '#archive'
 import type { Bytes } from '#base'
-import { createPipe, type Lane, readDescriptor, spawnProcess } from '#kernel'
+import { createPipe, type Lane, spawnProcess } from '#kernel'
 import { type Descriptor, MEDIA_TYPES, layerCompression } from '#oci'
 import type { Ingest } from '#store/content'
 import type { Lease } from '#store/lease'
+import { readFrom } from './lines.ts'
 import type { PackInput, Stream, TarFacts } from './jobs.ts'
 import { type Program, checkExit, filtersOf } from './program.ts'
 import type { LayerForm, LayerOptions, LayerRecord } from './types.ts'
@@ -116,21 +117,6 @@ export async function* layerTar(options: LayerOptions, layer: LayerRecord, signa
   else yield* treeTar(options, layer, signal)
 }
 
-async function* treeTar(options: LayerOptions, layer: LayerRecord, signal: AbortSignal | undefined): Bytes {
-  const pipe = createPipe()
-  let open = true
-  const close = (): void => {
-    if (open) closeSync(pipe.from)
-    open = false
-  }
-  const written = writeTree({ options, layer, signal }, { fd: pipe.to }, 'stream').finally(() => closeSync(pipe.to))
-  written.catch(() => undefined)
-  try {
-    yield* readDescriptor(pipe.from)
-    await written
-  } finally {
-    // a reader that leaves early ends the writer by EPIPE
-    close()
-    await Promise.allSettled([written])
-  }
+function treeTar(options: LayerOptions, layer: LayerRecord, signal: AbortSignal | undefined): Bytes {
+  return readFrom((fd) => writeTree({ options, layer, signal }, { fd }, 'stream'))
 }

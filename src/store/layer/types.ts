@@ -40,6 +40,54 @@ export interface PathChange {
   readonly kind: 'changed' | 'added' | 'removed'
 }
 
+export type PathKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'block' | 'character'
+
+/** What stands at a path. */
+export interface PathFacts {
+  readonly type: PathKind
+  /** Bytes of a file, 0 for all else. */
+  readonly size: number
+  /** The twelve permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** Of a symbolic link, as text. */
+  readonly link?: string
+}
+
+/** In what an entry differs; `content` is a file's bytes, a link's target, a device's number. */
+export type TreeFacet = 'type' | 'content' | 'mode' | 'owner' | 'xattrs' | 'time'
+
+/** A path at which two trees differ; a folder is named for itself, not for what is in it. */
+export interface TreeDifference {
+  readonly path: string
+  readonly kind: PathChange['kind']
+  /** Of what has changed; `type` stands alone. */
+  readonly facets: readonly TreeFacet[]
+  readonly before?: PathFacts
+  readonly after?: PathFacts
+}
+
+/** An entry of a lower layer that nobody sees. Layers are counted from 0, bottom first. */
+export interface HiddenPath {
+  readonly layer: number
+  /** The layer that hides it. */
+  readonly by: number
+  readonly type: PathKind
+  /** Bytes of a file, 0 for all else. */
+  readonly size: number
+}
+
+/** Where a path comes from; without a layer it is seen no more. Of a folder, the layer that made it. */
+export interface PathOrigin {
+  readonly path: string
+  readonly layer?: number
+  readonly type?: PathKind
+  readonly size?: number
+  /** Bottom first. */
+  readonly hidden: readonly HiddenPath[]
+}
+
 export interface Layers {
   /** Unpacks a layer blob on `parent` and seals it; single flight per chain; `corrupt` where the diff id differs. */
   apply(
@@ -67,6 +115,23 @@ export interface Layers {
   /** Added, changed, removed paths of an upper folder against its parents, sorted by path (container diff). */
   changes(upper: string, parent: SnapshotId | undefined): Promise<readonly PathChange[]>
   count(chain: ChainId): Promise<LayerChanges>
+  /**
+   * How the tree of one stack of layers differs from another's, as `compareStacks` says; read as it comes, in little
+   * memory. A stack is named by its topmost layer; undefined is the empty one. Throws `not-found` for a tree that is not here.
+   */
+  compare(stacks: ComparedStacks, signal?: AbortSignal): AsyncIterable<TreeDifference>
+  /**
+   * Which layer each path of a stack comes from and what it hides; of `paths` and what is below them, of all where
+   * there are none. As `compare` otherwise.
+   */
+  origins(chain: ChainId | undefined, paths: readonly string[], signal?: AbortSignal): AsyncIterable<PathOrigin>
+}
+
+export interface ComparedStacks {
+  readonly before: ChainId | undefined
+  readonly after: ChainId | undefined
+  /** Also tell files (not folders) apart that differ by their time alone. */
+  readonly times: boolean
 }
 
 /** Runs `layerJobs` in a worker; kernel's pool is one. */
