@@ -4,6 +4,7 @@ import { loadImages } from './load.ts'
 import { pullAllTags, pullImage } from './pull.ts'
 import { pushAllTags, pushImage } from './push.ts'
 import { manifestFor } from './offer.ts'
+import { refetch } from './refetch.ts'
 import { saveImages } from './save.ts'
 import type { Transfer, TransferParts } from './types.ts'
 
@@ -17,6 +18,7 @@ export function createTransfer(parts: TransferParts): Transfer {
     manifestFor: (image, lease, signal) => manifestFor(context, image, { lease, signal }),
     save: (names, signal) => saveImages(context, names, signal),
     load: (bytes, options) => loadImages(context, bytes, options),
+    refetch: (blob, options) => refetch(context, blob, options),
     importRoot: (bytes, options) => importRoot(context, bytes, options),
   }
 }

@@ -28,6 +28,13 @@ export interface TransferOptions {
   readonly signal?: AbortSignal
 }
 
+export interface RefetchOptions {
+  readonly names: readonly Reference[]
+  readonly credentialsFor?: ((domain: string) => Credentials | undefined) | undefined
+  readonly lease: Lease
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface LoadOutcome {
   readonly image: ImageRecord
   /** The name it was loaded under, where the archive gave one. */
@@ -64,6 +71,11 @@ export interface Transfer {
     bytes: Bytes,
     options?: { readonly progress?: ProgressSink; readonly signal?: AbortSignal },
   ): Promise<readonly LoadOutcome[]>
+  /**
+   * A blob that is not here (a config, a layer, a manifest), by its digest, from one of the repositories of these names; gives
+   * where it was found. Throws `not-found` where none of them has it.
+   */
+  refetch(blob: Descriptor, options: RefetchOptions): Promise<string>
   /** A plain root file system tar becomes an image of one layer. */
   importRoot(bytes: Bytes, options: ImportOptions): Promise<Image>
 }

@@ -3,11 +3,12 @@ import { digestOf, hexOf } from '#oci'
 import type { Lease } from '#store/lease'
 import { open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkBlob, discardBlob, pathOfBlob } from './check.ts'
 import { createCollector, discardInterrupted } from './collector.ts'
 import { openFolders } from './folders.ts'
 import { beginIngest } from './ingest.ts'
 import type { ContentParts } from './parts.ts'
-import { getBlob, readBlob } from './read.ts'
+import { readBlob } from './read.ts'
 import { reconcile } from './reconcile.ts'
 import { contentRecords } from './records.ts'
 import type { BlobInfo, ContentOptions, OpenContentStore } from './types.ts'
@@ -32,11 +33,14 @@ export async function openContentStore(options: ContentOptions): Promise<OpenCon
   return {
     find: async (digest) => records.findBlob(digest),
     read: (digest, range) => readBlob(parts, digest, range),
-    path: async (digest) => folders.blob(getBlob(parts, digest).digest),
+    path: (digest) => pathOfBlob(parts, digest),
+    check: (digest, signal) => checkBlob(parts, digest, signal),
+    discard: (digest) => discardBlob(parts, digest),
     list: async () => records.listBlobs(),
     begin: (key, lease, how = {}) => beginIngest(parts, key, lease, how),
     put: (bytes, lease) => putBlob(parts, bytes, lease),
     collector: createCollector(parts),
+    ingests: () => records.listIngests().map(({ key, file }) => ({ key, file, isOpen: parts.open.has(key) })),
     discardInterrupted: () => discardInterrupted(parts),
   }
 }

@@ -19,7 +19,7 @@ export interface ContentReader {
   find(digest: Digest): Promise<BlobInfo | undefined>
   /** Throws `not-found`; a whole read is verified and ends in `corrupt` where the bytes do not match. */
   read(digest: Digest, range?: ByteRange): Bytes
-  /** The blob's file, for jobs in workers; the caller's lease must hold it. Throws `not-found`. */
+  /** The blob's file, for jobs in workers; the caller's lease must hold it. Throws `not-found`, `corrupt` for a file of another size. */
   path(digest: Digest): Promise<string>
   list(): Promise<readonly BlobInfo[]>
 }
@@ -54,7 +54,11 @@ export interface ContentStore extends ContentReader {
 
 /** Runs `contentJobs` in a worker; kernel's pool is one. */
 export interface ContentJobRunner {
-  run<Input, Output>(job: string, input: Input): Promise<Output>
+  run<Input, Output>(
+    job: string,
+    input: Input,
+    options?: { readonly signal?: AbortSignal; readonly lane?: 'bulk' | 'short' },
+  ): Promise<Output>
 }
 
 export interface ContentOptions {
@@ -75,8 +79,22 @@ export interface ContentCollector {
   sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
 }
 
+/** Half-written bytes as they lie on the disk. */
+export interface IngestState {
+  readonly key: string
+  /** Name in the folder `ingest`. */
+  readonly file: string
+  /** Somebody is writing it; else it waits for its continuation. */
+  readonly isOpen: boolean
+}
+
 export interface OpenContentStore extends ContentStore {
+  /** What is wrong with a blob's file, as the end of a sentence; undefined for one that is whole. Reads all of it. */
+  check(digest: Digest, signal?: AbortSignal): Promise<string | undefined>
+  /** Takes a damaged blob away, so that its bytes can be fetched again. */
+  discard(digest: Digest): Promise<void>
   readonly collector: ContentCollector
+  ingests(): readonly IngestState[]
   /** Removes the interrupted ingests that wait for their continuation, before their day is over (a prune asks for it); bytes. */
   discardInterrupted(): Promise<number>
 }
