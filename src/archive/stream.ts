@@ -78,7 +78,9 @@ export interface TarSource extends TarInput {
 /** The tar of these members, by the writer's current rule set. Throws `invalid` where a body does not fit its size. */
 export async function* writeTar(members: AsyncIterable<TarSource> | Iterable<TarSource>): Bytes {
   let chunks: Buffer[] = []
-  const writer = new TarWriter((chunk) => chunks.push(Buffer.from(chunk)))
+  let source: ArrayBufferLike | undefined
+  // what lies in the writer's own buffer is copied; a chunk that the source gave is handed on as it is
+  const writer = new TarWriter((chunk) => chunks.push(chunk.buffer === source ? chunk : Buffer.from(chunk)))
   const flush = (): Buffer[] => {
     const ready = chunks
     chunks = []
@@ -87,12 +89,14 @@ export async function* writeTar(members: AsyncIterable<TarSource> | Iterable<Tar
   for await (const { body = new Uint8Array(), ...member } of members) {
     if (body instanceof Uint8Array) {
       writer.entry({ ...member, size: body.length })
+      source = body.buffer
       writer.body(body)
       yield* flush()
       continue
     }
     writer.entry(member)
     for await (const chunk of body) {
+      source = chunk.buffer
       writer.body(chunk)
       yield* flush()
     }
