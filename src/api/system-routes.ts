@@ -2,6 +2,7 @@ import { unsupported } from '#base'
 import type { Engine, Finding } from '#engine'
 import type { DiskUsageJson, FindingJson } from '#wire'
 import { containerSummary } from './container-view.ts'
+import { diskRoutes } from './disk-routes.ts'
 import type { Exchange } from './exchange.ts'
 import { imageSummary } from './image-view.ts'
 import type { Route } from './route.ts'
@@ -23,6 +24,7 @@ export function systemRoutes(engine: Engine): readonly Route[] {
       },
     },
     { method: 'GET', pattern: '/system/df', handle: (exchange) => diskUsage(engine, exchange) },
+    ...diskRoutes(engine),
     {
       method: 'GET',
       pattern: '/x/doctor',

@@ -2,13 +2,15 @@ import { messageOf } from '#base'
 import type { Log } from '#base'
 import type { EventBus } from '#event'
 import type { OpenContentStore } from '#store/content'
-import type { GarbageCollector } from '#store/gc'
+import type { Collector, GarbageCollector } from '#store/gc'
 import type { OpenSnapshots } from '#store/snapshot'
 
 /** After a removal others often follow (`rm` of ten containers): one collection for all of them. Milliseconds. */
 const SOON = 300
 
 export interface Collection {
+  /** Who says what is kept, and what by. */
+  readonly collectors: readonly Collector[]
   /** Removes what nothing reaches, and interrupted downloads, now, as somebody asked for it; bytes that came back. */
   now(): Promise<number>
   /** The same in a moment; callers in between share it. */
@@ -19,12 +21,13 @@ export interface Collection {
 
 export interface CollectionParts {
   readonly collector: GarbageCollector
+  readonly collectors: readonly Collector[]
   readonly snapshots: Pick<OpenSnapshots, 'settle'>
   readonly content: Pick<OpenContentStore, 'discardInterrupted'>
   readonly log: Log
 }
 
-export function scheduleCollection({ collector, snapshots, content, log }: CollectionParts): Collection {
+export function scheduleCollection({ collector, collectors, snapshots, content, log }: CollectionParts): Collection {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<unknown> = Promise.resolve()
   let stopped = false
@@ -40,6 +43,7 @@ export function scheduleCollection({ collector, snapshots, content, log }: Colle
     )
   }
   return {
+    collectors,
     now: async () => (await content.discardInterrupted()) + (await collect()),
     soon() {
       if (!stopped) timer ??= setTimeout(inBackground, SOON).unref()

@@ -19,6 +19,7 @@ import { collectAfterRemovals, scheduleCollection } from './collection.ts'
 import type { Collection } from './collection.ts'
 import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
+import { createDiskReporter } from './disk-usage.ts'
 import { createImageService } from './images.ts'
 import { isAlive } from './remove-image.ts'
 import { restoreLayers } from './restore-layers.ts'
@@ -140,7 +141,7 @@ function openCollection(ground: Ground, containers: OpenContainers): Collection 
     containers.collector,
   ]
   const collector = createGarbageCollector({ database, leases, collectors, log })
-  return scheduleCollection({ collector, snapshots, content, log })
+  return scheduleCollection({ collector, collectors, snapshots, content, log })
 }
 
 /** Build steps of a killed predecessor go first, then containers and what the kernel has are compared. */
@@ -167,7 +168,9 @@ function assemble({ ground, transfer, running, builds, collection }: Assembly, c
   const collect = (): Promise<number> => collection.now()
   const collectSoon = (): void => collection.soon()
   const images = createImageService({ images: records, layers, transfer, events, containers, collect, collectSoon })
-  const system = createSystemService({ ground, runtime, networks, containers, images, collection })
+  const disk = { ground, containers, volumes, collectors: collection.collectors, cacheUsage: () => builds.cacheUsage() }
+  const reportDisk = createDiskReporter(disk)
+  const system = createSystemService({ ground, runtime, networks, containers, images, collection, reportDisk })
   log.info('engine is open', {
     version: ground.config.version,
     runtime: runtime.program.name,

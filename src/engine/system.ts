@@ -16,6 +16,7 @@ export interface SystemParts {
   readonly containers: ContainerService
   readonly images: ImageService
   readonly collection: Collection
+  readonly reportDisk: SystemService['diskReport']
 }
 
 export function createSystemService(parts: SystemParts): SystemService {
@@ -31,6 +32,7 @@ export function createSystemService(parts: SystemParts): SystemService {
       const layers = await ground.layers.list()
       return { layersSize: layers.reduce((sum, layer) => sum + layer.content, 0), images: await images.list() }
     },
+    diskReport: parts.reportDisk,
     collect: () => parts.collection.now(),
     async doctor() {
       const host = await checkHost(ground.config.dataRoot, ground.config.path)

@@ -7,6 +7,7 @@ import type { Image, ImageRecord } from '#store/image'
 import type { LayerChanges } from '#store/layer'
 import type { Transfer } from '#transfer'
 import type { Volumes } from '#volume'
+import type { DiskReport } from './disk-types.ts'
 
 export interface EngineConfig {
   readonly version: string
@@ -133,3 +134,5 @@ export interface Engine extends AsyncDisposable {
   readonly events: EventBus
   readonly system: SystemService
 }
+  /** Every byte of the data root, and who keeps it; of the items the `limit` largest (all where it is absent). */
+  diskReport(limit?: number): Promise<DiskReport>

@@ -5,4 +5,5 @@
  * and how it is removed is told by the room that owns it.
  */
 export { createGarbageCollector } from './collector.ts'
+export { type Graph, traceGraph } from './graph.ts'
 export type * from './types.ts'

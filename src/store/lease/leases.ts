@@ -1,6 +1,6 @@
 import type { Clock } from '#base'
 import { shortId } from '#base'
-import type { Database } from '#store/db'
+import type { Database, Row } from '#store/db'
 import { readText } from '#store/db'
 import assert from 'node:assert/strict'
 import type { Lease, Leases, Resource, ResourceKind } from './types.ts'
@@ -25,12 +25,15 @@ export function createLeases(options: {
       )
       return createLease(database, id)
     },
-    held() {
-      return database.all('SELECT DISTINCT kind, id FROM lease_resource').map((row) => ({
-        kind: kindOf(readText(row, 'kind')),
+    list: () =>
+      database.all('SELECT id, purpose FROM lease ORDER BY created_at, id').map((row) => ({
         id: readText(row, 'id'),
-      }))
-    },
+        purpose: readText(row, 'purpose'),
+        resources: database
+          .all('SELECT kind, id FROM lease_resource WHERE lease = ?', readText(row, 'id'))
+          .map(resourceOf),
+      })),
+    held: () => database.all('SELECT DISTINCT kind, id FROM lease_resource').map(resourceOf),
   }
 }
 
@@ -57,6 +60,10 @@ function createLease(database: Database, id: string): Lease {
       database.run('DELETE FROM lease WHERE id = ?', id)
     },
   }
+}
+
+function resourceOf(row: Row): Resource {
+  return { kind: kindOf(readText(row, 'kind')), id: readText(row, 'id') }
 }
 
 const KINDS: readonly ResourceKind[] = ['blob', 'ingest', 'snapshot', 'image', 'cache']

@@ -16,9 +16,17 @@ export interface Lease extends AsyncDisposable {
   hold(...resources: readonly Resource[]): void
 }
 
+export interface LeaseHolding {
+  readonly id: string
+  readonly purpose: string
+  readonly resources: readonly Resource[]
+}
+
 export interface Leases {
   /** The lease expires by itself if this process dies (it names the daemon's run; another run's leases are void). */
   open(purpose: string): Promise<Lease>
+  /** Each lease that is open, with what it holds. */
+  list(): readonly LeaseHolding[]
   /** Everything that some lease holds, for the collector's roots. */
   held(): readonly Resource[]
 }

@@ -1,21 +1,32 @@
-import { type Database, readNumber } from '#store/db'
+import { type Database, type Row, readNumber, readOptionalText } from '#store/db'
 import { getSnapshotId } from './records.ts'
 import type { SnapshotId } from './types.ts'
 
-/** What is known of the size of a tree without walking through it. */
+/** What is recorded of a tree, without a look at the disk. */
 export interface Footprint {
   readonly id: SnapshotId
-  /** Bytes of blocks of what is in its folder `fs`; absent where it was not measured since it became immutable. */
+  /** Of an active one; a container's is the container's id. */
+  readonly key?: string
+  readonly chain?: string
+  /** It does not change any more and is safe on the disk: its blocks are what they will always be. */
+  readonly isSettled: boolean
+  /** Bytes of blocks of what is in its folder `fs`, where it is settled and was measured since. */
   readonly size?: number
 }
 
-/** Of all trees that do not change any more and are safe on the disk: their blocks are what they will always be. */
+/** Every tree that has a folder. */
 export function listFootprints(database: Database): readonly Footprint[] {
-  const rows = database.all(
-    `SELECT id, usage_size FROM snapshot WHERE kind = 'frozen' AND unsynced_boot IS NULL ORDER BY id`,
-  )
-  return rows.map((row) => ({
+  return database.all(`SELECT * FROM snapshot WHERE kind <> 'view' ORDER BY id`).map(footprintOf)
+}
+
+function footprintOf(row: Row): Footprint {
+  const [key, chain] = [readOptionalText(row, 'key'), readOptionalText(row, 'chain')]
+  const isSettled = row['kind'] === 'frozen' && row['unsynced_boot'] === null
+  return {
     id: getSnapshotId(String(readNumber(row, 'id'))),
-    ...(row['usage_size'] === null ? {} : { size: readNumber(row, 'usage_size') }),
-  }))
+    ...(key === undefined ? {} : { key }),
+    ...(chain === undefined ? {} : { chain }),
+    isSettled,
+    ...(isSettled && row['usage_size'] !== null ? { size: readNumber(row, 'usage_size') } : {}),
+  }
 }

@@ -7,8 +7,10 @@
  */
 export { OPAQUE_XATTR, copyFolderAttributes, isOpaque, isOverlayXattr, readXattrs } from './attributes.ts'
 export type { TreeComparison } from './compare.ts'
+export { type Footprint, listFootprints } from './footprint.ts'
 export { snapshotJobs } from './jobs.ts'
 export { getSnapshotId } from './records.ts'
 export { openSnapshots } from './snapshots.ts'
+export type { SurveyInput, SurveyedItem } from './survey.ts'
 export { type TreeEntry, ifThere, walkTree } from './tree.ts'
 export type * from './types.ts'

@@ -18,6 +18,8 @@ export const snapshotJobs = {
   /** Copies all that is in one folder to another, which exists; with owners, times, xattrs, whiteouts, hard links, holes. */
   'tree.copy': ({ from, to }: { readonly from: string; readonly to: string }, context: JobContext): void =>
     copyTree(from, to, context),
+  /** See `surveyTree`. */
+  'tree.survey': (input: SurveyInput, context: JobContext): readonly SurveyedItem[] => surveyTree(input, context),
   /** How a tree differs from the one that it should be. */
   'tree.compare': (
     trees: { readonly expected: string; readonly actual: string },

@@ -161,7 +161,8 @@ class SnapshotStore implements OpenSnapshots {
     if (record.usage) return record.usage
     if (record.kind === 'view') return { size: 0, inodes: 0 }
     const usage = await this.#options.jobs.run<string, Usage>('tree.usage', this.#path(id, 'fs'))
-    if (record.kind === 'frozen') this.#records.saveUsage(id, usage)
+    // a tree that is still being written to the disk may yet take more or fewer blocks
+    if (record.kind === 'frozen' && record.unsyncedBoot === undefined) this.#records.saveUsage(id, usage)
     return usage
   }
 
