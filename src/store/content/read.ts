@@ -1,9 +1,10 @@
 import type { Bytes } from '#base'
-import { corrupt, errnoOf, notFound } from '#base'
+import { errnoOf, notFound } from '#base'
 import type { Digest } from '#oci'
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
+import { damagedBlob } from './damage.ts'
 import type { FileHash } from './jobs.ts'
 import type { ContentParts } from './parts.ts'
 import type { BlobInfo, ByteRange } from './types.ts'
@@ -37,7 +38,7 @@ async function openBlob(parts: ContentParts, digest: Digest): Promise<FileHandle
   try {
     return await open(parts.folders.blob(digest), 'r')
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') throw corrupt(`cannot read blob ${digest}: its file is missing`, { cause: error })
+    if (errnoOf(error) === 'ENOENT') throw damagedBlob(digest, 'its file is missing', error)
     throw error
   }
 }
@@ -74,7 +75,7 @@ async function* verifiedAside({ jobs, folders }: ContentParts, handle: FileHandl
 }
 
 function assertDigest(blob: BlobInfo, found: string): void {
-  if (found !== blob.digest) throw corrupt(`cannot read blob ${blob.digest}: its bytes hash to ${found}`)
+  if (found !== blob.digest) throw damagedBlob(blob.digest, `its bytes hash to ${found}`)
 }
 
 interface Stretch {

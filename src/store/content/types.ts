@@ -50,6 +50,8 @@ export interface ContentStore extends ContentReader {
   begin(key: string, lease: Lease, options?: IngestOptions): Promise<Ingest>
   /** Small bytes (manifests, configs) in one call. */
   put(bytes: Uint8Array, lease: Lease): Promise<BlobInfo>
+  /** What is wrong with a blob's file, as the end of a sentence; undefined for one that is whole. Reads all of it. */
+  check(digest: Digest, signal?: AbortSignal): Promise<string | undefined>
 }
 
 /** Runs `contentJobs` in a worker; kernel's pool is one. */
@@ -89,8 +91,6 @@ export interface IngestState {
 }
 
 export interface OpenContentStore extends ContentStore {
-  /** What is wrong with a blob's file, as the end of a sentence; undefined for one that is whole. Reads all of it. */
-  check(digest: Digest, signal?: AbortSignal): Promise<string | undefined>
   /** Takes a damaged blob away, so that its bytes can be fetched again. */
   discard(digest: Digest): Promise<void>
   readonly collector: ContentCollector

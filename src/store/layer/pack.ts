@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { constants as osConstants } from 'node:os'
 import { compress, decompress, type Compression } from '#archive'
-import type { Bytes } from '#base'
-import { createPipe, type Lane, spawnProcess } from '#kernel'
-import { type Descriptor, MEDIA_TYPES, layerCompression } from '#oci'
+import { type Bytes, corrupt, throwIfCancelled } from '#base'
+import { createPipe, killProcess, type Lane, spawnProcess } from '#kernel'
+import { type Descriptor, type Digest, MEDIA_TYPES, layerCompression, parseDigest } from '#oci'
 import type { Ingest } from '#store/content'
 import type { Lease } from '#store/lease'
 import { readFrom } from './lines.ts'
@@ -61,9 +62,12 @@ interface Packing {
 async function fill(packing: Packing): Promise<void> {
   const { options, layer, form, ingest, signal } = packing
   const program = options.programs.compress[FORMS[form]]
-  const fromTree = (await presentBlobs(options, layer)).length === 0
+  const present = await presentBlobs(options, layer)
+  const plain = present.find((blob) => blob.digest === parseDigest(layer.diffId))
+  const fromTree = present.length === 0
   if (fromTree && form === 'tar') await writeTree(packing, { path: ingest.path })
   else if (fromTree && program) await compressTree(packing, program)
+  else if (plain && program) await compressBlob(packing, program, plain.digest)
   else {
     const packed = compress(FORMS[form], layerTar(options, layer, signal), filtersOf(options.programs))
     for await (const chunk of packed) await ingest.write(chunk)
@@ -98,6 +102,27 @@ async function compressTree(packing: Packing, program: Program): Promise<void> {
     await checkExit(program, child)
   } finally {
     closeSync(pipe.from)
+  }
+}
+
+/** From the plain blob's file through the program into the ingest's; a worker looks that the blob is whole meanwhile. */
+async function compressBlob({ options, ingest, signal }: Packing, program: Program, plain: Digest): Promise<void> {
+  const { content } = options
+  await using input = await open(await content.path(plain), 'r')
+  await using output = await open(ingest.path, 'w')
+  const child = spawnProcess({ ...program, stdio: [input.fd, output.fd, 'ignore'] })
+  const kill = (): void => void killProcess(child.pid, osConstants.signals.SIGKILL)
+  signal?.addEventListener('abort', kill, { once: true })
+  try {
+    const damage = await content.check(plain, signal)
+    if (damage !== undefined) throw corrupt(`cannot pack layer ${plain}: ${damage}`)
+    await child.exited
+    throwIfCancelled(signal, `pack of layer ${plain}`)
+    await checkExit(program, child)
+  } finally {
+    signal?.removeEventListener('abort', kill)
+    kill()
+    await child.exited
   }
 }
 
