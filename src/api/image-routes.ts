@@ -4,7 +4,8 @@ import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
 import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { keepsImage, selectImages } from './image-filter.ts'
-import { historyJson, imageJson, imageSummary, layersJson, removedJson } from './image-view.ts'
+import { historyJson, imageJson, imageSummary, removedJson } from './image-view.ts'
+import { lookingRoutes } from './looking-routes.ts'
 import type { Route } from './route.ts'
 import { wallClock } from './time-text.ts'
 
@@ -33,11 +34,7 @@ export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[
     },
     { method: 'POST', pattern: '/images/{name...}/tag', handle: (exchange) => tag(images, exchange) },
     { method: 'DELETE', pattern: '/images/{name...}', handle: (exchange) => remove(images, exchange) },
-    {
-      method: 'GET',
-      pattern: '/x/images/{name...}/layers',
-      handle: async ({ param, reply }) => reply(200, layersJson(await images.layers(param('name')))),
-    },
+    ...lookingRoutes(images),
     {
       method: 'GET',
       pattern: '/distribution/{name...}/json',

@@ -37,7 +37,11 @@ const build = ofImage('Build an image from a Dockerfile', (room) => room.build)
 const commit = ofContainer("Create a new image from a container's changes", (room) => room.commit)
 const cp = ofContainer('Copy files/folders between a container and the local filesystem', (room) => room.cp)
 const create = ofContainer('Create a new container', (room) => room.create)
-const diff = ofContainer("Inspect changes to files or directories on a container's filesystem", (room) => room.diff)
+const diff = ofImage("Inspect changes on a container's filesystem, or what two images differ in", (room) => room.diff)
+const diffContainer = ofContainer(
+  "Inspect changes to files or directories on a container's filesystem",
+  (room) => room.diff,
+)
 const exec = ofContainer('Execute a command in a running container', (room) => room.exec)
 const exported = ofContainer("Export a container's filesystem as a tar archive", (room) => room.exportContainer)
 const history = ofImage('Show the history of an image', (room) => room.history)
@@ -121,7 +125,7 @@ export const groups: Readonly<Record<string, Group>> = {
       commit,
       cp,
       create,
-      diff,
+      diff: diffContainer,
       exec,
       export: exported,
       inspect: ofSystem('Display detailed information on one or more containers', (room) => room.inspectContainer),
@@ -145,6 +149,7 @@ export const groups: Readonly<Record<string, Group>> = {
     title: 'Manage images',
     entries: {
       build,
+      diff: ofImage('Show what two images differ in', (room) => room.diffImages),
       history,
       import: imported,
       inspect: ofSystem('Display detailed information on one or more images', (room) => room.inspectImage),
@@ -165,6 +170,15 @@ export const groups: Readonly<Record<string, Group>> = {
       inspect: ofSystem('Display detailed information on one or more networks', (room) => room.inspectNetwork),
       ls: ofSystem('List networks', (room) => room.networks),
       prune: ofSystem('Remove all unused networks', (room) => room.pruneNetworks),
+    },
+  },
+  registry: {
+    title: 'Serve a registry of local images, or a cache of another registry',
+    entries: {
+      ls: ofSystem('List the registries that are served, and what they hold', (room) => room.listRegistries),
+      prune: ofSystem('Remove pushed manifests that no tag leads to', (room) => room.pruneRegistries),
+      serve: ofSystem('Serve a registry: push to it, pull from it', (room) => room.serveRegistry),
+      stop: ofSystem('Stop serving', (room) => room.stopRegistry),
     },
   },
   system: { title: 'Manage mica', entries: { events, info } },

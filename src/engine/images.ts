@@ -7,6 +7,7 @@ import type { Image, ImageRecord, Images } from '#store/image'
 import type { LayerRecord, Layers } from '#store/layer'
 import type { Transfer } from '#transfer'
 import { viewLayers } from './layers-view.ts'
+import { createLooking } from './looking.ts'
 import { removeImage } from './remove-image.ts'
 import type { RemovalScene } from './remove-image.ts'
 import type { HistoryRow, ImageService, ImageSummary, RemovedImage } from './types.ts'
@@ -30,6 +31,7 @@ export function createImageService(parts: ImageServiceParts): ImageService {
     get: async (name) => await summaryOf(parts, (await images.resolve(name)).id),
     history: async (name) => await history(parts, await images.open((await images.resolve(name)).id)),
     layers: (name) => viewLayers(parts, name),
+    ...createLooking(parts),
     tag: async (name, to) => await images.tag(to, (await images.resolve(name)).id),
     async remove(name, options) {
       const removed = await removeImage(await sceneOf(parts), name, options)

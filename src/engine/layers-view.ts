@@ -91,7 +91,7 @@ async function layerOwners(images: Images, image: Image): Promise<ReadonlyMap<Ch
 }
 
 /** The instruction as it stood in the Dockerfile, out of the classic `created_by` text. */
-function instructionOf(entry: HistoryEntry | undefined): string {
+export function instructionOf(entry: HistoryEntry | undefined): string {
   const text = entry?.created_by ?? ''
   const metadata = /^\/bin\/sh -c #\(nop\)\s+(.*)$/s.exec(text)
   if (metadata) return metadata[1] ?? ''

@@ -1,13 +1,14 @@
 import type { Builder } from '#builder'
 import type { ContainerService } from '#container'
 import type { EventBus } from '#event'
+import type { Hub } from '#hub'
 import type { NetworkRecord, Networks } from '#network'
 import type { Descriptor, HistoryEntry, ImageId, Reference, RunConfig } from '#oci'
 import type { Image, ImageRecord } from '#store/image'
-import type { LayerChanges } from '#store/layer'
+import type { LayerChanges, PathOrigin, TreeDifference } from '#store/layer'
 import type { Transfer } from '#transfer'
-import type { Volumes } from '#volume'
 import type { DiskReport } from './disk-types.ts'
+import type { Volumes } from '#volume'
 
 export interface EngineConfig {
   readonly version: string
@@ -49,6 +50,36 @@ export interface LayersView {
   readonly kernel: string
 }
 
+/** What two images differ in; `files` is read once. */
+export interface ImageComparison {
+  readonly before: ComparedImage
+  readonly after: ComparedImage
+  /** How many layers, from the bottom, both have. */
+  readonly sharedLayers: number
+  readonly config: readonly ConfigDifference[]
+  readonly files: AsyncIterable<TreeDifference>
+}
+
+interface ComparedImage {
+  readonly id: ImageId
+  readonly layers: number
+}
+
+/** A member of the config; undefined where it says nothing. */
+export interface ConfigDifference {
+  readonly field: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/** Where the paths of an image come from; `paths` is read once. */
+export interface ImageOrigins {
+  readonly image: ImageId
+  /** Bottom first: what the numbers of `PathOrigin` count. */
+  readonly layers: readonly { readonly diffId: string; readonly instruction: string }[]
+  readonly paths: AsyncIterable<PathOrigin>
+}
+
 export interface HistoryRow {
   readonly entry: HistoryEntry
   /** Bytes. */
@@ -78,6 +109,14 @@ export interface ImageService {
   /** Newest first, as Docker's history. */
   history(name: string): Promise<readonly HistoryRow[]>
   layers(imageOrContainer: string): Promise<LayersView>
+  /** From the layers alone: nothing is mounted, nothing of an image runs. */
+  compare(
+    before: string,
+    after: string,
+    options: { readonly times: boolean; readonly signal: AbortSignal },
+  ): Promise<ImageComparison>
+  /** Which layer each of `paths` (all, where there are none) and what is below comes from, and what it hides. */
+  origins(name: string, paths: readonly string[], signal: AbortSignal): Promise<ImageOrigins>
   tag(name: string, to: Reference): Promise<void>
   /** Docker's rules of rmi: untag, delete with the last name, conflicts with containers and several names. */
   remove(name: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly RemovedImage[]>
@@ -113,6 +152,8 @@ export interface SystemService {
   /** How control groups are mounted here. */
   readonly cgroups: 'v1' | 'v2' | 'hybrid' | 'none'
   diskUsage(): Promise<DiskUsage>
+  /** Every byte of the data root, and who keeps it; of the items the `limit` largest (all where it is absent). */
+  diskReport(limit?: number): Promise<DiskReport>
   /** One collection now. */
   collect(): Promise<number>
   doctor(): Promise<readonly Finding[]>
@@ -131,8 +172,8 @@ export interface Engine extends AsyncDisposable {
   readonly containers: ContainerService
   readonly networks: NetworkService
   readonly volumes: Volumes
+  /** The registry of our own. */
+  readonly registry: Pick<Hub, 'serve' | 'list' | 'stop' | 'stopped' | 'repositories' | 'prune'>
   readonly events: EventBus
   readonly system: SystemService
 }
-  /** Every byte of the data root, and who keeps it; of the items the `limit` largest (all where it is absent). */
-  diskReport(limit?: number): Promise<DiskReport>

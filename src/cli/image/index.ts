@@ -4,6 +4,7 @@
  * into docker's words. Which files of a context are sent is decided by the rules of `dockerfile`.
  */
 export { build } from './build.ts'
+export { diff, diffImages } from './diff.ts'
 export { history } from './history.ts'
 export { images } from './images.ts'
 export { importImage } from './import.ts'
