@@ -7,7 +7,7 @@ const SRC = join(import.meta.dirname, '..', 'src')
 
 const STORE = ['db', 'lease', 'content', 'snapshot', 'layer', 'image', 'gc'].map((room) => `store/${room}`)
 const GROUND = ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', 'tree']
-const MOVING = ['registry', 'transfer']
+const MOVING = ['registry', 'transfer', 'hub']
 const RUNNING = ['runtime', 'network', 'volume', 'container']
 
 /** Room → what it may import: the reasons are in docs/decisions/007-imports-between-rooms.md. */
@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'store/gc': ['base', 'store/db', 'store/lease'],
   registry: ['base', 'oci'],
   transfer: ['base', 'event', 'oci', 'archive', 'registry', ...STORE],
+  hub: ['base', 'oci', 'registry', 'transfer', ...STORE],
   runtime: ['base', 'kernel', 'oci'],
   network: ['base', 'kernel', 'event', 'store/db'],
   volume: ['base', 'kernel', 'event', 'store/db'],

@@ -12,6 +12,7 @@ import { eventRoutes } from './event-routes.ts'
 import { execRoutes } from './exec-routes.ts'
 import { imageRoutes } from './image-routes.ts'
 import { networkRoutes } from './network-routes.ts'
+import { registryRoutes } from './registry-routes.ts'
 import { createRouter } from './route.ts'
 import { type ApiServer, createApiServer } from './server.ts'
 import { swarmRoutes } from './swarm-routes.ts'
@@ -38,6 +39,7 @@ export function createApi({ engine, log }: ApiOptions): ApiServer {
     ...execRoutes(engine, log),
     ...volumeRoutes(engine),
     ...networkRoutes(engine),
+    ...registryRoutes(engine),
     ...swarmRoutes(),
   ])
   return createApiServer({ router, log, product: `mica/${engine.system.version} (linux)` })

@@ -3,6 +3,8 @@ import { applyChanges, createBuilder, createCacheCollector } from '#builder'
 import type { Builder } from '#builder'
 import { openContainers } from '#container'
 import type { OpenContainers } from '#container'
+import { createHub, createHubCollector } from '#hub'
+import type { Hub } from '#hub'
 import { capabilities } from '#kernel'
 import { openNetworks } from '#network'
 import type { Networks } from '#network'
@@ -17,9 +19,9 @@ import { openVolumes } from '#volume'
 import type { Volumes } from '#volume'
 import { collectAfterRemovals, scheduleCollection } from './collection.ts'
 import type { Collection } from './collection.ts'
+import { createDiskReporter } from './disk-usage.ts'
 import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
-import { createDiskReporter } from './disk-usage.ts'
 import { createImageService } from './images.ts'
 import { isAlive } from './remove-image.ts'
 import { restoreLayers } from './restore-layers.ts'
@@ -34,7 +36,7 @@ import type { Engine, EngineConfig, NetworkService } from './types.ts'
 export async function openEngine(config: EngineConfig): Promise<Engine> {
   await using stack = new AsyncDisposableStack()
   const ground = await openGround(config, stack)
-  const transfer = openTransfer(ground, stack)
+  const { transfer, hub } = openMoving(ground, stack)
   const running = await openRunning(ground, stack)
   const builds = openBuilding(ground, transfer, running)
   const collection = openCollection(ground, running.containers)
@@ -43,9 +45,10 @@ export async function openEngine(config: EngineConfig): Promise<Engine> {
   await restore(ground, running, builds)
   await restoreLayers(ground)
   await keepEngineId(ground)
+  await hub.restore()
   collection.soon()
   const kept = stack.move()
-  return assemble({ ground, transfer, running, builds, collection }, () => kept.disposeAsync())
+  return assemble({ ground, transfer, hub, running, builds, collection }, () => kept.disposeAsync())
 }
 
 interface Running {
@@ -56,7 +59,12 @@ interface Running {
   readonly mountPoints: string
 }
 
-function openTransfer(ground: Ground, stack: AsyncDisposableStack): Transfer {
+interface Moving {
+  readonly transfer: Transfer
+  readonly hub: Hub
+}
+
+function openMoving(ground: Ground, stack: AsyncDisposableStack): Moving {
   const { config, clock } = ground
   const registries = stack.use(
     createRegistries(
@@ -69,7 +77,9 @@ function openTransfer(ground: Ground, stack: AsyncDisposableStack): Transfer {
       clock,
     ),
   )
-  return createTransfer({ ...ground, registryFor: registries.registryFor, filters: filtersOf(ground.programs) })
+  const { registryFor } = registries
+  const transfer = createTransfer({ ...ground, registryFor, filters: filtersOf(ground.programs) })
+  return { transfer, hub: stack.use(createHub({ ...ground, transfer, registries })) }
 }
 
 async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise<Running> {
@@ -139,6 +149,7 @@ function openCollection(ground: Ground, containers: OpenContainers): Collection 
     imageCollector,
     createCacheCollector({ database, clock }),
     containers.collector,
+    createHubCollector({ database, clock }),
   ]
   const collector = createGarbageCollector({ database, leases, collectors, log })
   return scheduleCollection({ collector, collectors, snapshots, content, log })
@@ -157,12 +168,13 @@ async function restore(ground: Ground, { runtime, networks, containers }: Runnin
 interface Assembly {
   readonly ground: Ground
   readonly transfer: Transfer
+  readonly hub: Hub
   readonly running: Running
   readonly builds: Builder
   readonly collection: Collection
 }
 
-function assemble({ ground, transfer, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
+function assemble({ ground, transfer, hub, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
   const { containers, networks, volumes, runtime } = running
   const { images: records, layers, events, log } = ground
   const collect = (): Promise<number> => collection.now()
@@ -182,6 +194,7 @@ function assemble({ ground, transfer, running, builds, collection }: Assembly, c
     containers,
     networks: networkService(networks),
     volumes,
+    registry: hub,
     events,
     system,
     [Symbol.asyncDispose]: close,

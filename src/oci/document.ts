@@ -41,14 +41,12 @@ const link = v.pipe(
     size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
     urls: optional(v.array(text)),
   }),
-  v.transform(
-    (found): DocumentLink => ({
-      mediaType: found.mediaType,
-      digest: found.digest,
-      size: found.size,
-      foreign: (found.urls ?? []).length > 0 || /nondistributable|foreign/.test(found.mediaType),
-    }),
-  ),
+  v.transform((found): DocumentLink => ({
+    mediaType: found.mediaType,
+    digest: found.digest,
+    size: found.size,
+    foreign: (found.urls ?? []).length > 0 || /nondistributable|foreign/.test(found.mediaType),
+  })),
 )
 
 const links = optional(v.pipe(v.array(link), v.maxLength(MAX_LINKS)))
@@ -76,17 +74,20 @@ export function parseDocument(bytes: Uint8Array, said?: string): Document {
     throw unsupported('image manifests of schema 1 are not kept: push the image in the OCI or Docker v2.2 format')
   }
   checkShape(mediaType, said, found)
-  const artifactType = isIndexType(mediaType)
-    ? found.artifactType
-    : (found.artifactType ?? found.config?.mediaType)
+  const artifactType = artifactTypeOf(mediaType, found)
   return {
     mediaType,
-    blobs: [...(found.config ? [found.config] : []), ...(found.layers ?? found.blobs ?? [])],
+    blobs: [found.config ?? [], found.layers ?? found.blobs ?? []].flat(),
     manifests: found.manifests ?? [],
     annotations: found.annotations ?? {},
     ...(found.subject && { subject: found.subject.digest }),
-    ...(artifactType !== undefined && artifactType !== '' && { artifactType }),
+    ...(artifactType !== undefined && { artifactType }),
   }
+}
+
+function artifactTypeOf(mediaType: string, { artifactType, config }: v.InferOutput<typeof schema>): string | undefined {
+  const said = artifactType === '' ? undefined : artifactType
+  return isIndexType(mediaType) ? said : (said ?? config?.mediaType)
 }
 
 /** A document that two readers could take for two things is refused (CVE-2021-41190). */

@@ -20,7 +20,11 @@ export async function manifestFor(
   return { mediaType: manifest.mediaType, digest: digestOf(bytes), size: bytes.length }
 }
 
-async function isWhole({ content }: TransferContext, { digest, mediaType }: Descriptor, lease: Lease): Promise<boolean> {
+async function isWhole(
+  { content }: TransferContext,
+  { digest, mediaType }: Descriptor,
+  lease: Lease,
+): Promise<boolean> {
   if ((await content.find(digest)) === undefined) return false
   const { config, layers } = parseManifest(await collect(content.read(digest), MAX_MANIFEST), mediaType)
   for (const blob of [config, ...layers]) {

@@ -8,6 +8,7 @@ import { sql as volume } from './007-volume.ts'
 import { sql as container } from './008-container.ts'
 import { sql as builder } from './009-builder.ts'
 import { sql as damage } from './019-damage.ts'
+import { sql as hub } from './020-hub.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
 export interface Migration {
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   { number: 8, room: 'container', sql: container },
   { number: 9, room: 'builder', sql: builder },
   { number: 19, room: 'snapshot', sql: damage },
+  { number: 20, room: 'hub', sql: hub },
 ]
