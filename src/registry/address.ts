@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { invalid } from '#base'
 
 const HUB = 'registry-1.docker.io'
+const INDEX = 'index.docker.io'
 
 /** Where a registry is: a host with an optional port, its scheme fixed or to be found out. */
 export interface Address {
@@ -22,6 +23,17 @@ export type IsInsecure = (host: string) => boolean
 export function addressOf(domain: string, isInsecure: IsInsecure): Address {
   const host = domain === 'docker.io' ? HUB : domain
   return { text: host, host, prefix: '', insecure: isInsecure(host) }
+}
+
+/** Where docker.io is searched. */
+export function indexAddress(isInsecure: IsInsecure): Address {
+  return { ...addressOf(INDEX, isInsecure), text: INDEX }
+}
+
+/** The domain of a server as `docker login` names it: without scheme and path; docker.io in each of its names. */
+export function domainOf(server: string): string {
+  const host = server.replace(/^https?:\/\//, '').replace(/\/.*$/s, '')
+  return ['', INDEX, HUB, 'docker.io'].includes(host) ? 'docker.io' : host
 }
 
 /** A mirror as dockerd takes it: a URL of http or https without credentials, query or fragment. Throws `invalid`. */

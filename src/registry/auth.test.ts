@@ -21,7 +21,7 @@ function scene(replies: readonly (readonly [status: number, body: string])[]): S
         requests.push(request)
         const [status, text] = replies[requests.length - 1] ?? replies.at(-1) ?? [500, '']
         const body: Bytes = bytesOf(text)
-        return { status, header: () => undefined, body, discard: async () => undefined }
+        return { status, reason: '', header: () => undefined, body, discard: async () => undefined }
       },
       [Symbol.asyncDispose]: async () => undefined,
     },
@@ -42,12 +42,12 @@ test('a token is kept for its life and asked for again after it', async () => {
     [200, '{"access_token":"two","expires_in":null}'],
   ])
   const mine = auth(made)
-  assert.equal(await mine.known(PULL), undefined)
+  assert.equal(await mine.known(PULL, 'it'), undefined)
   assert.equal(await mine.answer(BEARER, asked), 'Bearer one')
   made.now = 94_000
-  assert.equal(await mine.known(PULL), 'Bearer one')
+  assert.equal(await mine.known(PULL, 'it'), 'Bearer one')
   made.now = 96_000
-  assert.equal(await mine.known(PULL), 'Bearer two')
+  assert.equal(await mine.known(PULL, 'it'), 'Bearer two')
   assert.equal(made.requests.length, 2)
   assert.equal(made.requests[0]?.url.href, 'https://auth.example/token?service=reg&scope=repository%3Ax%3Apull')
   assert.deepEqual(made.requests[0]?.headers, {})

@@ -2,13 +2,15 @@ import { collect } from '#base'
 import * as v from 'valibot'
 import { parseChallenges, type Challenge } from './challenge.ts'
 import { RegistryError, replyError } from './error.ts'
-import { describeRequest, type Http } from './http.ts'
+import { describeRequest, type Http, type HttpReply } from './http.ts'
 import type { Credentials } from './types.ts'
 
 /** A token is renewed this many milliseconds before its end. */
 const MARGIN = 5000
 /** Seconds a token lasts where the server does not say (distribution's token specification). */
 const DEFAULT_LIFE = 60
+/** How this program is called at token servers. */
+const CLIENT = 'mica'
 const MAX_TOKEN_REPLY = 1 << 20
 
 export interface AuthParts {
@@ -17,23 +19,28 @@ export interface AuthParts {
   /** True where tokens may be asked for without TLS. */
   readonly insecure: boolean
   readonly now: () => number
+  /** Ask for an identity token too, as a login does. */
+  readonly offline?: boolean
 }
 
 /** What stands in the `authorization` header, learnt from the registry's challenges. */
 export interface Auth {
-  /** The header for these scopes, where it is known already what the registry wants. */
-  known(scopes: readonly string[], signal?: AbortSignal): Promise<string | undefined>
+  /** The header for these scopes, where it is known already what the registry wants. `what` names the request. */
+  known(scopes: readonly string[], what: string, signal?: AbortSignal): Promise<string | undefined>
   /** The answer to a 401; throws `unauthorized` where there is none. `what` names the request. */
   answer(
     challenge: string,
     request: { readonly what: string; readonly scopes: readonly string[]; readonly refused: string | undefined },
     signal?: AbortSignal,
   ): Promise<string>
+  /** The token that stands for the credentials from now on, where the token server gave one. */
+  identityToken(): string | undefined
 }
 
 interface Token {
   readonly header: string
   readonly until: number
+  readonly identity?: string
 }
 
 interface Realm {
@@ -52,26 +59,30 @@ export function createAuth(parts: AuthParts): Auth {
   const tokens = new Map<string, Token>()
   let realm: Realm | undefined
   let basic: string | undefined
-  const bearer = async (scopes: readonly string[], signal?: AbortSignal): Promise<string> => {
+  let identity: string | undefined
+  const bearer = async (scopes: readonly string[], what: string, signal?: AbortSignal): Promise<string> => {
     const key = scopes.toSorted().join(' ')
     const kept = tokens.get(key)
     if (kept && kept.until > parts.now()) return kept.header
-    if (!realm) throw noCredentials('token')
-    const token = await fetchToken(parts, realm, scopes, signal)
+    if (!realm) throw noCredentials(what)
+    const token = await fetchToken(parts, { realm, scopes, what }, signal)
+    identity = token.identity ?? identity
     tokens.set(key, token)
     return token.header
   }
   return {
-    async known(scopes, signal) {
-      return realm ? bearer(scopes, signal) : basic
+    identityToken: () => identity,
+    async known(scopes, what, signal) {
+      return realm ? bearer(scopes, what, signal) : basic
     },
     async answer(challenge, { what, scopes, refused }, signal) {
       const challenges = parseChallenges(challenge)
       const wanted = challenges.find(({ scheme }) => scheme === 'bearer')
       if (wanted) {
         realm = realmOf(wanted, parts.insecure, what)
-        if (refused !== undefined) tokens.delete(scopes.toSorted().join(' '))
-        return bearer(scopes, signal)
+        const key = scopes.toSorted().join(' ')
+        if (tokens.get(key)?.header === refused) tokens.delete(key)
+        return bearer(scopes, what, signal)
       }
       const header = basicHeader(parts.credentials)
       const isBasic = challenges.some(({ scheme }) => scheme === 'basic')
@@ -95,33 +106,50 @@ function realmOf({ parameters }: Challenge, insecure: boolean, what: string): Re
   return { url, service: parameters.get('service') }
 }
 
+interface Question {
+  readonly realm: Realm
+  readonly scopes: readonly string[]
+  /** The request for which the token is wanted. */
+  readonly what: string
+}
+
 /** docs.docker.com «Token Authentication Specification»: GET with Basic, or OAuth2's POST for an identity token. */
 async function fetchToken(
   parts: AuthParts,
-  realm: Realm,
-  scopes: readonly string[],
+  { realm, scopes, what }: Question,
   signal: AbortSignal | undefined,
 ): Promise<Token> {
-  const { credentials } = parts
+  const { credentials, offline = false } = parts
   if (credentials?.registryToken) return { header: `Bearer ${credentials.registryToken}`, until: Infinity }
   const request = credentials?.identityToken
     ? oauthRequest(realm, scopes, credentials.identityToken)
-    : tokenRequest(realm, scopes, credentials)
+    : tokenRequest(realm, scopes, { credentials, offline })
   const reply = await parts.http.send({ ...request, ...(signal && { signal }) })
-  const what = describeRequest(request)
-  if (reply.status === 401 || reply.status === 403) {
-    await reply.discard()
-    throw wrongCredentials(what)
-  }
-  if (reply.status !== 200) throw await replyError(what, reply)
-  return tokenOf(await collect(reply.body, MAX_TOKEN_REPLY), what, parts.now())
+  if (reply.status === 401 || reply.status === 403) throw await refusedError(what, reply)
+  if (reply.status !== 200) throw await replyError(describeRequest(request), reply)
+  return tokenOf(await collect(reply.body, MAX_TOKEN_REPLY), describeRequest(request), parts.now())
 }
 
-function tokenRequest(realm: Realm, scopes: readonly string[], credentials: Credentials | undefined) {
+/** «unauthorized: incorrect username or password», in the token server's own words where it has some. */
+async function refusedError(what: string, reply: HttpReply): Promise<RegistryError> {
+  const { message, codes } = await replyError(what, reply)
+  if (codes.length === 0) return wrongCredentials(what)
+  return new RegistryError('unauthorized', `${what}: ${message}`, { status: 401 })
+}
+
+function tokenRequest(
+  realm: Realm,
+  scopes: readonly string[],
+  { credentials, offline }: { readonly credentials: Credentials | undefined; readonly offline: boolean },
+) {
   const url = new URL(realm.url)
   if (realm.service !== undefined) url.searchParams.set('service', realm.service)
   for (const scope of scopes) url.searchParams.append('scope', scope)
   if (credentials?.username) url.searchParams.set('account', credentials.username)
+  if (offline) {
+    url.searchParams.set('offline_token', 'true')
+    url.searchParams.set('client_id', CLIENT)
+  }
   const authorization = basicHeader(credentials)
   return { method: 'GET' as const, url, headers: { ...(authorization !== undefined && { authorization }) } }
 }
@@ -130,7 +158,7 @@ function oauthRequest(realm: Realm, scopes: readonly string[], identityToken: st
   const form = new URLSearchParams({
     grant_type: 'refresh_token',
     refresh_token: identityToken,
-    client_id: 'mica',
+    client_id: CLIENT,
     service: realm.service ?? '',
     scope: scopes.join(' '),
   })
@@ -145,7 +173,8 @@ function tokenOf(bytes: Buffer, what: string, now: number): Token {
     throw new RegistryError('unavailable', `${what}: the token server answered without a token`, { status: 200 })
   }
   const life = Math.max(found.output.expires_in ?? DEFAULT_LIFE, DEFAULT_LIFE)
-  return { header: `Bearer ${text}`, until: now + life * 1000 - MARGIN }
+  const identity = found.output.refresh_token
+  return { header: `Bearer ${text}`, until: now + life * 1000 - MARGIN, ...(identity && { identity }) }
 }
 
 function parseJson(bytes: Buffer): unknown {

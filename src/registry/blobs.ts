@@ -109,7 +109,7 @@ export async function writeBlob(client: Client, request: WriteBlob): Promise<Put
   target.searchParams.set('digest', blob.digest)
   const headers = { 'content-type': 'application/octet-stream', 'content-length': String(blob.size) }
   const ended = await client.expect(
-    { method: 'PUT', target, headers, body: request.bytes(), scopes: [`repository:${repository}:pull,push`], signal },
+    { method: 'PUT', target, headers, body: request.bytes, scopes: [`repository:${repository}:pull,push`], signal },
     [200, 201, 204],
   )
   await ended.discard()

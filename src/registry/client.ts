@@ -12,7 +12,8 @@ export interface Call {
   /** Below the registry's base («/v2/…»), or a whole URL that the registry gave. */
   readonly target: string | URL
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: Bytes | Uint8Array
+  /** A stream is opened for each attempt. */
+  readonly body?: Uint8Array | (() => Bytes)
   /** May be sent again after a refusal; reads always may. */
   readonly repeatable?: boolean
   /** What a token must allow («repository:library/x:pull»). */
@@ -118,14 +119,14 @@ interface LocatedCall extends Call {
 
 /** Sends with what is known of authorization, and once more with the answer to a 401 of the registry itself. */
 async function authorized({ auth, http, address }: ClientParts, origin: string, call: LocatedCall): Promise<HttpReply> {
-  const given = await auth.known(call.scopes, call.signal)
+  const what = describeRequest({ method: call.method, url: call.target })
+  const given = await auth.known(call.scopes, what, call.signal)
   const { reply, end } = await follow(http, { call, origin, given, insecure: address.insecure })
   const challenge = reply.header('www-authenticate')
   // A foreign host's challenge must not make us send credentials where it wants them.
   const mayAnswer = reply.status === 401 && challenge !== undefined && end.origin === origin
-  if (!mayAnswer || !(call.body === undefined || call.body instanceof Uint8Array)) return reply
+  if (!mayAnswer) return reply
   await reply.discard()
-  const what = describeRequest({ method: call.method, url: call.target })
   const answer = await auth.answer(challenge, { what, scopes: call.scopes, refused: given }, call.signal)
   return (await follow(http, { call, origin, given: answer, insecure: address.insecure })).reply
 }
@@ -149,7 +150,7 @@ async function follow(
       method: call.method,
       url,
       headers: { ...call.headers, ...(isHome && given !== undefined && { authorization: given }) },
-      ...(call.body && { body: call.body }),
+      ...(call.body && { body: typeof call.body === 'function' ? call.body() : call.body }),
       ...(call.signal && { signal: call.signal }),
     })
     const location = reply.header('location')

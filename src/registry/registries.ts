@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '#base'
-import { addressOf, insecureRule, parseMirror, type Address } from './address.ts'
+import { addressOf, domainOf, indexAddress, insecureRule, parseMirror, type Address } from './address.ts'
 import { createAuth } from './auth.ts'
 import { findBlob, readBlob, writeBlob } from './blobs.ts'
 import { readCertificates } from './certificates.ts'
 import { createClient, type Client } from './client.ts'
 import { createHttp, type Http } from './http.ts'
+import { login } from './login.ts'
 import { readManifest, resolveManifest, writeManifest } from './manifests.ts'
+import { searchRepositories, splitTerm } from './search.ts'
 import { listTags } from './tags.ts'
 import type { Credentials, Registries, Registry, RegistryConfig } from './types.ts'
 
@@ -44,6 +46,28 @@ export function createRegistries(config: RegistryConfig, clock: Clock): Registri
       return name.domain === 'docker.io' ? [...mirrors.map((mirror) => open(mirror, undefined)), own] : [own]
     },
     at: (url) => open(parseMirror(url, isInsecure), undefined),
+    login: (server, credentials, signal) => {
+      const address = addressOf(domainOf(server), isInsecure)
+      return login(
+        { address, http: httpFor(address), clock, patience: config.patience ?? PATIENCE },
+        credentials,
+        signal,
+      )
+    },
+    search: (term, options) => {
+      const { domain, words } = splitTerm(term)
+      const own = domain === 'docker.io' ? indexAddress(isInsecure) : addressOf(domain, isInsecure)
+      const addresses = domain === 'docker.io' ? [...mirrors, own] : [own]
+      const parts = addresses.map((address) => ({
+        address,
+        http: httpFor(address),
+        clock,
+        patience: config.patience ?? PATIENCE,
+        // Credentials are the user's for docker.io, not for a mirror of it.
+        credentials: address === own ? options.credentials : undefined,
+      }))
+      return searchRepositories(parts, words, options)
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([...https.values()].map((http) => http[Symbol.asyncDispose]()))
     },

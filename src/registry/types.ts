@@ -70,9 +70,31 @@ export interface Patience {
 /** The endpoints to try for a reference, best first: mirrors (docker.io only), then the host itself. */
 export type RegistryFor = (name: Reference, credentials?: Credentials) => readonly Registry[]
 
+/** What a search finds, in the hub's own words. */
+export interface FoundRepository {
+  readonly name: string
+  readonly description: string
+  readonly stars: number
+  readonly official: boolean
+  readonly automated: boolean
+}
+
 /** All registries that were spoken to, with their connections. */
 export interface Registries extends AsyncDisposable {
   readonly registryFor: RegistryFor
+  /**
+   * Tries credentials at a server («host:port», a URL of one, '' or docker.io's own). Resolves to the identity token
+   * that stands for them from then on, where the server gives one; throws `unauthorized` in Docker's words.
+   */
+  login(server: string, credentials: Credentials, signal?: AbortSignal): Promise<{ readonly identityToken?: string }>
+  /**
+   * Asks for repositories: of «host/words» that host, else docker.io's mirrors and then its index. Throws
+   * `unsupported` where the host offers no search.
+   */
+  search(
+    term: string,
+    options: { readonly limit: number; readonly credentials?: Credentials; readonly signal?: AbortSignal },
+  ): Promise<readonly FoundRepository[]>
   /** The registry at a URL (`http://127.0.0.1:5000`, `https://host/prefix`). Throws `invalid`. */
   at(url: string): Registry
 }
