@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import { conflict, createKeyedLock, EngineError, invalid, isKind } from '#base'
 import type { Collector } from '#store/gc'
+import type { SurveyedItem, SurveyInput } from '#store/snapshot'
 import { attachContainer, containerLogs } from './attach.ts'
 import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
@@ -7,7 +9,7 @@ import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
 import { exportContainer } from './export.ts'
 import { checkName } from './names.ts'
-import { createLives, emitEvent } from './parts.ts'
+import { createLives, emitEvent, folderOf } from './parts.ts'
 import type { ContainerOptions, Parts } from './parts.ts'
 import { openRecords } from './records.ts'
 import { removeContainer } from './remove.ts'
@@ -161,12 +163,27 @@ async function pruneContainers(
   let bytes = 0
   for (const { record, starting } of parts.records.all()) {
     if (starting || isLive(record.state) || record.state === 'removing' || keep(record)) continue
-    const { id } = await parts.snapshots.reopen(record.id)
-    bytes += (await parts.snapshots.usage(id)).size
+    bytes += await sizeOnDisk(parts, record.id)
     await removeContainer(parts, record.id, { force: false, volumes: false })
     removed.push(record.id)
   }
   return { removed, bytes }
+}
+
+/** Bytes of blocks that come back with it: its writable tree, log and settings. */
+async function sizeOnDisk(parts: Parts, id: string): Promise<number> {
+  const { upper } = await parts.snapshots.reopen(id)
+  const sizes = await Promise.all(
+    [dirname(upper), folderOf(parts, id)].map(async (root) => {
+      const items = await parts.pool.run<SurveyInput, readonly SurveyedItem[]>('tree.survey', {
+        root,
+        split: [],
+        known: {},
+      })
+      return items.reduce((sum, { size }) => sum + size, 0)
+    }),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 function collectorOf(parts: Parts): Collector {

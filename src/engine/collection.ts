@@ -11,8 +11,8 @@ const SOON = 300
 export interface Collection {
   /** Who says what is kept, and what by. */
   readonly collectors: readonly Collector[]
-  /** Removes what nothing reaches, and interrupted downloads, now, as somebody asked for it; bytes that came back. */
-  now(): Promise<number>
+  /** Removes what nothing reaches now, as somebody asked for it; with `downloads` interrupted ones too. Bytes of blocks that came back. */
+  now(options?: { readonly downloads: boolean }): Promise<number>
   /** The same in a moment; callers in between share it. */
   soon(): void
   /** No more; waits for one that is under way. */
@@ -44,7 +44,7 @@ export function scheduleCollection({ collector, collectors, snapshots, content, 
   }
   return {
     collectors,
-    now: async () => (await content.discardInterrupted()) + (await collect()),
+    now: async (options) => (options?.downloads === true ? await content.discardInterrupted() : 0) + (await collect()),
     soon() {
       if (!stopped) timer ??= setTimeout(inBackground, SOON).unref()
     },

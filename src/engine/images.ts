@@ -5,12 +5,14 @@ import { chainIds, familiarReference } from '#oci'
 import type { ChainId, HistoryEntry, ImageId } from '#oci'
 import type { Image, ImageRecord, Images } from '#store/image'
 import type { LayerRecord, Layers } from '#store/layer'
+import type { OpenSnapshots } from '#store/snapshot'
 import type { Transfer } from '#transfer'
 import { viewLayers } from './layers-view.ts'
 import { createLooking } from './looking.ts'
+import { pruneImages } from './prune-images.ts'
 import { removeImage } from './remove-image.ts'
-import type { RemovalScene } from './remove-image.ts'
-import type { HistoryRow, ImageService, ImageSummary, RemovedImage } from './types.ts'
+import { openScene } from './removal-scene.ts'
+import type { HistoryRow, ImageService, ImageSummary } from './types.ts'
 
 export interface ImageServiceParts {
   readonly images: Images
@@ -18,9 +20,11 @@ export interface ImageServiceParts {
   readonly transfer: Transfer
   readonly events: EventBus
   readonly containers: ContainerService
+  readonly snapshots: Pick<OpenSnapshots, 'list'>
   /** Starts a collection soon; what was removed gives its bytes back. */
   readonly collectSoon: () => void
-  readonly collect: () => Promise<number>
+  /** One collection now; bytes that came back. With `downloads` interrupted ones go too. */
+  readonly collect: (options?: { readonly downloads: boolean }) => Promise<number>
 }
 
 export function createImageService(parts: ImageServiceParts): ImageService {
@@ -34,20 +38,14 @@ export function createImageService(parts: ImageServiceParts): ImageService {
     ...createLooking(parts),
     tag: async (name, to) => await images.tag(to, (await images.resolve(name)).id),
     async remove(name, options) {
-      const removed = await removeImage(await sceneOf(parts), name, options)
+      const removed = await removeImage(await openScene(parts), name, options)
       parts.collectSoon()
       return removed
     },
-    prune: (options) => prune(parts, options),
+    prune: (options) => pruneImages(parts, () => summarize(parts), options),
     descriptorOf: (record) => record.manifests[0],
     applyChanges,
   }
-}
-
-async function sceneOf(parts: ImageServiceParts): Promise<RemovalScene> {
-  const chainsOf = async (id: ImageId): Promise<readonly ChainId[]> =>
-    chainIds((await parts.images.open(id)).config.rootfs.diff_ids)
-  return { images: parts.images, all: await parts.images.list(), containers: await parts.containers.list(), chainsOf }
 }
 
 /** Everything that a list of images needs, gathered once for all of them. */
@@ -123,25 +121,4 @@ async function ancestors(images: Images, image: Image): Promise<readonly Image[]
     parent = opened.parent
   }
   return line
-}
-
-async function prune(
-  parts: ImageServiceParts,
-  options: { readonly dangling: boolean; readonly keep: (image: ImageSummary) => boolean },
-): Promise<{ readonly removed: readonly RemovedImage[]; readonly bytes: number }> {
-  const removed: RemovedImage[] = []
-  for (const summary of await summarize(parts)) {
-    const named = summary.record.names.some((name) => name.tag !== undefined)
-    if (summary.containers > 0 || (options.dangling && named) || options.keep(summary)) continue
-    removed.push(...(await removeQuietly(parts, summary.record)))
-  }
-  return { removed, bytes: removed.length === 0 ? 0 : await parts.collect() }
-}
-
-/** An image that a child still needs stays; that is no failure of a prune. */
-async function removeQuietly(parts: ImageServiceParts, record: ImageRecord): Promise<readonly RemovedImage[]> {
-  const scene = await sceneOf(parts)
-  if (!scene.all.some((image) => image.id === record.id)) return []
-  if (scene.all.some((image) => image.parent === record.id)) return []
-  return await removeImage(scene, record.id, { force: true, prune: true })
 }

@@ -177,9 +177,17 @@ interface Assembly {
 function assemble({ ground, transfer, hub, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
   const { containers, networks, volumes, runtime } = running
   const { images: records, layers, events, log } = ground
-  const collect = (): Promise<number> => collection.now()
   const collectSoon = (): void => collection.soon()
-  const images = createImageService({ images: records, layers, transfer, events, containers, collect, collectSoon })
+  const images = createImageService({
+    images: records,
+    layers,
+    transfer,
+    events,
+    containers,
+    snapshots: ground.snapshots,
+    collect: (options) => collection.now(options),
+    collectSoon,
+  })
   const disk = { ground, containers, volumes, collectors: collection.collectors, cacheUsage: () => builds.cacheUsage() }
   const reportDisk = createDiskReporter(disk)
   const system = createSystemService({ ground, runtime, networks, containers, images, collection, reportDisk })
@@ -201,14 +209,13 @@ function assemble({ ground, transfer, hub, running, builds, collection }: Assemb
   }
 }
 
-/** Cache records that a prune takes away were roots. */
+/** Cache records that a prune takes away were roots: what only they held comes back at once. */
 function collectingBuilder(builds: Builder, collection: Collection): Builder {
   return {
     ...builds,
     async prune(options) {
-      const outcome = await builds.prune(options)
-      collection.soon()
-      return outcome
+      const { removed } = await builds.prune(options)
+      return { removed, bytes: removed.length === 0 ? 0 : await collection.now() }
     },
   }
 }

@@ -1,7 +1,7 @@
 import { abbreviate, conflict } from '#base'
 import type { ContainerRecord } from '#container'
 import { familiarReference, parseReference } from '#oci'
-import type { ImageId, Reference } from '#oci'
+import type { Reference } from '#oci'
 import type { ImageRecord, Images } from '#store/image'
 import type { RemovedImage } from './types.ts'
 
@@ -10,8 +10,10 @@ export interface RemovalScene {
   readonly images: Images
   readonly all: readonly ImageRecord[]
   readonly containers: readonly ContainerRecord[]
-  /** Chain ids of an image's layers, bottom first. */
-  readonly chainsOf: (image: ImageId) => Promise<readonly string[]>
+  /** Chain ids of the layers down from this one. */
+  readonly below: (chain: string | undefined) => readonly string[]
+  /** Chain ids of all layers that containers stand on. */
+  readonly chainsInUse: readonly string[]
 }
 
 export interface RemovalOptions {
@@ -22,7 +24,8 @@ export interface RemovalOptions {
 
 /**
  * Docker's rules of `rmi`: a name is untagged, the image goes with its last name; an id must be forced where several
- * repositories name it; what a running container or a child image needs cannot be forced.
+ * repositories name it; what a running container or a child image needs cannot be forced. Layers that something else
+ * still stands on are not said to be deleted.
  */
 export async function removeImage(
   scene: RemovalScene,
@@ -50,17 +53,28 @@ async function removeByName(
   name: string,
   options: RemovalOptions,
 ): Promise<readonly RemovedImage[]> {
-  const reference = parseReference(name)
+  if (isOneName(record.names) && !options.force) refuseUsedName(scene, record, name)
+  const reference = oneKind(parseReference(name))
   const others = record.names.filter((known) => !sameName(known, reference))
-  const last = others.every((known) => known.digest !== undefined && sameRepository(known, reference))
-  if (last) refuseUsedName(scene, record, name, options)
-  const removed: RemovedImage[] = []
-  for (const gone of [reference, ...digestsLeft(reference, others)]) {
-    await scene.images.untag(gone)
-    removed.push({ untagged: familiarReference(gone) })
+  const gone = [reference, ...digestsLeft(reference, others)]
+  const removed = await untagAll(scene, gone)
+  const left = others.filter((known) => !gone.some((one) => sameName(one, known)))
+  if (left.length > 0) return removed
+  const found = findConflict(scene, record, options)
+  // a name has been removed: only for an image that is left with nothing the caller has to know why it stays
+  if (found) {
+    if (found.isUsed || isParent(scene, record)) return removed
+    throw found.error
   }
-  if (!last || findConflict(scene, record, options) !== undefined) return removed
-  return [...removed, ...(await deleteRecord(scene, record, options))]
+  return [...removed, ...(await deleteRecord(scene, { ...record, names: [] }, options))]
+}
+
+/** One tag, and digests of the same repository alone; or at most one name of any kind. */
+function isOneName(names: readonly Reference[]): boolean {
+  if (names.length <= 1) return true
+  const tags = names.filter((name) => name.digest === undefined)
+  const repositories = new Set(names.map((name) => `${name.domain}/${name.path}`))
+  return tags.length <= 1 && repositories.size === 1
 }
 
 /** The digests of a repository go with its last tag. */
@@ -75,23 +89,21 @@ async function removeById(
   record: ImageRecord,
   options: RemovalOptions,
 ): Promise<readonly RemovedImage[]> {
-  const repositories = new Set(record.names.map((name) => `${name.domain}/${name.path}`))
-  const found = findConflict(scene, record, options)
-  if (found !== undefined) throw found
-  if (repositories.size > 1 && !options.force)
-    throw conflict(
-      `conflict: unable to delete ${abbreviate(record.id)} (must be forced) - image is referenced in multiple repositories`,
-    )
+  const found = findConflict(scene, record, { ...options, isNamed: !isOneName(record.names) })
+  if (found) throw found.error
+  return await deleteRecord(scene, record, options)
+}
+
+async function untagAll(scene: RemovalScene, names: readonly Reference[]): Promise<readonly RemovedImage[]> {
   const removed: RemovedImage[] = []
-  for (const name of record.names) {
+  for (const name of names) {
     await scene.images.untag(name)
     removed.push({ untagged: familiarReference(name) })
   }
-  return [...removed, ...(await deleteRecord(scene, record, options))]
+  return removed
 }
 
-function refuseUsedName(scene: RemovalScene, record: ImageRecord, name: string, options: RemovalOptions): void {
-  if (options.force) return
+function refuseUsedName(scene: RemovalScene, record: ImageRecord, name: string): void {
   const user = scene.containers.find((container) => container.image === record.id)
   if (user === undefined) return
   throw conflict(
@@ -99,52 +111,68 @@ function refuseUsedName(scene: RemovalScene, record: ImageRecord, name: string, 
   )
 }
 
-/** Why the image itself has to stay, in the words of Docker; undefined where it may go. */
-function findConflict(scene: RemovalScene, record: ImageRecord, options: RemovalOptions): Error | undefined {
-  const id = abbreviate(record.id)
+interface Conflict {
+  readonly error: Error
+  /** By a container. */
+  readonly isUsed: boolean
+}
+
+/** Why the image itself has to stay, in the words of Docker and in its order; undefined where it may go. */
+function findConflict(
+  scene: RemovalScene,
+  record: ImageRecord,
+  options: RemovalOptions & { readonly isNamed?: boolean },
+): Conflict | undefined {
+  const because = (why: string, isUsed: boolean, isHard: boolean): Conflict => ({
+    isUsed,
+    error: conflict(
+      `conflict: unable to delete ${abbreviate(record.id)} (${isHard ? 'cannot be forced' : 'must be forced'}) - ${why}`,
+    ),
+  })
+  if (isParent(scene, record)) return because('image has dependent child images', false, true)
   const users = scene.containers.filter((container) => container.image === record.id)
   const running = users.find((container) => isAlive(container))
-  if (running)
-    return conflict(
-      `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${abbreviate(running.id)}`,
-    )
-  if (scene.all.some((image) => image.parent === record.id))
-    return conflict(`conflict: unable to delete ${id} (cannot be forced) - image has dependent child images`)
+  if (running) return because(`image is being used by running container ${abbreviate(running.id)}`, true, true)
+  if (options.force) return undefined
+  if (options.isNamed === true) return because('image is referenced in multiple repositories', false, false)
   const stopped = users[0]
-  if (stopped && !options.force)
-    return conflict(
-      `conflict: unable to delete ${id} (must be forced) - image is being used by stopped container ${abbreviate(stopped.id)}`,
-    )
-  return undefined
+  return stopped && because(`image is being used by stopped container ${abbreviate(stopped.id)}`, true, false)
+}
+
+function isParent(scene: RemovalScene, record: ImageRecord): boolean {
+  return scene.all.some((image) => image.parent === record.id)
 }
 
 export function isAlive(container: ContainerRecord): boolean {
   return container.state === 'running' || container.state === 'paused' || container.state === 'restarting'
 }
 
+/** Names, record, layers that nothing else stands on, and then the parent where nothing needs it any more. */
 async function deleteRecord(
   scene: RemovalScene,
   record: ImageRecord,
   options: RemovalOptions,
 ): Promise<readonly RemovedImage[]> {
   const left = scene.all.filter((image) => image.id !== record.id)
-  const kept = new Set((await Promise.all(left.map((image) => scene.chainsOf(image.id)))).flat())
-  const chains = await scene.chainsOf(record.id)
+  const kept = new Set([...left.flatMap((image) => scene.below(image.chain)), ...scene.chainsInUse])
+  const untagged = await untagAll(scene, record.names)
   await scene.images.remove(record.id)
   const removed: RemovedImage[] = [
+    ...untagged,
     { deleted: record.id },
-    ...chains.toReversed().flatMap((chain) => (kept.has(chain) ? [] : [{ deleted: chain }])),
+    ...scene.below(record.chain).flatMap((chain) => (kept.has(chain) ? [] : [{ deleted: chain }])),
   ]
   const parent = left.find((image) => image.id === record.parent)
+  if (!options.prune || !parent || parent.names.length > 0) return removed
   const scenery = { ...scene, all: left }
-  if (
-    !options.prune ||
-    !parent ||
-    parent.names.length > 0 ||
-    findConflict(scenery, parent, { force: false, prune: true })
-  )
-    return removed
-  return [...removed, ...(await deleteRecord(scenery, parent, options))]
+  if (findConflict(scenery, parent, { force: false, prune: true })) return removed
+  return [...removed, ...(await deleteRecord(scenery, parent, { force: false, prune: true }))]
+}
+
+/** Of a name that has both a tag and a digest the digest decides. */
+function oneKind({ domain, path, tag, digest }: Reference): Reference {
+  if (digest !== undefined) return { domain, path, digest }
+  return { domain, path, ...(tag !== undefined && { tag }) }
 }
 
 function sameName(one: Reference, other: Reference): boolean {

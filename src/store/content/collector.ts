@@ -58,10 +58,13 @@ async function removeIngestFile(parts: ContentParts, ingest: IngestRecord): Prom
   )
 }
 
+const BLOCK = 512
+
+/** Bytes of blocks that came back. */
 async function removeFile(path: string): Promise<number> {
   const found = await stat(path, { throwIfNoEntry: false })
   await rm(path, { force: true })
-  return found?.size ?? 0
+  return (found?.blocks ?? 0) * BLOCK
 }
 
 function blobResource(digest: Digest): Resource {
