@@ -106,7 +106,8 @@ function platformOf(query: Query): BuildRequest['platform'] {
 /** docker.io's credentials are kept under the address of its old index. */
 const DOCKER_KEYS = ['https://index.docker.io/v1/', 'index.docker.io', 'docker.io']
 
-function credentialsFor(header: string | undefined): BuildRequest['credentialsFor'] {
+/** Credentials by host out of an `X-Registry-Config` header; undefined where there are none. */
+export function credentialsFor(header: string | undefined): BuildRequest['credentialsFor'] {
   const known = parseAuthConfigHeader(header)
   if (Object.keys(known).length === 0) return undefined
   return (domain) => {

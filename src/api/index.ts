@@ -7,12 +7,14 @@
 import type { Log } from '#base'
 import type { Engine } from '#engine'
 import { buildRoutes } from './build-routes.ts'
+import { checkRoutes } from './check-routes.ts'
 import { containerRoutes } from './container-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { execRoutes } from './exec-routes.ts'
 import { imageRoutes } from './image-routes.ts'
 import { networkRoutes } from './network-routes.ts'
 import { registryRoutes } from './registry-routes.ts'
+import { remoteRoutes } from './remote-routes.ts'
 import { createRouter } from './route.ts'
 import { type ApiServer, createApiServer } from './server.ts'
 import { swarmRoutes } from './swarm-routes.ts'
@@ -31,6 +33,7 @@ export type { ApiServer } from './server.ts'
 export function createApi({ engine, log }: ApiOptions): ApiServer {
   const router = createRouter([
     ...systemRoutes(engine),
+    ...checkRoutes(engine),
     ...eventRoutes(engine),
     ...imageRoutes(engine),
     ...transferRoutes(engine),
@@ -40,6 +43,7 @@ export function createApi({ engine, log }: ApiOptions): ApiServer {
     ...volumeRoutes(engine),
     ...networkRoutes(engine),
     ...registryRoutes(engine),
+    ...remoteRoutes(engine),
     ...swarmRoutes(),
   ])
   return createApiServer({ router, log, product: `mica/${engine.system.version} (linux)` })

@@ -50,6 +50,11 @@ export function createBuilder(parts: BuilderParts): Builder {
       const bytes = sizeOf(chosen.filter((record) => record.chain !== undefined && !shared.has(record.chain)))
       return { removed: chosen.map((record) => record.key), bytes }
     },
+    forget(chains) {
+      const lost = records.chains().filter(({ chain }) => chains.has(chain))
+      records.remove(lost.map(({ key }) => key))
+      return lost.length
+    },
     async cacheUsage() {
       const shared = await imageChains(workshop)
       return records.list().map((record) => usageOf(record, shared, workshop.inUse.has(record.key)))

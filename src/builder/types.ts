@@ -57,6 +57,8 @@ export interface Builder {
     readonly until?: bigint
   }): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
   cacheUsage(): Promise<readonly CacheUsage[]>
+  /** Removes the cache records of these roots, which are lost; how many there were. */
+  forget(chains: ReadonlySet<string>): number
 }
 
 export interface CacheUsage {
@@ -68,6 +70,17 @@ export interface CacheUsage {
   readonly usageCount: number
   readonly inUse: boolean
   readonly shared: boolean
+}
+
+/** A file of the web on its way to an ADD. */
+export interface FetchedFile extends AsyncDisposable {
+  /** Bytes, where the server says it. */
+  readonly length?: number
+  /** Milliseconds since the epoch. */
+  readonly lastModified?: number
+  /** What the server calls it. */
+  readonly name?: string
+  readonly body: Bytes
 }
 
 /** How a RUN is carried out; the engine fulfils it with `runtime` and `network`. */

@@ -67,6 +67,7 @@ const tag = ofImage('Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', (ro
 const top = ofContainer('Display the running processes of a container', (room) => room.top)
 const unpause = ofContainer('Unpause all processes within one or more containers', (room) => room.unpause)
 const wait = ofContainer('Block until one or more containers stop, then print their exit codes', (room) => room.wait)
+const check = ofSystem('Compare everything in the store with what it should be, and repair it', (room) => room.check)
 const events = ofSystem('Get real time events from the server', (room) => room.events)
 const info = ofSystem('Display system-wide information', (room) => room.info)
 const inspect = ofSystem(
@@ -181,7 +182,7 @@ export const groups: Readonly<Record<string, Group>> = {
       stop: ofSystem('Stop serving', (room) => room.stopRegistry),
     },
   },
-  system: { title: 'Manage mica', entries: { events, info } },
+  system: { title: 'Manage mica', entries: { check, events, info } },
   volume: {
     title: 'Manage volumes',
     entries: {

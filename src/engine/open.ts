@@ -8,7 +8,7 @@ import type { Hub } from '#hub'
 import { capabilities } from '#kernel'
 import { openNetworks } from '#network'
 import type { Networks } from '#network'
-import { createRegistries } from '#registry'
+import { createFetcher, createRegistries } from '#registry'
 import { makeMountPoints, openRuntime } from '#runtime'
 import type { Runtime } from '#runtime'
 import { createGarbageCollector } from '#store/gc'
@@ -17,17 +17,19 @@ import { createTransfer } from '#transfer'
 import type { Transfer } from '#transfer'
 import { openVolumes } from '#volume'
 import type { Volumes } from '#volume'
+import { createStoreCheck } from './check.ts'
 import { collectAfterRemovals, scheduleCollection } from './collection.ts'
 import type { Collection } from './collection.ts'
 import { createDiskReporter } from './disk-usage.ts'
 import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { createImageService } from './images.ts'
+import { createRemoteService } from './remotes.ts'
 import { isAlive } from './remove-image.ts'
 import { restoreLayers } from './restore-layers.ts'
 import { createRunner, removeLeftoverRoots } from './runner.ts'
 import { createSystemService } from './system.ts'
-import type { Engine, EngineConfig, NetworkService } from './types.ts'
+import type { Engine, EngineConfig, NetworkService, RemoteService } from './types.ts'
 
 /**
  * Opens an engine on its two roots: every room in plain order, then what a killed predecessor left is put right. Throws
@@ -36,7 +38,7 @@ import type { Engine, EngineConfig, NetworkService } from './types.ts'
 export async function openEngine(config: EngineConfig): Promise<Engine> {
   await using stack = new AsyncDisposableStack()
   const ground = await openGround(config, stack)
-  const { transfer, hub } = openMoving(ground, stack)
+  const { transfer, hub, remotes } = openMoving(ground, stack)
   const running = await openRunning(ground, stack)
   const builds = openBuilding(ground, transfer, running)
   const collection = openCollection(ground, running.containers)
@@ -48,7 +50,7 @@ export async function openEngine(config: EngineConfig): Promise<Engine> {
   await hub.restore()
   collection.soon()
   const kept = stack.move()
-  return assemble({ ground, transfer, hub, running, builds, collection }, () => kept.disposeAsync())
+  return assemble({ ground, transfer, hub, remotes, running, builds, collection }, () => kept.disposeAsync())
 }
 
 interface Running {
@@ -62,6 +64,7 @@ interface Running {
 interface Moving {
   readonly transfer: Transfer
   readonly hub: Hub
+  readonly remotes: RemoteService
 }
 
 function openMoving(ground: Ground, stack: AsyncDisposableStack): Moving {
@@ -79,7 +82,8 @@ function openMoving(ground: Ground, stack: AsyncDisposableStack): Moving {
   )
   const { registryFor } = registries
   const transfer = createTransfer({ ...ground, registryFor, filters: filtersOf(ground.programs) })
-  return { transfer, hub: stack.use(createHub({ ...ground, transfer, registries })) }
+  const hub = stack.use(createHub({ ...ground, transfer, registries }))
+  return { transfer, hub, remotes: createRemoteService(registries) }
 }
 
 async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise<Running> {
@@ -136,6 +140,7 @@ function openBuilding(ground: Ground, transfer: Transfer, running: Running): Bui
     dataRoot: ground.config.dataRoot,
     transfer,
     runner,
+    fetch: createFetcher({ proxy: ground.config.proxy }),
     filters: filtersOf(ground.programs),
   })
 }
@@ -174,7 +179,7 @@ interface Assembly {
   readonly collection: Collection
 }
 
-function assemble({ ground, transfer, hub, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
+function assemble({ ground, transfer, hub, remotes, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
   const { containers, networks, volumes, runtime } = running
   const { images: records, layers, events, log } = ground
   const collectSoon = (): void => collection.soon()
@@ -190,7 +195,8 @@ function assemble({ ground, transfer, hub, running, builds, collection }: Assemb
   })
   const disk = { ground, containers, volumes, collectors: collection.collectors, cacheUsage: () => builds.cacheUsage() }
   const reportDisk = createDiskReporter(disk)
-  const system = createSystemService({ ground, runtime, networks, containers, images, collection, reportDisk })
+  const check = createStoreCheck({ ground, transfer, containers, volumes, builds, collectSoon })
+  const system = createSystemService({ ground, runtime, networks, containers, images, collection, reportDisk, check })
   log.info('engine is open', {
     version: ground.config.version,
     runtime: runtime.program.name,
@@ -198,6 +204,7 @@ function assemble({ ground, transfer, hub, running, builds, collection }: Assemb
   })
   return {
     images,
+    remotes,
     builds: collectingBuilder(builds, collection),
     containers,
     networks: networkService(networks),

@@ -17,6 +17,7 @@ export interface SystemParts {
   readonly images: ImageService
   readonly collection: Collection
   readonly reportDisk: SystemService['diskReport']
+  readonly check: SystemService['check']
 }
 
 export function createSystemService(parts: SystemParts): SystemService {
@@ -33,6 +34,7 @@ export function createSystemService(parts: SystemParts): SystemService {
       return { layersSize: layers.reduce((sum, layer) => sum + layer.content, 0), images: await images.list() }
     },
     diskReport: parts.reportDisk,
+    check: parts.check,
     collect: () => parts.collection.now(),
     async doctor() {
       const host = await checkHost(ground.config.dataRoot, ground.config.path)

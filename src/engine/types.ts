@@ -3,10 +3,12 @@ import type { ContainerService } from '#container'
 import type { EventBus } from '#event'
 import type { Hub } from '#hub'
 import type { NetworkRecord, Networks } from '#network'
-import type { Descriptor, HistoryEntry, ImageId, Reference, RunConfig } from '#oci'
+import type { Descriptor, HistoryEntry, ImageId, Platform, Reference, RunConfig } from '#oci'
+import type { Credentials, Registries } from '#registry'
 import type { Image, ImageRecord } from '#store/image'
 import type { LayerChanges, PathOrigin, TreeDifference } from '#store/layer'
 import type { Transfer } from '#transfer'
+import type { CheckOptions, CheckSummary } from './check-types.ts'
 import type { DiskReport } from './disk-types.ts'
 import type { Volumes } from '#volume'
 
@@ -154,6 +156,8 @@ export interface SystemService {
   diskUsage(): Promise<DiskUsage>
   /** Every byte of the data root, and who keeps it; of the items the `limit` largest (all where it is absent). */
   diskReport(limit?: number): Promise<DiskReport>
+  /** Compares everything in the store with what it should be, and mends it where that is asked for. `conflict` for a second one. */
+  check(options: CheckOptions): Promise<CheckSummary>
   /** One collection now. */
   collect(): Promise<number>
   doctor(): Promise<readonly Finding[]>
@@ -166,7 +170,23 @@ export interface NetworkService extends Pick<Networks, 'get' | 'list' | 'endpoin
   prune(): Promise<readonly NetworkRecord[]>
 }
 
+export interface RemoteImage {
+  readonly descriptor: Descriptor
+  /** Of an index all that it names; of an image its own. */
+  readonly platforms: readonly Platform[]
+}
+
+/** What is asked of registries without fetching images. Errors are in the registry's own words. */
+export interface RemoteService extends Pick<Registries, 'login' | 'search'> {
+  /** What the name stands for there. */
+  describe(
+    name: Reference,
+    options?: { readonly credentials?: Credentials; readonly signal?: AbortSignal },
+  ): Promise<RemoteImage>
+}
+
 export interface Engine extends AsyncDisposable {
+  readonly remotes: RemoteService
   readonly images: ImageService
   readonly builds: Builder
   readonly containers: ContainerService

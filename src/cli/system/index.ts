@@ -3,6 +3,7 @@
  * all kinds of objects, volumes, networks, prunes, events. A command turns flags into calls of the API and the answers
  * into docker's words. What makes a machine fit for mica is the engine's to know.
  */
+export { check } from './check.ts'
 export { daemon } from './daemon.ts'
 export { doctor } from './doctor.ts'
 export { events } from './events.ts'

@@ -1,5 +1,6 @@
 import { stat, rm } from 'node:fs/promises'
-import type { Digest } from '#oci'
+import { join } from 'node:path'
+import { isDigest, parseDigest, type Digest } from '#oci'
 import { damagedBlob } from './damage.ts'
 import type { FileHash } from './jobs.ts'
 import type { ContentParts } from './parts.ts'
@@ -28,6 +29,15 @@ export async function discardBlob({ folders, records, locks }: ContentParts, dig
     records.removeBlob(digest)
     await rm(folders.blob(digest), { recursive: true, force: true })
   })
+}
+
+/** Removes a file among the blobs that no record knows. */
+export async function removeStray({ folders, records, locks }: ContentParts, name: string): Promise<void> {
+  const digest = `sha256:${name}`
+  const remove = (): Promise<void> => rm(join(folders.blobs, name), { recursive: true, force: true })
+  if (!isDigest(digest)) return remove()
+  const blob = parseDigest(digest)
+  await locks.run(blob, async () => (records.findBlob(blob) ? undefined : remove()))
 }
 
 /** Its path, for who reads it without hashing: at least there, and of the right size. */

@@ -3,7 +3,7 @@ import { digestOf, hexOf } from '#oci'
 import type { Lease } from '#store/lease'
 import { open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkBlob, discardBlob, pathOfBlob } from './check.ts'
+import { checkBlob, discardBlob, pathOfBlob, removeStray } from './check.ts'
 import { createCollector, discardInterrupted } from './collector.ts'
 import { openFolders } from './folders.ts'
 import { beginIngest } from './ingest.ts'
@@ -35,6 +35,7 @@ export async function openContentStore(options: ContentOptions): Promise<OpenCon
     read: (digest, range) => readBlob(parts, digest, range),
     path: (digest) => pathOfBlob(parts, digest),
     check: (digest, signal) => checkBlob(parts, digest, signal),
+    removeStray: (name) => removeStray(parts, name),
     discard: (digest) => discardBlob(parts, digest),
     list: async () => records.listBlobs(),
     begin: (key, lease, how = {}) => beginIngest(parts, key, lease, how),

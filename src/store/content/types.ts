@@ -1,5 +1,6 @@
 import type { Bytes, Clock, Log } from '#base'
 import type { Digest } from '#oci'
+import type { Growth } from './growing.ts'
 import type { Database } from '#store/db'
 import type { Lease, Resource } from '#store/lease'
 
@@ -24,6 +25,13 @@ export interface ContentReader {
   list(): Promise<readonly BlobInfo[]>
 }
 
+/** A file that is being written, for readers that follow it; what was unverified is never its end. */
+export interface GrowingFile extends AsyncDisposable {
+  /** Open for reading until this is disposed of. */
+  readonly fd: number
+  readonly growth: Growth
+}
+
 /** Half-written bytes: an ingest, never a blob. */
 export interface Ingest extends AsyncDisposable {
   /** Bytes that are there already (an ingest of the same key goes on after an interruption). */
@@ -31,6 +39,11 @@ export interface Ingest extends AsyncDisposable {
   write(chunk: Uint8Array): Promise<void>
   /** Throws the bytes away and begins again at 0. */
   reset(): Promise<void>
+  /**
+   * The bytes as they come, from the first on; their end is reached once they are verified by `commit`, and never where the
+   * ingest is reset or given up.
+   */
+  follow(): Promise<GrowingFile>
   /** The file being written, for a job that writes it itself (then `commit` hashes it in a worker). */
   readonly path: string
   /** Size, digest, fsync, rename, fsync of the folder, record; `corrupt` and nothing kept where they do not match. */
@@ -91,6 +104,8 @@ export interface IngestState {
 }
 
 export interface OpenContentStore extends ContentStore {
+  /** Removes a file among the blobs that no record knows; nothing where one does. */
+  removeStray(name: string): Promise<void>
   /** Takes a damaged blob away, so that its bytes can be fetched again. */
   discard(digest: Digest): Promise<void>
   readonly collector: ContentCollector

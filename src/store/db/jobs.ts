@@ -1,4 +1,4 @@
-import { corrupt } from '#base'
+import { corrupt, messageOf } from '#base'
 import type { JobTable } from '#kernel'
 import { DatabaseSync } from 'node:sqlite'
 import { databaseFailure } from './failure.ts'
@@ -10,6 +10,8 @@ export const BUSY_TIMEOUT = 5000
 export const databaseJobs = {
   'db.checkpoint': (path: string): void => checkpoint(path),
   'db.check': (path: string): void => check(path),
+  /** All that does not hold together in pages, indexes and references; the first ones. */
+  'db.examine': (path: string): readonly string[] => examine(path),
 } satisfies JobTable
 
 /** Copies committed pages from the log to the file, as far as no reader or writer is disturbed. */
@@ -23,6 +25,22 @@ export function check(path: string): void {
     const found = connection.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
     if (found !== 'ok') throw corrupt(`cannot use the database ${path}: ${String(found)}`)
   })
+}
+
+function examine(path: string): readonly string[] {
+  const problems: string[] = []
+  try {
+    withConnection(path, (connection) => {
+      const pages = connection.prepare('PRAGMA integrity_check(20)').all()
+      problems.push(...pages.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok'))
+      for (const row of connection.prepare('PRAGMA foreign_key_check').all().slice(0, 20)) {
+        problems.push(`a record of ${String(row['table'])} names one of ${String(row['parent'])} that is not there`)
+      }
+    })
+  } catch (error) {
+    problems.push(messageOf(error))
+  }
+  return problems
 }
 
 function withConnection(path: string, work: (connection: DatabaseSync) => void): void {

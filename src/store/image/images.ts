@@ -36,6 +36,7 @@ export function createImages(options: ImagesOptions): Images {
     tag: (name, image, how = {}) => tagImage(parts, name, image, how),
     untag: (name) => untagImage(parts, name),
     addManifest: (image, manifest) => addManifest(parts, image, manifest),
+    forgetManifest: async (image, manifest) => records.removeManifest(image, manifest),
     remove: (id) => removeImage(parts, id),
     list: async () => records.list(),
     findByDigest: async (digest) => findByDigest(records, digest),

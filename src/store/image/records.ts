@@ -28,6 +28,7 @@ export interface ImageRecords {
   blobsOf(id: ImageId): readonly Digest[]
   add(image: { readonly id: ImageId; readonly chain: ChainId | undefined; readonly parent: ImageId | undefined }): void
   addManifest(id: ImageId, manifest: Descriptor, blobs: readonly Digest[]): void
+  removeManifest(id: ImageId, manifest: Digest): void
   setName(name: Reference, id: ImageId): void
   removeName(name: Reference): void
   remove(id: ImageId): void
@@ -109,6 +110,8 @@ function imageChanges(database: Database, clock: Clock): Omit<ImageRecords, keyo
       )
       for (const blob of blobs) database.run('INSERT OR IGNORE INTO image_blob (image, digest) VALUES (?, ?)', id, blob)
     },
+    removeManifest: (id, manifest) =>
+      void database.run('DELETE FROM image_manifest WHERE image = ? AND digest = ?', id, manifest),
     setName: (name, id) =>
       void database.run(
         `INSERT INTO image_name (name, image, tagged_at) VALUES (?1, ?2, ?3)

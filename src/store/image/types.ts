@@ -50,6 +50,8 @@ export interface Images {
   untag(name: Reference): Promise<void>
   /** Remembers a manifest whose bytes are in the content store; its blobs stay as long as the image. */
   addManifest(image: ImageId, manifest: Descriptor): Promise<void>
+  /** The image stays; fine where the manifest is not known. */
+  forgetManifest(image: ImageId, manifest: Digest): Promise<void>
   /** Removes the record (`conflict` while a name is left); bytes go with the next collection. Emits `delete`. */
   remove(id: ImageId): Promise<void>
   /** Newest first. */

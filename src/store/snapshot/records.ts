@@ -28,6 +28,8 @@ export interface SnapshotRecords {
     readonly volatile: boolean
     readonly unsyncedBoot?: string
   }): SnapshotId
+  /** Gives a record without parent one; ids grow from parent to child, so it may get a new id. */
+  place(record: SnapshotRecord, parent: SnapshotId): SnapshotId
   find(id: SnapshotId): SnapshotRecord | undefined
   findKey(key: string): SnapshotRecord | undefined
   findChain(chain: string): SnapshotRecord | undefined
@@ -58,20 +60,32 @@ export function snapshotRecords(database: Database, clock: Clock): SnapshotRecor
     const row = database.get(sql, value)
     return row && recordOf(row)
   }
+  const add: SnapshotRecords['add'] = ({ kind, key, parent, volatile, unsyncedBoot }) =>
+    snapshotId(
+      database.run(
+        `INSERT INTO snapshot (kind, key, parent, volatile, unsynced_boot, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+        kind,
+        key,
+        parent ?? null,
+        volatile ? 1 : 0,
+        unsyncedBoot ?? null,
+        clock.nanoseconds(),
+      ).lastId,
+    )
+  const remove = (id: SnapshotId): void => void database.run('DELETE FROM snapshot WHERE id = ?', id)
   const list = (): SnapshotRecord[] => database.all('SELECT * FROM snapshot ORDER BY id').map(recordOf)
   return {
-    add: ({ kind, key, parent, volatile, unsyncedBoot }) =>
-      snapshotId(
-        database.run(
-          `INSERT INTO snapshot (kind, key, parent, volatile, unsynced_boot, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-          kind,
-          key,
-          parent ?? null,
-          volatile ? 1 : 0,
-          unsyncedBoot ?? null,
-          clock.nanoseconds(),
-        ).lastId,
-      ),
+    add,
+    place({ id, kind, key = '', volatile }, parent) {
+      if (Number(parent) > Number(id)) {
+        return database.transaction(() => {
+          remove(id)
+          return add({ kind, key, parent, volatile })
+        })
+      }
+      database.run('UPDATE snapshot SET parent = ? WHERE id = ?', parent, id)
+      return id
+    },
     find: (id) => one('SELECT * FROM snapshot WHERE id = ?', id),
     findKey: (key) => one('SELECT * FROM snapshot WHERE key = ?', key),
     findChain: (chain) => one('SELECT * FROM snapshot WHERE chain = ?', chain),
@@ -90,7 +104,7 @@ export function snapshotRecords(database: Database, clock: Clock): SnapshotRecor
       database.transaction(() => {
         for (const id of ids) database.run('UPDATE snapshot SET unsynced_boot = NULL WHERE id = ?', id)
       }),
-    remove: (id) => void database.run('DELETE FROM snapshot WHERE id = ?', id),
+    remove,
   }
 }
 

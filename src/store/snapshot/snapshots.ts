@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conflict, notFound } from '#base'
@@ -10,7 +10,7 @@ import { createCollector, snapshotResource } from './collector.ts'
 import { type DamageRecords, damaged, damageRecords } from './damage.ts'
 import { viewMounts, writableMounts } from './mounts.ts'
 import { reconcile } from './reconcile.ts'
-import { type SnapshotRecord, type SnapshotRecords, snapshotRecords } from './records.ts'
+import { parseSnapshotId, type SnapshotRecord, type SnapshotRecords, snapshotRecords } from './records.ts'
 import { swapTree } from './swap.ts'
 import { type Syncer, createSyncer } from './sync.ts'
 import { type Trash, createTrash } from './trash.ts'
@@ -83,6 +83,25 @@ class SnapshotStore implements OpenSnapshots {
     return this.#active(record)
   }
 
+  async place(
+    key: string,
+    parent: SnapshotId,
+    lease: Lease,
+    { keepRoot = false }: { readonly keepRoot?: boolean } = {},
+  ): Promise<ActiveSnapshot> {
+    this.#assertWhole(parent)
+    const record = this.#records.findKey(key)
+    if (record?.kind !== 'active') throw notFound('active snapshot', key)
+    if (record.parent !== undefined || this.#get(parent).kind !== 'frozen')
+      throw conflict(`cannot place snapshot ${key} on ${parent}`)
+    if (!keepRoot) copyFolderAttributes(this.#path(parent, 'fs'), this.#path(record.id, 'fs'))
+    const id = this.#records.place(record, parent)
+    // in the same turn: no collection sees it unheld
+    lease.hold(snapshotResource(id))
+    if (id !== record.id) renameSync(this.#path(record.id), this.#path(id))
+    return this.#active(this.#get(id))
+  }
+
   async view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot> {
     this.#assertWhole(parent)
     const { id } = this.#add('view', { key, parent, lease, volatile: false })
@@ -145,6 +164,11 @@ class SnapshotStore implements OpenSnapshots {
 
   mark(id: SnapshotId, why: string): void {
     this.#damages.mark(id, why)
+  }
+
+  async removeStray(name: string): Promise<void> {
+    const id = parseSnapshotId(name)
+    if (id !== undefined && !this.#records.find(id)) await this.#trash.remove(id)
   }
 
   clear(id: SnapshotId): void {

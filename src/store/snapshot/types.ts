@@ -63,6 +63,11 @@ export interface Snapshots {
    * marked unsynced with the boot id until a background syncfs.
    */
   prepare(key: string, parent: SnapshotId | undefined, lease: Lease, options?: PrepareOptions): Promise<ActiveSnapshot>
+  /**
+   * Puts an active snapshot that has no parent onto one; its id may become another. Its root takes mode, owner and xattrs of
+   * the parent's unless `keepRoot`. Nothing may be using the folder.
+   */
+  place(key: string, parent: SnapshotId, lease: Lease, options?: { readonly keepRoot?: boolean }): Promise<ActiveSnapshot>
   view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot>
   /**
    * An active snapshot that exists (a container's root after a restart). Throws `not-found`. To be called before each
@@ -125,6 +130,8 @@ export interface OpenSnapshots extends Snapshots, AsyncDisposable {
   readonly collector: SnapshotCollector
   /** All that are there, damaged ones too, parents first. */
   list(): Promise<readonly SnapshotState[]>
+  /** Removes a folder among the snapshots that no record knows; nothing where one does. */
+  removeStray(name: string): Promise<void>
   /** From now on it is not shown any more. Fine for one that is marked already. */
   mark(id: SnapshotId, why: string): void
   /** It has been found to be whole. */
