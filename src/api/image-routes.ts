@@ -1,4 +1,4 @@
-import { invalid, unsupported } from '#base'
+import { invalid } from '#base'
 import type { Engine, ImageService } from '#engine'
 import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
 import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
@@ -19,13 +19,6 @@ export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[
   return [
     { method: 'GET', pattern: '/images/json', handle: (exchange) => list(images, exchange) },
     { method: 'POST', pattern: '/images/prune', handle: (exchange) => prune(images, exchange) },
-    {
-      method: 'GET',
-      pattern: '/images/search',
-      handle: () => {
-        throw unsupported('docker search: not yet carried out by mica')
-      },
-    },
     { method: 'GET', pattern: '/images/{name...}/json', handle: (exchange) => inspect(images, exchange) },
     {
       method: 'GET',
@@ -35,13 +28,6 @@ export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[
     { method: 'POST', pattern: '/images/{name...}/tag', handle: (exchange) => tag(images, exchange) },
     { method: 'DELETE', pattern: '/images/{name...}', handle: (exchange) => remove(images, exchange) },
     ...lookingRoutes(images),
-    {
-      method: 'GET',
-      pattern: '/distribution/{name...}/json',
-      handle: () => {
-        throw unsupported('docker manifest inspect: asking a registry about an image is not yet carried out by mica')
-      },
-    },
   ]
 }
 

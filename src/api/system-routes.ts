@@ -1,4 +1,3 @@
-import { unsupported } from '#base'
 import type { Engine, Finding } from '#engine'
 import type { DiskUsageJson, FindingJson } from '#wire'
 import { containerSummary } from './container-view.ts'
@@ -16,13 +15,6 @@ export function systemRoutes(engine: Engine): readonly Route[] {
     { method: 'HEAD', pattern: '/_ping', handle: ping },
     { method: 'GET', pattern: '/version', handle: ({ reply }) => reply(200, versionJson(engine)) },
     { method: 'GET', pattern: '/info', handle: async ({ reply }) => reply(200, await infoJson(engine)) },
-    {
-      method: 'POST',
-      pattern: '/auth',
-      handle: () => {
-        throw unsupported('docker login: checking credentials is not yet carried out by mica')
-      },
-    },
     { method: 'GET', pattern: '/system/df', handle: (exchange) => diskUsage(engine, exchange) },
     ...diskRoutes(engine),
     {

@@ -120,7 +120,8 @@ async function importRoot(images: ImageService, exchange: Exchange): Promise<voi
   })
 }
 
-function credentialsOf(header: string | undefined): Credentials {
+/** Of the header; nobody's where it is absent or cannot be read, as Docker's daemon takes it. */
+export function credentialsOf(header: string | undefined): Credentials {
   return credentialsFrom(parseAuthHeader(header))
 }
 

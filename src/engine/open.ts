@@ -174,12 +174,14 @@ interface Assembly {
   readonly ground: Ground
   readonly transfer: Transfer
   readonly hub: Hub
+  readonly remotes: RemoteService
   readonly running: Running
   readonly builds: Builder
   readonly collection: Collection
 }
 
-function assemble({ ground, transfer, hub, remotes, running, builds, collection }: Assembly, close: () => Promise<void>): Engine {
+function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
+  const { ground, transfer, hub, remotes, running, builds, collection } = assembly
   const { containers, networks, volumes, runtime } = running
   const { images: records, layers, events, log } = ground
   const collectSoon = (): void => collection.soon()

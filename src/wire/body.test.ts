@@ -65,5 +65,8 @@ test('the registry headers are base64url of JSON, and may be absent, empty or an
   assert.deepEqual(parseAuthConfigHeader(encoded({ 'a.example': { identitytoken: 't' } })), {
     'a.example': { identitytoken: 't' },
   })
-  assert.throws(() => parseAuthHeader('bm9wZQ'), { kind: 'invalid' })
+  for (const bad of ['bm9wZQ', '!!!', encoded('text'), encoded({ username: 7 })]) {
+    assert.deepEqual(parseAuthHeader(bad), {})
+    assert.deepEqual(parseAuthConfigHeader(bad), {})
+  }
 })

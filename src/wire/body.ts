@@ -157,23 +157,26 @@ export function parseNullableStringMap(value: unknown, name: string): Readonly<R
   return check(v.nullish(values, {}), value, name)
 }
 
-/** `X-Registry-Auth`: base64url of a JSON object; absent and empty are no credentials. */
+export const parseAuthBody = (value: unknown): AuthBody => check(AuthSchema, value ?? {})
+
+/** `X-Registry-Auth`: base64url of a JSON object; no credentials where it is absent or cannot be read. */
 export function parseAuthHeader(header: string | undefined): AuthBody {
-  return check(AuthSchema, decodeHeader(header, 'X-Registry-Auth'), 'X-Registry-Auth')
+  const found = v.safeParse(AuthSchema, decodeHeader(header))
+  return found.success ? found.output : {}
 }
 
-/** `X-Registry-Config`: base64url of a map from host to credentials. */
+/** `X-Registry-Config`: base64url of a map from host to credentials; as for `X-Registry-Auth`. */
 export function parseAuthConfigHeader(header: string | undefined): Readonly<Record<string, AuthBody>> {
-  return check(v.record(v.string(), AuthSchema), decodeHeader(header, 'X-Registry-Config'), 'X-Registry-Config')
+  const found = v.safeParse(v.record(v.string(), AuthSchema), decodeHeader(header))
+  return found.success ? found.output : {}
 }
 
-function decodeHeader(header: string | undefined, name: string): unknown {
-  if (header === undefined || header === '') return {}
+function decodeHeader(header: string | undefined): unknown {
   try {
-    const value: unknown = JSON.parse(Buffer.from(header, 'base64url').toString() || '{}')
+    const value: unknown = JSON.parse(Buffer.from(header ?? '', 'base64url').toString() || '{}')
     return value ?? {}
   } catch (error) {
-    if (error instanceof SyntaxError) throw invalid(`invalid ${name} header: ${error.message}`, { cause: error })
+    if (error instanceof SyntaxError) return {}
     throw error
   }
 }
