@@ -1,7 +1,7 @@
 import { corrupt, unsupported, type Bytes } from '#base'
 import type { Descriptor, Digest } from '#oci'
 import type { Call, Client } from './client.ts'
-import { RegistryError, replyError } from './error.ts'
+import { RegistryError, replyError, withoutRequest } from './error.ts'
 import { describeRequest, type HttpReply } from './http.ts'
 import type { PutOutcome } from './types.ts'
 
@@ -18,7 +18,9 @@ export async function findBlob(
     scopes: [`repository:${repository}:pull`],
     signal,
   }
-  const reply = await client.send(call)
+  const reply = await client.send(call).catch((error: unknown) => {
+    throw withoutRequest(error)
+  })
   await reply.discard()
   if (reply.status === 404) return false
   if (reply.status >= 200 && reply.status < 300) return true

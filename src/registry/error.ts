@@ -1,5 +1,6 @@
 import { collect, EngineError, type Bytes, type ErrorKind } from '#base'
 import * as v from 'valibot'
+import { parseChallenges } from './challenge.ts'
 
 /** One entry of a registry's error body (distribution-spec, «Error Codes»). */
 export interface RegistryFault {
@@ -35,14 +36,39 @@ const body = v.object({
 /** What the reply complains of: its error body, else its status. `what` is «Get "https://…"». */
 export async function replyError(
   what: string,
-  reply: { readonly status: number; readonly body: Bytes },
+  reply: { readonly status: number; readonly body: Bytes; header?(name: string): string | undefined },
 ): Promise<RegistryError> {
-  const faults = await readFaults(reply.body)
   const { status } = reply
+  const told = faultOfChallenge(reply.header?.('www-authenticate') ?? '')
+  const said = await readFaults(reply.body)
+  const faults = told && status < 500 ? [told] : said
   const text = faults.length > 0 ? faults.map(faultText).join(', ') : `unexpected status ${status}`
   return new RegistryError(kindOf(status, faults), faults.length > 0 ? text : `${what}: ${text}`, {
     status,
     codes: faults.map(({ code }) => code),
+  })
+}
+
+const CHALLENGE_FAULTS: ReadonlyMap<string, RegistryFault> = new Map([
+  ['invalid_token', { code: 'UNAUTHORIZED', message: 'authentication required' }],
+  ['insufficient_scope', { code: 'DENIED', message: 'requested access to the resource is denied' }],
+])
+
+/** What a token lacks (RFC 6750, section 3.1) is told by the challenge, before the body and where there is none. */
+function faultOfChallenge(header: string): RegistryFault | undefined {
+  const parameters = parseChallenges(header).find(({ scheme }) => scheme === 'bearer')?.parameters
+  const fault = CHALLENGE_FAULTS.get(parameters?.get('error') ?? '')
+  return fault && { code: fault.code, message: parameters?.get('error_description') ?? fault.message }
+}
+
+/** A refusal of credentials without the request that met it, as Docker tells it of a push. */
+export function withoutRequest(error: unknown): unknown {
+  if (!(error instanceof RegistryError) || error.kind !== 'unauthorized') return error
+  const { message, status, codes } = error
+  return new RegistryError('unauthorized', message.replace(/^[A-Z][a-z]+ "[^"]*": /, ''), {
+    status,
+    codes,
+    cause: error,
   })
 }
 

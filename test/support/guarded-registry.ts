@@ -44,7 +44,8 @@ export async function startGuardedRegistry(registry: string, options: GuardOptio
     if (refusal === undefined) return forward(registry, request, reply)
     request.resume()
     const scope = need === undefined ? '' : `,scope="${need}"`
-    const realm = `Bearer realm="http://${server.host}/token",service="guard"${scope}`
+    const lacks = options.kind === 'bearer' && request.headers.authorization ? ',error="insufficient_scope"' : ''
+    const realm = `Bearer realm="http://${server.host}/token",service="guard"${scope}${lacks}`
     const challenge = options.kind === 'basic' ? 'Basic realm="guard"' : realm
     const headers = refusal.status === 401 ? { 'www-authenticate': challenge } : {}
     reply.writeHead(refusal.status, { 'content-type': 'application/json', ...headers })
