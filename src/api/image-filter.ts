@@ -1,7 +1,6 @@
 import type { ImageService, ImageSummary } from '#engine'
 import { familiarName, familiarReference, type Reference } from '#oci'
 import { checkFilterNames, filterFlag, filterLabels, type Filters, parseTimestamp } from '#wire'
-import { secondsOfText } from './time-text.ts'
 
 const LIST_FILTERS = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until']
 
@@ -19,7 +18,7 @@ export async function selectImages(
   const dangling = filterFlag(filters, 'dangling', undefined)
   return summaries
     .filter((summary) => {
-      const created = createdAt(summary)
+      const { created } = summary
       return (
         (dangling === undefined || dangling === isDangling(summary)) &&
         (all || !isDangling(summary) || !parents.has(summary.record.id)) &&
@@ -30,7 +29,7 @@ export async function selectImages(
       )
     })
     .flatMap((summary) => narrowed(summary, filters.get('reference') ?? []))
-    .toSorted((one, other) => createdAt(other) - createdAt(one))
+    .toSorted((one, other) => other.created - one.created)
 }
 
 /** True where no tag names it. */
@@ -42,7 +41,7 @@ function isDangling({ record }: ImageSummary): boolean {
 export function keepsImage(filters: Filters, now: bigint): (summary: ImageSummary) => boolean {
   const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, now) / 1_000_000_000n)) ?? []
   return (summary) =>
-    !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => createdAt(summary) >= time)
+    !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => summary.created >= time)
 }
 
 /** With the names that fit one of the patterns; nothing where none does. */
@@ -89,9 +88,5 @@ async function createdOf(
   name: string,
 ): Promise<number | undefined> {
   const [image] = filters.get(name) ?? []
-  return image === undefined ? undefined : createdAt(await images.get(image))
-}
-
-function createdAt({ image }: ImageSummary): number {
-  return secondsOfText(image.config.created)
+  return image === undefined ? undefined : (await images.get(image)).created
 }

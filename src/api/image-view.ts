@@ -1,4 +1,4 @@
-import type { HistoryRow, ImageSummary, LayersView, RemovedImage } from '#engine'
+import type { HistoryRow, ImageDetails, ImageSummary, LayersView, RemovedImage } from '#engine'
 import { familiarName, familiarReference } from '#oci'
 import type { HistoryJson, ImageJson, ImageSummaryJson, LayersJson, RemovedImageJson } from '#wire'
 import { secondsOfText, timeText } from './time-text.ts'
@@ -8,7 +8,7 @@ export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageS
   const { record, image } = summary
   return {
     Containers: summary.containers,
-    Created: secondsOfText(image.config.created),
+    Created: summary.created,
     Id: record.id,
     Labels: image.config.config.Labels ?? null,
     ParentId: record.parent ?? '',
@@ -20,7 +20,7 @@ export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageS
 }
 
 /** GET /images/{name}/json. */
-export function imageJson(summary: ImageSummary): ImageJson {
+export function imageJson(summary: ImageDetails): ImageJson {
   const { record, image } = summary
   const { config } = image
   return {
@@ -99,11 +99,11 @@ function changesJson({ added, changed, removed }: LayersView['layers'][number]['
   return { Added: added, Changed: changed, Removed: removed }
 }
 
-function repoTags({ record }: ImageSummary): readonly string[] {
+function repoTags({ record }: ImageDetails): readonly string[] {
   return record.names.filter((name) => name.tag !== undefined && name.digest === undefined).map(familiarReference)
 }
 
-function repoDigests({ record }: ImageSummary): readonly string[] {
+function repoDigests({ record }: ImageDetails): readonly string[] {
   const named = record.names.filter((name) => name.digest !== undefined)
   return [...new Set(named.map((name) => `${familiarName(name)}@${name.digest}`))]
 }

@@ -2,9 +2,9 @@ import { applyChanges } from '#builder'
 import type { ContainerService } from '#container'
 import type { EventBus } from '#event'
 import { chainIds, familiarReference } from '#oci'
-import type { ChainId, HistoryEntry, ImageId } from '#oci'
+import type { HistoryEntry } from '#oci'
 import type { Image, ImageRecord, Images } from '#store/image'
-import type { LayerRecord, Layers } from '#store/layer'
+import type { Layers } from '#store/layer'
 import type { OpenSnapshots } from '#store/snapshot'
 import type { Transfer } from '#transfer'
 import { viewLayers } from './layers-view.ts'
@@ -12,7 +12,8 @@ import { createLooking } from './looking.ts'
 import { pruneImages } from './prune-images.ts'
 import { removeImage } from './remove-image.ts'
 import { openScene } from './removal-scene.ts'
-import type { HistoryRow, ImageService, ImageSummary } from './types.ts'
+import { createSummaries } from './summaries.ts'
+import type { HistoryRow, ImageService } from './types.ts'
 
 export interface ImageServiceParts {
   readonly images: Images
@@ -29,10 +30,11 @@ export interface ImageServiceParts {
 
 export function createImageService(parts: ImageServiceParts): ImageService {
   const { images, transfer } = parts
+  const summaries = createSummaries(parts)
   return {
     transfer,
-    list: () => summarize(parts),
-    get: async (name) => await summaryOf(parts, (await images.resolve(name)).id),
+    list: () => summaries.list(),
+    get: async (name) => await summaries.of(await images.open((await images.resolve(name)).id)),
     history: async (name) => await history(parts, await images.open((await images.resolve(name)).id)),
     layers: (name) => viewLayers(parts, name),
     ...createLooking(parts),
@@ -42,51 +44,9 @@ export function createImageService(parts: ImageServiceParts): ImageService {
       parts.collectSoon()
       return removed
     },
-    prune: (options) => pruneImages(parts, () => summarize(parts), options),
+    prune: (options) => pruneImages(parts, () => summaries.list(), options),
     descriptorOf: (record) => record.manifests[0],
     applyChanges,
-  }
-}
-
-/** Everything that a list of images needs, gathered once for all of them. */
-interface Survey {
-  readonly sizes: ReadonlyMap<ChainId, number>
-  readonly owners: ReadonlyMap<ChainId, number>
-  readonly users: ReadonlyMap<ImageId, number>
-}
-
-async function summarize(parts: ImageServiceParts): Promise<readonly ImageSummary[]> {
-  const opened = await Promise.all((await parts.images.list()).map((record) => parts.images.open(record.id)))
-  const survey = await takeSurvey(parts, opened)
-  return opened.map((image) => summaryFrom(image, survey))
-}
-
-async function summaryOf(parts: ImageServiceParts, id: ImageId): Promise<ImageSummary> {
-  const found = (await summarize(parts)).find((summary) => summary.record.id === id)
-  return found ?? summaryFrom(await parts.images.open(id), { sizes: new Map(), owners: new Map(), users: new Map() })
-}
-
-async function takeSurvey(parts: ImageServiceParts, opened: readonly Image[]): Promise<Survey> {
-  const sizes = new Map((await parts.layers.list()).map((layer: LayerRecord) => [layer.chain, layer.content]))
-  const owners = new Map<ChainId, number>()
-  for (const image of opened)
-    for (const chain of chainIds(image.config.rootfs.diff_ids)) owners.set(chain, (owners.get(chain) ?? 0) + 1)
-  const users = new Map<ImageId, number>()
-  for (const container of await parts.containers.list())
-    users.set(container.image, (users.get(container.image) ?? 0) + 1)
-  return { sizes, owners, users }
-}
-
-function summaryFrom(image: Image, survey: Survey): ImageSummary {
-  const chains = chainIds(image.config.rootfs.diff_ids)
-  const sum = (wanted: (chain: ChainId) => boolean): number =>
-    chains.reduce((total, chain) => total + (wanted(chain) ? (survey.sizes.get(chain) ?? 0) : 0), 0)
-  return {
-    record: image,
-    image,
-    size: sum(() => true),
-    sharedSize: sum((chain) => (survey.owners.get(chain) ?? 0) > 1),
-    containers: survey.users.get(image.id) ?? 0,
   }
 }
 

@@ -90,11 +90,16 @@ export interface HistoryRow {
   readonly tags: readonly string[]
 }
 
-export interface ImageSummary {
+export interface ImageDetails {
   readonly record: ImageRecord
   readonly image: Image
+  /** Seconds since the epoch, as its config says; 0 where it says nothing. */
+  readonly created: number
   /** Bytes of all its unpacked layers. */
   readonly size: number
+}
+
+export interface ImageSummary extends ImageDetails {
   /** Bytes of the layers that other images have too. */
   readonly sharedSize: number
   readonly containers: number
@@ -107,7 +112,7 @@ export interface RemovedImage {
 
 export interface ImageService {
   list(): Promise<readonly ImageSummary[]>
-  get(name: string): Promise<ImageSummary>
+  get(name: string): Promise<ImageDetails>
   /** Newest first, as Docker's history. */
   history(name: string): Promise<readonly HistoryRow[]>
   layers(imageOrContainer: string): Promise<LayersView>

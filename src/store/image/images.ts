@@ -39,6 +39,7 @@ export function createImages(options: ImagesOptions): Images {
     forgetManifest: async (image, manifest) => records.removeManifest(image, manifest),
     remove: (id) => removeImage(parts, id),
     list: async () => records.list(),
+    openAll: openAllOf(parts),
     findByDigest: async (digest) => findByDigest(records, digest),
     async findByName(name) {
       const id = records.idOfName(oneKind(name))
@@ -56,6 +57,18 @@ function getRecord(records: ImageRecords, id: ImageId): ImageRecord {
 async function openImage(parts: Parts, id: ImageId): Promise<Image> {
   const record = getRecord(parts.records, id)
   return { ...record, ...(await parts.configs.read(id)) }
+}
+
+function openAllOf({ records, configs }: Parts): Images['openAll'] {
+  const opened = new WeakMap<ImageRecord, Image>()
+  return async () =>
+    await Promise.all(
+      records.list().map(async (record) => {
+        const image = opened.get(record) ?? { ...record, ...(await configs.read(record.id)) }
+        opened.set(record, image)
+        return image
+      }),
+    )
 }
 
 async function createImage(parts: Parts, bytes: Uint8Array, facts: ImageFacts, lease: Lease): Promise<Image> {

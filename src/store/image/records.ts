@@ -34,8 +34,18 @@ export interface ImageRecords {
   remove(id: ImageId): void
 }
 
+/**
+ * The list is read anew only after a change that was made through this very object; it must not be asked for inside a
+ * transaction, whose rollback would not be seen.
+ */
 export function imageRecords(database: Database, clock: Clock): ImageRecords {
-  return { ...imageQueries(database), ...imageChanges(database, clock) }
+  let list: readonly ImageRecord[] | undefined
+  const queries = imageQueries(database)
+  const run: Database['run'] = (sql, ...values) => {
+    list = undefined
+    return database.run(sql, ...values)
+  }
+  return { ...queries, ...imageChanges({ run }, clock), list: () => (list ??= queries.list()) }
 }
 
 type Queries = Pick<
@@ -87,7 +97,7 @@ function imageQueries(database: Database): Queries {
 
 const NEWEST = 'ORDER BY known_at DESC, digest'
 
-function imageChanges(database: Database, clock: Clock): Omit<ImageRecords, keyof Queries> {
+function imageChanges(database: Pick<Database, 'run'>, clock: Clock): Omit<ImageRecords, keyof Queries> {
   return {
     add: ({ id, chain, parent }) =>
       void database.run(

@@ -56,6 +56,8 @@ export interface Images {
   remove(id: ImageId): Promise<void>
   /** Newest first. */
   list(): Promise<readonly ImageRecord[]>
+  /** Newest first, with their configs; the same objects as long as nothing has changed. */
+  openAll(): Promise<readonly Image[]>
   /** By its id or by the digest of a manifest known of it. */
   findByDigest(digest: Digest): Promise<ImageRecord | undefined>
   /** The image that this very name points to. */

@@ -95,6 +95,10 @@ class LayerStore implements Layers {
     return this.#records.list()
   }
 
+  async sizes(): Promise<ReadonlyMap<ChainId, number>> {
+    return this.#records.sizes()
+  }
+
   async pack(layer: LayerRecord, form: LayerForm, lease: Lease, signal?: AbortSignal): Promise<Descriptor> {
     lease.hold({ kind: 'snapshot', id: layer.snapshot })
     const key = `${layer.diffId} ${form}`

@@ -8,6 +8,7 @@ import type { LayerChanges, LayerRecord } from './types.ts'
 export interface LayerRecords {
   find(chain: ChainId): LayerRecord | undefined
   list(): readonly LayerRecord[]
+  sizes(): ReadonlyMap<ChainId, number>
   /** Fine where it is there already. */
   add(record: Omit<LayerRecord, 'blobs'>): void
   blobsOf(diffId: DiffId): readonly Descriptor[]
@@ -34,6 +35,12 @@ export function layerRecords(database: Database): LayerRecords {
       return row && layerOf(row)
     },
     list: () => database.all('SELECT * FROM layer ORDER BY snapshot').map(layerOf),
+    sizes: () =>
+      new Map(
+        database
+          .all('SELECT chain, content FROM layer')
+          .map((row) => [parseChainId(readText(row, 'chain')), readNumber(row, 'content')]),
+      ),
     add: ({ chain, diffId, snapshot, size, content, rules }) =>
       void database.run(
         'INSERT OR IGNORE INTO layer (chain, diff_id, snapshot, size, content, rules) VALUES (?, ?, ?, ?, ?, ?)',

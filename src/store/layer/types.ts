@@ -108,6 +108,8 @@ export interface Layers {
   restore(diffIds: readonly DiffId[], lease: Lease, signal?: AbortSignal): Promise<SealedSnapshot | undefined>
   find(chain: ChainId): Promise<LayerRecord | undefined>
   list(): Promise<readonly LayerRecord[]>
+  /** The `content` of every layer. */
+  sizes(): Promise<ReadonlyMap<ChainId, number>>
   /** The blob, when somebody needs it: a known one as it came, else packed now; `corrupt` where the diff id differs. */
   pack(layer: LayerRecord, form: LayerForm, lease: Lease, signal?: AbortSignal): Promise<Descriptor>
   /** The uncompressed tar of a layer as a stream (for save and export of one layer). */
