@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { type EngineError, invalid, unsupported } from '#base'
 import { parseJson } from './json.ts'
-import { isIndexType, isSchema1Type, MEDIA_TYPES } from './media-type.ts'
+import { isIndexType, isManifestType, isSchema1Type, MEDIA_TYPES } from './media-type.ts'
 import { annotations, digest, optional, text } from './schema.ts'
 import type { Digest } from './types.ts'
 
@@ -103,9 +103,8 @@ function checkShape(
   if (hasManifests && (found.layers !== undefined || found.config !== undefined)) {
     throw invalidShape('it has both manifests and layers')
   }
-  if (isIndexType(mediaType) !== hasManifests) {
-    throw invalidShape(`it is no ${mediaType}`)
-  }
+  const lacks = isManifestType(mediaType) && (found.config === undefined || found.layers === undefined)
+  if (lacks || isIndexType(mediaType) !== hasManifests) throw invalidShape(`it is no ${mediaType}`)
 }
 
 function invalidShape(why: string): EngineError {

@@ -1,8 +1,9 @@
-import { createLog, shortId, systemClock, type Clock } from '#base'
+import { createLog, shortId, systemClock, type Clock, type Log } from '#base'
 import { createEventBus, type EngineEvent } from '#event'
+import { createHubCollector } from '#hub'
 import { bootId, createWorkerPool } from '#kernel'
 import { openContentStore, type OpenContentStore } from '#store/content'
-import { openDatabase } from '#store/db'
+import { type Database, openDatabase } from '#store/db'
 import { createGarbageCollector, type GarbageCollector } from '#store/gc'
 import { createImageCollector, createImages, type Images } from '#store/image'
 import { createLayerCollector, createLayers, findPrograms, type Layers } from '#store/layer'
@@ -14,6 +15,8 @@ import { join } from 'node:path'
 /** A whole store without an engine: for tests of what moves images. */
 export interface TestStore extends AsyncDisposable {
   readonly clock: Clock
+  readonly database: Database
+  readonly log: Log
   readonly leases: Leases
   readonly content: OpenContentStore
   readonly snapshots: OpenSnapshots
@@ -48,12 +51,18 @@ export async function openTestStore(folder: string): Promise<TestStore> {
     },
   }
   const images = createImages({ database, content, events, clock })
-  const own = [createLayerCollector({ database }), createImageCollector({ database, clock })]
+  const own = [
+    createLayerCollector({ database }),
+    createImageCollector({ database, clock }),
+    createHubCollector({ database, clock }),
+  ]
   const collectors = [content.collector, snapshots.collector, ...own]
   const gc = createGarbageCollector({ database, leases, collectors, log })
   const owned = stack.move()
   return {
     clock,
+    database,
+    log,
     leases,
     content,
     snapshots,
