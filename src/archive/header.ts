@@ -84,9 +84,7 @@ export function resolveEntry(header: RawHeader, extensions: Extensions): { entry
 }
 
 function checkFacts({ path, link, size, uid, gid, major, minor }: Facts, isLink: boolean): void {
-  if (path === '' || path.includes('\0') || link.includes('\0')) {
-    throw corrupt('malformed tar: an entry has an empty name or a NUL in a name')
-  }
+  if (path.includes('\0') || link.includes('\0')) throw corrupt('malformed tar: an entry has a NUL in a name')
   if (Math.min(size, uid, gid, major, minor) < 0) {
     throw corrupt(`malformed tar: entry ${quoteName(path)} has a negative number`)
   }

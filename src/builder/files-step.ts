@@ -5,6 +5,7 @@ import { archivesOf } from './archives.ts'
 import type { FoundArchives } from './archives.ts'
 import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
+import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
 import type { CopyInput, CopyOutput, SourceInput } from '#builder/files'
 import { solveLayer } from './layer-step.ts'
 import { createdBy } from './metadata.ts'
@@ -20,15 +21,17 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
   refuseLater(node)
   const { session } = site
   const destination = resolveDestination(input.state.config.WorkingDir, node.destination)
-  await using source = await openSource(site, node)
-  let shape: CopyOutput['shape'] = node.inline.length === 1 && node.sources.length === 0 ? 'file' : 'multi'
+  await using local = await openSource(site, node)
+  await using downloads = await downloadSources(site, node)
+  const sources = [...(local.input === undefined ? [] : [local.input]), ...downloads.inputs]
+  let read: readonly CopyOutput[] = []
   const hash = async (): Promise<string> => {
-    if (source.input === undefined) return ''
-    const found = await session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source.input, {
-      signal: session.signal,
-    })
-    shape = found.shape
-    return found.hash
+    read = await Promise.all(
+      sources.map((source) =>
+        session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, { signal: session.signal }),
+      ),
+    )
+    return joinHashes(read)
   }
   const outcome = await solveLayer(session, input.root, {
     kind: 'files',
@@ -37,24 +40,37 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
     content: hash,
     hashFirst: node.kind === 'add',
     perform: async (active) => {
-      await using archives = await findArchives(site, node, source)
+      await using archives = await findArchives(site, node, local)
       await using mounted = await mountRoot(session.folder, active.mounts)
-      const job = copyInput(node, destination, source, archives)
+      const skipping = sources.map((source) => (source === local.input ? { ...source, skip: archives.places } : source))
+      const job = { ...copyInput(node, destination, archives), sources: skipping, root: mounted.path }
       const done = await session.limiter.run(
-        () =>
-          session.parts.pool.run<CopyInput, CopyOutput>(
-            'builder.copy',
-            { ...job, root: mounted.path },
-            { signal: session.signal },
-          ),
+        () => session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, { signal: session.signal }),
         session.signal,
       )
-      if (source.input !== undefined) shape = done.shape
-      return archives.places.length > 0 ? hash() : done.hash
+      if (archives.places.length > 0) return hash()
+      read = done
+      return joinHashes(done)
     },
   })
   announceLayer(site, outcome)
+  const shape = shapeOf(node, read, downloads.inputs.length)
   return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
+}
+
+/** One hash for all that is read; of one source it is that source's. */
+function joinHashes(read: readonly CopyOutput[]): string {
+  const [first, ...others] = read
+  if (first === undefined) return ''
+  return others.length === 0 ? first.hash : hashOf('sources', ...read.map(({ hash }) => hash))
+}
+
+/** How the history calls what was read; what came from the web has no word. */
+function shapeOf(node: CopyInstruction, read: readonly CopyOutput[], downloads: number): CopyOutput['shape'] | '' {
+  const [first, ...others] = read
+  if (first === undefined) return node.inline.length === 1 && node.sources.length === 0 ? 'file' : 'multi'
+  if (others.length > 0) return 'multi'
+  return downloads === 0 ? first.shape : ''
 }
 
 /** Flags that are understood but not carried out yet. */
@@ -64,15 +80,10 @@ function refuseLater(node: CopyInstruction): void {
     unsupported(`${node.kind.toUpperCase()} ${what} is not carried out yet (line ${line})`)
   if (node.link) throw refuse('--link')
   if (node.parents) throw refuse('--parents')
-  if (node.checksum !== undefined) throw refuse(`--checksum=${node.checksum}`)
   if (node.keepGitDir !== undefined) throw refuse('--keep-git-dir')
   if (node.unpack !== undefined) throw refuse('--unpack')
-  const remote = node.kind === 'add' ? node.sources.find((source) => isRemote(source)) : undefined
-  if (remote !== undefined) throw refuse(`of the remote source ${remote}`)
-}
-
-function isRemote(source: string): boolean {
-  return /^(https?|git|ssh):\/\//.test(source) || /^git@[^/]+:/.test(source)
+  const repository = node.kind === 'add' ? node.sources.find((source) => isGitAddress(source)) : undefined
+  if (repository !== undefined) throw refuse(`of the git repository ${repository}`)
 }
 
 /** Absolute, with the `/` at its end that means a folder. */
@@ -96,20 +107,21 @@ function definitionOf(node: CopyInstruction, destination: string) {
 }
 
 interface OpenSource extends AsyncDisposable {
-  /** Absent where all files stand in the Dockerfile. */
+  /** Absent where all files stand in the Dockerfile or come from the web. */
   readonly input?: SourceInput
 }
 
 async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSource> {
   const { session } = site
   const { context } = session
-  if (node.sources.length === 0) return { async [Symbol.asyncDispose]() {} }
+  const local = node.sources.filter((source) => !isWebAddress(source))
+  if (local.length === 0) return { async [Symbol.asyncDispose]() {} }
   const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
   if (origin === undefined) {
     const { ignore, digests, folder } = context
     const input: SourceInput = {
       folder,
-      sources: node.sources,
+      sources: local,
       ...(ignore === undefined ? {} : { ignore }),
       ...(digests === undefined ? {} : { digests }),
       excludes: node.excludes,
@@ -162,11 +174,9 @@ async function findArchives(site: StepSite, node: CopyInstruction, source: OpenS
 function copyInput(
   node: CopyInstruction,
   destination: string,
-  source: OpenSource,
   archives: FoundArchives,
-): Omit<CopyInput, 'root'> {
+): Omit<CopyInput, 'root' | 'sources'> {
   return {
-    ...(source.input === undefined ? {} : { source: { ...source.input, skip: archives.places } }),
     inline: node.inline,
     destination,
     ...(node.chown === undefined ? {} : { chown: node.chown }),
@@ -176,12 +186,12 @@ function copyInput(
 }
 
 /** «COPY --chown=1:2 file:… in /d/ », as the classic builder writes it. */
-function historyText(node: CopyInstruction, shape: CopyOutput['shape'], content: string): string {
+function historyText(node: CopyInstruction, shape: CopyOutput['shape'] | '', content: string): string {
   const flags = [
     ...(node.chown === undefined ? [] : [`--chown=${node.chown} `]),
     ...(node.chmod === undefined ? [] : [`--chmod=${node.chmod} `]),
   ]
   const inline = node.inline.map((file) => [file.name, file.text])
   const hash = content !== '' && inline.length === 0 ? content : hashOf('inline', inline, content)
-  return `${node.kind.toUpperCase()} ${flags.join('')}${shape}:${hash} in ${node.destination} `
+  return `${node.kind.toUpperCase()} ${flags.join('')}${shape === '' ? '' : `${shape}:`}${hash} in ${node.destination} `
 }

@@ -18,7 +18,7 @@ import type { Flights } from './flights.ts'
 import type { Plan, Step } from './plan.ts'
 import type { CacheRecords } from './records.ts'
 import type { StageState } from './state.ts'
-import type { BuildEvent, BuildRequest, Runner } from './types.ts'
+import type { BuildEvent, BuildRequest, FetchedFile, Runner } from './types.ts'
 
 /** What a builder is made of. */
 export interface BuilderParts {
@@ -40,6 +40,8 @@ export interface BuilderParts {
   readonly filters?: Filters
   /** Where folders of the host are looked up, if not here: gives a descriptor of a clone of what is mounted there. */
   readonly hostMounts?: { clone(path: string, options?: { readonly recursive?: boolean }): Promise<number> }
+  /** Gets a file of the web; absent where there is no way to it. */
+  readonly fetch?: (address: string, signal?: AbortSignal) => Promise<FetchedFile>
   /** Bytes of layers that the cache keeps at most. */
   readonly cacheLimit?: number
 }

@@ -25,6 +25,8 @@ export interface HttpRequest {
 
 export interface HttpReply {
   readonly status: number
+  /** The server's own words beside the status; may be empty. */
+  readonly reason: string
   /** Undefined where absent; of several the first. */
   header(name: string): string | undefined
   /** May be read once; must be read or discarded. */
@@ -137,6 +139,7 @@ async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<H
 function replyOf(request: HttpRequest, reply: Dispatcher.ResponseData): HttpReply {
   return {
     status: reply.statusCode,
+    reason: reply.statusText,
     header(name) {
       const value = reply.headers[name]
       return Array.isArray(value) ? value[0] : value

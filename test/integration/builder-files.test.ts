@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   constants,
   mkdirSync,
@@ -13,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { bytesOf } from '#base'
+import { bytesOf, notFound } from '#base'
 import { DockerfileError } from '#dockerfile'
 import { makeDevice, makeNode } from '#kernel'
 import { dockerfile, withBench, withRoot } from '#test/build-bench'
@@ -170,4 +171,51 @@ test('devices in the place of small files are not read: ignore rules, Dockerfile
     } as const
     await assert.rejects(bench.build(usersAreDevice), /no such user: somebody/)
   }),
+)
+
+const MODIFIED = Date.UTC(2024, 0, 3) / 1000
+
+/** A stand-in of the web: what was asked for comes back. */
+const webFetch = async (address: string) => {
+  if (address.endsWith('/gone')) throw notFound('page', address)
+  return {
+    lastModified: MODIFIED * 1000,
+    name: 'named',
+    body: bytesOf(`bytes of ${address}`),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+test('ADD fetches files of the web: owner, mode, time, name, checksum', { timeout: 60_000 }, () =>
+  withBench(
+    WORKER,
+    async (bench, context) => {
+      writeFileSync(join(context, 'local'), 'l')
+      const digest = createHash('sha256').update('bytes of http://host/f').digest('hex')
+      const built = await bench.build({
+        context: { kind: 'folder', path: context },
+        dockerfile: dockerfile(
+          'FROM busybox',
+          'ADD http://host/a%2Ab.tar?q=1 local http://host/folder/ /both/',
+          'ADD --chmod=644 --chown=7:8 http://host/x /plain',
+          `ADD --checksum=sha256:${digest} http://host/f /`,
+        ),
+      })
+      await withRoot(bench, built, (root) => {
+        const at = (path: string) => statSync(join(root, path))
+        assert.deepEqual(readdirSync(join(root, 'both')), ['a*b.tar', 'local', 'named'])
+        assert.equal(readFileSync(join(root, 'both/a*b.tar'), 'utf8'), 'bytes of http://host/a%2Ab.tar?q=1')
+        assert.equal(at('both/named').mode & 0o7777, 0o600)
+        assert.equal(at('both/named').mtimeMs / 1000, MODIFIED)
+        assert.deepEqual([at('plain').mode & 0o7777, at('plain').uid, at('plain').gid], [0o644, 7, 8])
+      })
+      const refused = (...lines: readonly string[]) =>
+        bench.build({ context: { kind: 'folder', path: context }, dockerfile: dockerfile('FROM busybox', ...lines) })
+      await assert.rejects(refused(`ADD --checksum=sha256:${digest} http://host/x /`), /ADD failed: digest mismatch/)
+      await assert.rejects(refused('ADD http://host/gone /'), /ADD failed: No such page/)
+      await assert.rejects(refused('COPY http://host/f /'), /source can't be a URL for COPY/)
+      await assert.rejects(refused('ADD https://host/name.git /'), /not carried out yet/)
+    },
+    { fetch: webFetch },
+  ),
 )

@@ -46,7 +46,7 @@ export interface BuildRun {
   readonly output: string
 }
 
-type BenchOptions = Pick<BuilderParts, 'cacheLimit'>
+type BenchOptions = Pick<BuilderParts, 'cacheLimit' | 'fetch'>
 
 async function openBuildBench(folder: string, worker: URL, options: BenchOptions): Promise<BuildBench> {
   await using stack = new AsyncDisposableStack()

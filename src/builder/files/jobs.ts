@@ -32,7 +32,8 @@ export interface SourceInput {
 }
 
 export interface CopyInput {
-  readonly source?: SourceInput
+  /** Each with its own folder. */
+  readonly sources: readonly SourceInput[]
   readonly inline: readonly InlineFile[]
   /** The mounted root to write into. */
   readonly root: string
@@ -43,6 +44,7 @@ export interface CopyInput {
   readonly archives: readonly string[]
 }
 
+/** What went in, one of these for each source. */
 export interface CopyOutput {
   /** The hash of what went in, the same that `builder.hash` gives; empty where no source was read. */
   readonly hash: string
@@ -89,24 +91,26 @@ function shapeOf(selections: readonly Selection[]): CopyOutput['shape'] {
   return selections[0]?.entries[0]?.kind === 'folder' ? 'dir' : 'file'
 }
 
-function copyJob(input: CopyInput, context: JobContext): CopyOutput {
+function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
   using root = new ConfinedRoot(input.root)
   const copy = beginCopy({
     root,
     destination: input.destination,
     ...(input.chown === undefined ? {} : { chown: input.chown }),
     ...(input.chmod === undefined ? {} : { chmod: input.chmod }),
-    keepOwners: input.source?.keepOwners ?? false,
+    keepOwners: input.sources.some((source) => source.keepOwners),
   })
-  const { source, inline } = input
-  if (inline.length > 0) writeInline(copy, inline, inline.length + (source?.sources.length ?? 0))
+  const { sources, inline } = input
+  const count = inline.length + sources.reduce((sum, source) => sum + source.sources.length, 0)
+  if (inline.length > 0) writeInline(copy, inline, count)
   for (const archive of input.archives) unpackArchive(copy, archive, context)
-  if (source === undefined || source.sources.length === 0) return { hash: '', shape: 'multi' }
-  return withSource(source, context, (tree, selections) => {
-    const kept = selections.filter((selection) => source.skip?.includes(selection.place) !== true)
-    const count = Math.max(source.sources.length, selections.length) + inline.length
-    return { hash: copySelections(copy, tree, kept, count), shape: shapeOf(selections) }
-  })
+  return sources.map((source) =>
+    withSource(source, context, (tree, selections) => {
+      const kept = selections.filter((selection) => source.skip?.includes(selection.place) !== true)
+      const all = count + Math.max(0, selections.length - source.sources.length)
+      return { hash: copySelections(copy, tree, kept, all), shape: shapeOf(selections) }
+    }),
+  )
 }
 
 function unpackArchive(copy: Copy, archive: string, context: JobContext): void {
