@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { collect, EngineError, isKind, messageOf } from '#base'
 import { digestOf, familiarReference, parseDigest, parseImageId, parseManifest } from '#oci'
@@ -59,7 +59,7 @@ async function repairKind(run: CheckRun, damage: Damage): Promise<Outcome> {
     case 'leftover':
       return removeLeftover(run, damage)
     case 'database':
-      return { outcome: 'left', text: damage.cure }
+      return repairDatabase(damage)
   }
 }
 
@@ -261,7 +261,15 @@ async function repairFolder({ kind, path, cure }: Damage): Promise<Outcome> {
   return { outcome: 'dropped', text: 'what was in it is lost; it is empty now' }
 }
 
-async function removeLeftover({ parts }: CheckRun, { id }: Damage): Promise<Outcome> {
+/** The daemon has taken over what it could when it started. */
+async function repairDatabase({ id, path, cure }: Damage): Promise<Outcome> {
+  if (path === undefined || id === 'engine.db') return { outcome: 'left', text: cure }
+  for (const suffix of ['', '-wal', '-shm']) await rm(`${path}${suffix}`, { force: true })
+  return healed('the one that took its place holds together; the damaged file is removed')
+}
+
+async function removeLeftover({ parts }: CheckRun, { id, cure }: Damage): Promise<Outcome> {
+  if (id.startsWith('lost-')) return { outcome: 'left', text: cure }
   const { content, snapshots } = parts.ground
   if (id.startsWith('snapshots/')) await snapshots.removeStray(basename(id))
   else await content.removeStray(basename(id))

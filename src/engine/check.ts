@@ -105,6 +105,20 @@ async function checkDatabase(run: CheckRun): Promise<void> {
   await database.flush()
   const problems = await pool.run<string, readonly string[]>('db.examine', path, { signal: run.options.signal })
   for (const what of problems) run.found({ kind: 'database', id: 'engine.db', path, what, usedBy: [], cure })
+  for (const id of await readdir(config.dataRoot)) {
+    const facts = { id, path: join(config.dataRoot, id), usedBy: [] }
+    if (/^engine\.db\.damaged-.*Z$/.test(id)) {
+      run.found({ kind: 'database', ...facts, what: 'was damaged and put aside when the daemon started', cure: CURE })
+    } else if (/^lost-\d+$/.test(id)) {
+      const removal = `take from it what you need, then rm -r ${facts.path}`
+      run.found({
+        kind: 'leftover',
+        ...facts,
+        what: 'holds trees whose records were lost with the database',
+        cure: removal,
+      })
+    }
+  }
 }
 
 async function checkBlobs(run: CheckRun, world: World): Promise<void> {

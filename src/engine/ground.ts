@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLog, ifExists, longId, shortId, systemClock, writeFileAtomic } from '#base'
@@ -8,7 +9,7 @@ import { bootId, createWorkerPool, openHostMounts } from '#kernel'
 import type { HostMounts, WorkerPool } from '#kernel'
 import { openContentStore } from '#store/content'
 import type { OpenContentStore } from '#store/content'
-import { openDatabase } from '#store/db'
+import { type KeptDatabase, openKeptDatabase, sealDatabase } from '#store/db'
 import type { Database } from '#store/db'
 import { createImageCollector, createImages } from '#store/image'
 import type { ImageCollector, Images } from '#store/image'
@@ -33,6 +34,8 @@ export interface Ground {
   readonly pool: WorkerPool
   readonly hostMounts: HostMounts
   readonly programs: Programs
+  /** The database was damaged at this start, and what could be read of it may not be all. */
+  readonly recordsLost: boolean
   readonly database: Database
   readonly leases: Leases
   readonly content: OpenContentStore
@@ -55,16 +58,19 @@ export async function openGround(config: EngineConfig, stack: AsyncDisposableSta
   stack.defer(() => releaseUnusedNamespace(config, hostMounts))
   stack.use(lockRoot(config.dataRoot, 'data root'))
   const { id, isNew } = await readEngineId(config.dataRoot)
-  const database = stack.use(await openDatabase(join(config.dataRoot, 'engine.db'), { pool, create: isNew }))
+  // its file may be lost as any other: a store without a database is damaged, not new
+  const isEmpty = isNew && !existsSync(join(config.dataRoot, 'content'))
+  const kept = await openRecords(config, stack, { pool, log, isNew: isEmpty })
+  const { database } = kept
   const programs = await findPrograms(config.path)
   const leases = createLeases({ database, clock, run: shortId() })
-  const content = await openContentStore({ folder: join(config.dataRoot, 'content'), database, jobs: pool, clock, log })
-  const folder = join(config.dataRoot, 'snapshots')
-  const snapshots = stack.use(await openSnapshots({ database, folder, jobs: pool, clock, log, bootId: bootId() }))
+  const content = await openContent({ config, database, pool, clock, log }, kept.incomplete)
+  const snapshots = stack.use(await openTrees({ config, database, pool, clock, log }, kept.incomplete))
   const layers = createLayers({ database, content, snapshots, jobs: pool, programs })
   const images = createImages({ database, content, events, clock })
   const imageCollector = createImageCollector({ database, clock })
   return {
+    recordsLost: kept.incomplete,
     config,
     id,
     clock,
@@ -81,6 +87,33 @@ export async function openGround(config: EngineConfig, stack: AsyncDisposableSta
     images,
     imageCollector,
   }
+}
+
+async function openRecords(
+  config: EngineConfig,
+  stack: AsyncDisposableStack,
+  { pool, log, isNew }: { readonly pool: WorkerPool; readonly log: Log; readonly isNew: boolean },
+): Promise<KeptDatabase> {
+  const path = join(config.dataRoot, 'engine.db')
+  stack.defer(() => sealDatabase(path))
+  const kept = await openKeptDatabase(path, { pool, create: isNew })
+  stack.use(kept.database)
+  for (const text of kept.damage) log.warn(text)
+  return kept
+}
+
+type StoreParts = Pick<Ground, 'config' | 'database' | 'pool' | 'clock' | 'log'>
+
+function openContent({ config, pool, ...parts }: StoreParts, recordsLost: boolean): Promise<OpenContentStore> {
+  const folder = join(config.dataRoot, 'content')
+  return openContentStore({ ...parts, folder, jobs: pool, takeUpStrays: recordsLost })
+}
+
+/** Trees that no record knows may hold what containers wrote: after a loss of records they are kept aside. */
+function openTrees({ config, pool, ...parts }: StoreParts, recordsLost: boolean): Promise<OpenSnapshots> {
+  const folder = join(config.dataRoot, 'snapshots')
+  const keepStrays = join(config.dataRoot, `lost-${parts.clock.nanoseconds()}`)
+  return openSnapshots({ ...parts, folder, jobs: pool, bootId: bootId(), ...(recordsLost && { keepStrays }) })
 }
 
 /** The id is written when the store has been made: from then on a missing database is damage, not a beginning. */

@@ -26,6 +26,7 @@ import type { Ground } from './ground.ts'
 import { createImageService } from './images.ts'
 import { createRemoteService } from './remotes.ts'
 import { isAlive } from './remove-image.ts'
+import { restoreImages } from './restore-images.ts'
 import { restoreLayers } from './restore-layers.ts'
 import { createRunner, removeLeftoverRoots } from './runner.ts'
 import { createSystemService } from './system.ts'
@@ -45,6 +46,7 @@ export async function openEngine(config: EngineConfig): Promise<Engine> {
   stack.defer(() => collection.stop())
   stack.use(collectAfterRemovals(ground.events, collection))
   await restore(ground, running, builds)
+  await restoreImages(ground)
   await restoreLayers(ground)
   await keepEngineId(ground)
   await hub.restore()

@@ -1,10 +1,12 @@
 import type { Log } from '#base'
 import type { Digest } from '#oci'
-import { hexOf } from '#oci'
+import { hexOf, isDigest, parseDigest } from '#oci'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { FileHash } from './jobs.ts'
 import type { ContentFolders } from './folders.ts'
 import type { ContentRecords } from './records.ts'
+import type { ContentJobRunner } from './types.ts'
 
 /**
  * Compares files and records after a start. A crash leaves files without a record (removed); a record without its
@@ -34,4 +36,21 @@ async function reconcileIngests(folders: ContentFolders, records: ContentRecords
 function dropDamaged(records: ContentRecords, log: Log, digest: Digest, why: string): void {
   log.warn(`blob ${digest} is lost: ${why}`)
   records.removeBlob(digest)
+}
+
+/** Files among the blobs without a record: those that are named by what they hash to become blobs again. */
+export async function takeUpStrays(parts: {
+  readonly folders: ContentFolders
+  readonly records: ContentRecords
+  readonly jobs: ContentJobRunner
+  readonly log: Log
+}): Promise<void> {
+  const { folders, records, jobs, log } = parts
+  for (const name of await readdir(folders.blobs)) {
+    if (!isDigest(`sha256:${name}`) || records.findBlob(parseDigest(`sha256:${name}`))) continue
+    const found = await jobs.run<string, FileHash>('content.hash', join(folders.blobs, name))
+    if (found.digest !== `sha256:${name}`) continue
+    records.addBlob({ digest: parseDigest(found.digest), size: found.size })
+    log.info(`blob ${found.digest} had no record and is taken up again`)
+  }
 }

@@ -9,7 +9,7 @@ import { openFolders } from './folders.ts'
 import { beginIngest } from './ingest.ts'
 import type { ContentParts } from './parts.ts'
 import { readBlob } from './read.ts'
-import { reconcile } from './reconcile.ts'
+import { reconcile, takeUpStrays } from './reconcile.ts'
 import { contentRecords } from './records.ts'
 import type { BlobInfo, ContentOptions, OpenContentStore } from './types.ts'
 
@@ -17,6 +17,7 @@ import type { BlobInfo, ContentOptions, OpenContentStore } from './types.ts'
 export async function openContentStore(options: ContentOptions): Promise<OpenContentStore> {
   const folders = await openFolders(options.folder)
   const records = contentRecords(options.database, options.clock)
+  if (options.takeUpStrays === true) await takeUpStrays({ folders, records, jobs: options.jobs, log: options.log })
   await reconcile(folders, records, options.log)
   const parts: ContentParts = {
     folders,

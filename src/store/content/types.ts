@@ -83,6 +83,8 @@ export interface ContentOptions {
   readonly jobs: ContentJobRunner
   readonly clock: Clock
   readonly log: Log
+  /** After a loss of records: blobs that none knows are taken up by what they hash to, and not removed. */
+  readonly takeUpStrays?: boolean
 }
 
 /** This room's part in a collection (the shape of #store/gc's `Collector`). */

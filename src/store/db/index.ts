@@ -8,5 +8,7 @@
  */
 export { openDatabase } from './database.ts'
 export { databaseJobs } from './jobs.ts'
+export { type KeptDatabase, openKeptDatabase } from './kept.ts'
+export { sealDatabase } from './seal.ts'
 export * from './row.ts'
 export type * from './types.ts'

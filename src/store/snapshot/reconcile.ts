@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '#base'
 import type { DamageRecords } from './damage.ts'
@@ -18,6 +18,7 @@ export async function reconcile(options: {
   readonly trash: Trash
   readonly log: Log
   readonly bootId: string
+  readonly keepStrays: string | undefined
 }): Promise<void> {
   const { folder, records, trash, log } = options
   await trash.empty()
@@ -26,8 +27,14 @@ export async function reconcile(options: {
   for (const name of await readdir(folder)) {
     const id = parseSnapshotId(name)
     if (id === undefined || known.has(id)) continue
-    log.debug(`snapshot ${id} has no record: its folder goes`)
-    trash.later(trash.remove(id))
+    if (options.keepStrays === undefined) {
+      log.debug(`snapshot ${id} has no record: its folder goes`)
+      trash.later(trash.remove(id))
+    } else {
+      log.warn(`snapshot ${id} has no record: its folder is kept in ${options.keepStrays}`)
+      await mkdir(options.keepStrays, { recursive: true, mode: 0o700 })
+      await rename(join(folder, name), join(options.keepStrays, name))
+    }
   }
 }
 

@@ -35,7 +35,7 @@ export async function openSnapshots(options: SnapshotOptions): Promise<OpenSnaps
   const records = snapshotRecords(database, clock)
   const damages = damageRecords(database, clock)
   const trash = createTrash({ folder, database, jobs, log })
-  await reconcile({ folder, records, damages, trash, log, bootId })
+  await reconcile({ folder, records, damages, trash, log, bootId, keepStrays: options.keepStrays })
   const syncer = createSyncer({ folder, records, log })
   // a predecessor of the same boot may have left some
   syncer.request()

@@ -113,6 +113,8 @@ export interface SnapshotOptions {
   readonly jobs: SnapshotJobRunner
   readonly clock: Clock
   readonly log: Log
+  /** After a loss of records: folders that none knows are moved here, and not removed. */
+  readonly keepStrays?: string
   /** The kernel's id of this boot: trees left unsynced by another one are not believed. */
   readonly bootId: string
 }
