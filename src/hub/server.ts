@@ -166,7 +166,7 @@ interface Failed {
 /** The body of errors (distribution-spec, «Error Codes»); once a reply has begun only its cut can tell. */
 async function fail({ log }: HubServerOptions, { request, response, gone }: Failed, error: unknown): Promise<void> {
   const { status, code, headers } = describe(error)
-  if (status >= 500 && !gone.aborted && !isKind(error, 'cancelled'))
+  if (status === 500 && !gone.aborted && !isKind(error, 'cancelled'))
     log.error('registry request failed', { method: request.method, path: request.url, error: messageOf(error) })
   if (response.headersSent || response.destroyed) {
     response.destroy()
