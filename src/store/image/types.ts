@@ -37,7 +37,7 @@ export interface TagOptions {
 export interface Images {
   /**
    * By name, `sha256:` id, 64 hex digits, or a unique prefix of the id (name beats prefix). `not-found` in Docker's
-   * words, or `invalid` where the text is no name or the prefix is ambiguous.
+   * words, also where several ids begin with the prefix, or `invalid` where the text is no name.
    */
   resolve(nameOrId: string): Promise<ImageRecord>
   /** With its config. Throws `not-found`. */
