@@ -1,20 +1,19 @@
 import { unsupported } from '#base'
 import type { Engine } from '#engine'
-import { checkFilterNames, parseTimestamp, type ProgressLine } from '#wire'
+import type { ProgressLine } from '#wire'
+import { pruneCache } from './cache-prune.ts'
 import { CLASSIC_ONLY, parseBuild } from './build-request.ts'
 import { BuildStream } from './build-stream.ts'
 import type { Exchange } from './exchange.ts'
 import { refuseCalls } from './grpc-refusal.ts'
 import { streamProgress } from './progress-stream.ts'
 import type { Route } from './route.ts'
-import { wallClock } from './time-text.ts'
 
-const PRUNE_FILTERS = ['until']
-
-export function buildRoutes({ builds }: Pick<Engine, 'builds'>): readonly Route[] {
+export function buildRoutes(engine: Pick<Engine, 'builds' | 'system'>): readonly Route[] {
+  const { builds } = engine
   return [
     { method: 'POST', pattern: '/build', handle: (exchange) => build(builds, exchange) },
-    { method: 'POST', pattern: '/build/prune', handle: (exchange) => prune(builds, exchange) },
+    { method: 'POST', pattern: '/build/prune', handle: (exchange) => pruneCache(engine, exchange) },
     { method: 'POST', pattern: '/grpc', hijacks: true, handle: refuseBuildKit },
     { method: 'POST', pattern: '/session', handle: classicOnly },
     { method: 'POST', pattern: '/build/cancel', handle: classicOnly },
@@ -50,17 +49,4 @@ async function build(builds: Engine['builds'], exchange: Exchange): Promise<void
       throw error
     }
   })
-}
-
-async function prune(builds: Engine['builds'], { query, reply }: Exchange): Promise<void> {
-  const filters = query.filters()
-  checkFilterNames(filters, PRUNE_FILTERS)
-  for (const name of ['keep-storage', 'reserved-space', 'max-used-space', 'min-free-space'])
-    if ((query.integer(name) ?? 0) !== 0) throw unsupported(`--${name}: not yet carried out by mica`)
-  const [until] = filters.get('until') ?? []
-  const { removed, bytes } = await builds.prune({
-    all: query.flag('all'),
-    ...(until !== undefined && { until: parseTimestamp(until, wallClock()) }),
-  })
-  reply(200, { CachesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes })
 }

@@ -1,6 +1,6 @@
 import { invalid } from '#base'
 import type { Engine, ImageService } from '#engine'
-import { parseDigest, parseNamed, type Reference, withDefaultTag } from '#oci'
+import { parseDigest, parseNamed, type Platform, type Reference, withDefaultTag } from '#oci'
 import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { keepsImage, selectImages } from './image-filter.ts'
@@ -8,6 +8,7 @@ import { imageJson } from './image-inspect.ts'
 import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
 import { historyJson, imageSummary, removedJson } from './image-view.ts'
 import { lookingRoutes } from './looking-routes.ts'
+import { parsePlatformText } from './platform-query.ts'
 import type { Route } from './route.ts'
 import { wallClock } from './time-text.ts'
 
@@ -79,8 +80,20 @@ async function tag(images: ImageService, { param, query, reply }: Exchange): Pro
 }
 
 async function remove(images: ImageService, { param, query, reply }: Exchange): Promise<void> {
-  const removed = await images.remove(param('name'), { force: query.flag('force'), prune: !query.flag('noprune') })
+  const platform = platformIn(query.list('platforms'))
+  const removed = await images.remove(param('name'), {
+    force: query.flag('force'),
+    prune: !query.flag('noprune'),
+    ...(platform && { platform }),
+  })
   reply(200, removed.map(removedJson))
+}
+
+/** The parameter `platforms`: at most one, as JSON. */
+function platformIn(texts: readonly string[]): Platform | undefined {
+  const [text] = texts
+  if (texts.length > 1) throw invalid('multiple platforms are not supported')
+  return text === undefined ? undefined : parsePlatformText(text)
 }
 
 async function prune(images: ImageService, { query, reply }: Exchange): Promise<void> {

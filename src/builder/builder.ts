@@ -9,7 +9,7 @@ import { cacheRecords } from './records.ts'
 import type { CacheRecord } from './records.ts'
 import { removeLeftovers } from './scratch-mount.ts'
 import type { BuilderParts } from './session.ts'
-import type { Builder, CacheUsage } from './types.ts'
+import type { Builder, CachePrune, CacheUsage } from './types.ts'
 
 /** Bytes of layers that the cache keeps where nothing else is said. */
 const DEFAULT_LIMIT = 20 * 1024 ** 3
@@ -39,17 +39,7 @@ export function createBuilder(parts: BuilderParts): Builder {
         keepBounded(workshop)
       }
     },
-    async prune({ all, until }) {
-      const shared = await imageChains(workshop)
-      const chosen = records
-        .list()
-        .filter((record) => all || record.chain === undefined || !shared.has(record.chain))
-        .filter((record) => until === undefined || record.lastUsedAt < until)
-        .filter((record) => !workshop.inUse.has(record.key))
-      records.remove(chosen.map((record) => record.key))
-      const bytes = sizeOf(chosen.filter((record) => record.chain !== undefined && !shared.has(record.chain)))
-      return { removed: chosen.map((record) => record.key), bytes }
-    },
+    prune: (options) => pruneCache(workshop, options),
     forget(chains) {
       const lost = records.chains().filter(({ chain }) => chains.has(chain))
       records.remove(lost.map(({ key }) => key))
@@ -60,6 +50,29 @@ export function createBuilder(parts: BuilderParts): Builder {
       return records.list().map((record) => usageOf(record, shared, workshop.inUse.has(record.key)))
     },
   }
+}
+
+async function pruneCache(
+  workshop: Workshop,
+  { all, until, chosen, keepBytes = 0 }: CachePrune,
+): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
+  const { records, inUse } = workshop
+  const shared = await imageChains(workshop)
+  const isShared = ({ chain }: CacheRecord): boolean => chain !== undefined && shared.has(chain)
+  const candidates = records
+    .list()
+    .filter((record) => all || !isShared(record))
+    .filter((record) => until === undefined || record.lastUsedAt < until)
+    .filter((record) => !inUse.has(record.key) && (chosen?.(usageOf(record, shared, false)) ?? true))
+  let left = records.totals().size
+  const gone = candidates.filter((record) => {
+    const goes = keepBytes === 0 || left > keepBytes
+    if (goes) left -= record.size
+    return goes
+  })
+  records.remove(gone.map((record) => record.key))
+  const bytes = sizeOf(gone.filter((record) => record.chain !== undefined && !isShared(record)))
+  return { removed: gone.map((record) => record.key), bytes }
 }
 
 async function imageChains(workshop: Workshop): Promise<ReadonlySet<string>> {

@@ -184,7 +184,7 @@ async function sealAndRecord({ session, below, step, frozen, lease, ...facts }: 
   const layer = await session.parts.layers.diff(frozen, lease)
   const known = await below.sealed
   const sealed = await session.parts.layers.adopt(frozen, known.chain, layer)
-  session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.size })
+  session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.content })
   return { chain: sealed.chain, diffIds: [...known.diffIds, layer.diffId] }
 }
 

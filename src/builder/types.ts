@@ -51,14 +51,22 @@ export interface Builder {
   restore(): Promise<void>
   /** Errors: `DockerfileError` with ranges, `CommandError` with exit code and last lines, others as they are. */
   build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>
-  /** Removes cache records (all, or those unused since) and what only they held. */
-  prune(options: {
-    readonly all: boolean
-    readonly until?: bigint
-  }): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
+  /** Removes cache records and what only they held, the least recently used first. */
+  prune(options: CachePrune): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>
   cacheUsage(): Promise<readonly CacheUsage[]>
   /** Removes the cache records of these roots, which are lost; how many there were. */
   forget(chains: ReadonlySet<string>): number
+}
+
+export interface CachePrune {
+  /** Those too whose layer an image has. */
+  readonly all: boolean
+  /** Only those unused since; nanoseconds since the epoch. */
+  readonly until?: bigint
+  /** Only these. */
+  readonly chosen?: (record: CacheUsage) => boolean
+  /** Bytes that may stay: once the cache takes no more than these, nothing else goes. */
+  readonly keepBytes?: number
 }
 
 export interface CacheUsage {

@@ -75,6 +75,10 @@ const inspect = ofSystem(
   (room) => room.inspect,
 )
 const version = ofSystem('Show the mica version information', (room) => room.version)
+const df = ofSystem('Show disk usage', (room) => room.diskUsage)
+const pruneSystem = ofSystem('Remove unused data', (room) => room.pruneSystem)
+const pruneCache = ofSystem('Remove build cache', (room) => room.pruneCache)
+const whyDisk = ofSystem('Show what takes disk space and who keeps it', (room) => room.whyDisk)
 
 /** `mica COMMAND`, as help groups them. */
 export const commands: readonly Group[] = [
@@ -128,6 +132,7 @@ export const groups: Readonly<Record<string, Group>> = {
       create,
       diff: diffContainer,
       exec,
+  builder: { title: 'Manage builds', entries: { build, prune: pruneCache } },
       export: exported,
       inspect: ofSystem('Display detailed information on one or more containers', (room) => room.inspectContainer),
       kill,
@@ -182,7 +187,7 @@ export const groups: Readonly<Record<string, Group>> = {
       stop: ofSystem('Stop serving', (room) => room.stopRegistry),
     },
   },
-  system: { title: 'Manage mica', entries: { check, events, info } },
+  system: { title: 'Manage mica', entries: { check, df, events, info, prune: pruneSystem } },
   volume: {
     title: 'Manage volumes',
     entries: {
@@ -197,3 +202,4 @@ export const groups: Readonly<Record<string, Group>> = {
 
 /** Other spellings that docker knows within its groups. */
 export const aliases: Readonly<Record<string, string>> = { list: 'ls', ps: 'ls', remove: 'rm' }
+  why: { title: 'Explain what is found', entries: { disk: whyDisk } },

@@ -1,7 +1,7 @@
-import { abbreviate, conflict } from '#base'
+import { abbreviate, conflict, EngineError } from '#base'
 import type { ContainerRecord } from '#container'
-import { familiarReference, parseReference } from '#oci'
-import type { Reference } from '#oci'
+import { familiarReference, formatPlatform, parseReference } from '#oci'
+import type { Platform, Reference } from '#oci'
 import type { ImageRecord, Images } from '#store/image'
 import type { RemovedImage } from './types.ts'
 
@@ -20,6 +20,8 @@ export interface RemovalOptions {
   readonly force: boolean
   /** Remove untagged parents that nothing needs any more. */
   readonly prune: boolean
+  /** The variant that is meant: an image of another one stays. */
+  readonly platform?: Platform
 }
 
 /**
@@ -33,9 +35,28 @@ export async function removeImage(
   options: RemovalOptions,
 ): Promise<readonly RemovedImage[]> {
   const record = await scene.images.resolve(name)
+  if (options.platform) await assertPlatform(scene, record, name, options.platform)
   return namesAnId(name, record)
     ? await removeById(scene, record, options)
     : await removeByName(scene, record, name, options)
+}
+
+async function assertPlatform(
+  { images }: RemovalScene,
+  { id }: ImageRecord,
+  name: string,
+  wanted: Platform,
+): Promise<void> {
+  const { config } = await images.open(id)
+  const fits =
+    config.os === wanted.os &&
+    config.architecture === wanted.architecture &&
+    (wanted.variant === undefined || config.variant === undefined || config.variant === wanted.variant)
+  if (fits) return
+  throw new EngineError(
+    'not-found',
+    `image with reference ${name} was found but its platform (${formatPlatform(config)}) does not match the specified platform (${formatPlatform(wanted)})`,
+  )
 }
 
 function namesAnId(name: string, record: ImageRecord): boolean {

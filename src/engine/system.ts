@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises'
 import type { ContainerService } from '#container'
 import { cgroupMode } from '#kernel'
 import type { Networks } from '#network'
@@ -34,6 +35,10 @@ export function createSystemService(parts: SystemParts): SystemService {
       return { layersSize: layers.reduce((sum, layer) => sum + layer.content, 0), images: await images.list() }
     },
     diskReport: parts.reportDisk,
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(ground.config.dataRoot)
+      return bavail * bsize
+    },
     check: parts.check,
     collect: () => parts.collection.now(),
     async doctor() {

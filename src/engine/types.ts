@@ -133,7 +133,10 @@ export interface ImageService {
   origins(name: string, paths: readonly string[], signal: AbortSignal): Promise<ImageOrigins>
   tag(name: string, to: Reference): Promise<void>
   /** Docker's rules of rmi: untag, delete with the last name, conflicts with containers and several names. */
-  remove(name: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly RemovedImage[]>
+  remove(
+    name: string,
+    options: { readonly force: boolean; readonly prune: boolean; readonly platform?: Platform },
+  ): Promise<readonly RemovedImage[]>
   prune(options: {
     readonly dangling: boolean
     readonly keep: (image: ImageSummary) => boolean
@@ -170,6 +173,8 @@ export interface SystemService {
   diskReport(limit?: number): Promise<DiskReport>
   /** Compares everything in the store with what it should be, and mends it where that is asked for. `conflict` for a second one. */
   check(options: CheckOptions): Promise<CheckSummary>
+  /** Bytes that the file system of the data root has to give. */
+  freeBytes(): Promise<number>
   /** One collection now. */
   collect(): Promise<number>
   doctor(): Promise<readonly Finding[]>

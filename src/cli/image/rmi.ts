@@ -1,5 +1,6 @@
 import { EngineError } from '#base'
 import { command, complaint, flag } from '#cli/kit'
+import { parsePlatform } from '#oci'
 import type { RemovedImageJson } from '#wire'
 
 export const rmi = command({
@@ -8,13 +9,19 @@ export const rmi = command({
   flags: {
     force: flag.switch('Force removal of the image', { short: 'f' }),
     'no-prune': flag.switch('Do not delete untagged parents'),
+    platform: flag.list(
+      'Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
   },
   min: 1,
   async run({ client, io }, { flags, args }) {
     let exit = 0
+    const platforms = flags.platform
+      .flatMap((text) => text.split(','))
+      .map((text) => JSON.stringify(parsePlatform(text)))
     for (const name of args) {
       try {
-        const query = { force: flags.force, noprune: flags['no-prune'] }
+        const query = { force: flags.force, noprune: flags['no-prune'], platforms }
         const removed = await client.delete<readonly RemovedImageJson[]>(`/images/${encodeURIComponent(name)}`, {
           query,
         })

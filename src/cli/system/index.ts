@@ -5,6 +5,7 @@
  */
 export { check } from './check.ts'
 export { daemon } from './daemon.ts'
+export { diskUsage } from './disk-usage.ts'
 export { doctor } from './doctor.ts'
 export { events } from './events.ts'
 export { info } from './info.ts'
@@ -12,5 +13,7 @@ export { inspect, inspectContainer, inspectImage, inspectNetwork, inspectVolume 
 export { networks } from './networks.ts'
 export { pruneContainers, pruneImages, pruneNetworks, pruneVolumes } from './prune.ts'
 export { listRegistries, pruneRegistries, serveRegistry, stopRegistry } from './registry.ts'
+export { pruneCache, pruneSystem } from './prune-all.ts'
 export { version } from './version.ts'
 export { createVolume, removeVolume, volumes } from './volumes.ts'
+export { whyDisk } from './why.ts'

@@ -1,38 +1,26 @@
-import { type Command, command, type Context, flag, parseFilterFlags, size } from '#cli/kit'
+import { type Command, command, type Context, flag, parseFilterFlags } from '#cli/kit'
+import { confirmed, list, type PruneReply, reclaimed } from './prune-words.ts'
 
-interface PruneReply {
-  readonly SpaceReclaimed?: number
-  readonly ContainersDeleted?: readonly string[] | null
-  readonly VolumesDeleted?: readonly string[] | null
-  readonly NetworksDeleted?: readonly string[] | null
-  readonly ImagesDeleted?: readonly { readonly Untagged?: string; readonly Deleted?: string }[] | null
-}
+const filter = flag.list('Provide filter values (e.g. "until=<timestamp>")', { value: 'filter' })
+const force = flag.switch('Do not prompt for confirmation', { short: 'f' })
 
-const flags = {
-  all: flag.switch('Remove all unused ones, not just dangling or anonymous ones', { short: 'a' }),
-  filter: flag.list('Provide filter values (e.g. "until=<timestamp>")', { value: 'filter' }),
-  force: flag.switch('Do not prompt for confirmation', { short: 'f' }),
-}
-
-interface PruneOptions {
+interface PruneKind {
   readonly path: string
+  /** What is removed, as a sentence; of `all` with the flag. */
   readonly warning: (all: boolean) => string
   /** The filter that --all stands for. */
   readonly allFilter?: string
   readonly text: (reply: PruneReply) => string
-  readonly summary: string
 }
 
-export const pruneContainers = pruneOf({
+const CONTAINERS: PruneKind = {
   path: '/containers/prune',
-  summary: 'Remove all stopped containers',
   warning: () => 'This will remove all stopped containers.',
   text: ({ ContainersDeleted }) => list('Deleted Containers:', ContainersDeleted ?? []),
-})
+}
 
-export const pruneImages = pruneOf({
+const IMAGES: PruneKind = {
   path: '/images/prune',
-  summary: 'Remove unused images',
   allFilter: 'dangling=false',
   warning: (all) =>
     all
@@ -45,53 +33,89 @@ export const pruneImages = pruneOf({
         Deleted === undefined ? `untagged: ${Untagged}` : `deleted: ${Deleted}`,
       ),
     ),
-})
+}
 
-export const pruneVolumes = pruneOf({
+const VOLUMES: PruneKind = {
   path: '/volumes/prune',
-  summary: 'Remove unused local volumes',
   allFilter: 'all=true',
   warning: (all) =>
     all
       ? 'This will remove all local volumes not used by at least one container.'
       : 'This will remove anonymous local volumes not used by at least one container.',
   text: ({ VolumesDeleted }) => list('Deleted Volumes:', VolumesDeleted ?? []),
-})
+}
 
-export const pruneNetworks = pruneOf({
+const NETWORKS: PruneKind = {
   path: '/networks/prune',
-  summary: 'Remove all unused networks',
   warning: () => 'This will remove all custom networks not used by at least one container.',
   text: ({ NetworksDeleted }) => list('Deleted Networks:', NetworksDeleted ?? []),
-})
+}
 
-function pruneOf({ path, summary, warning, allFilter, text }: PruneOptions): Command {
+export const pruneContainers = pruneOf(CONTAINERS, 'Remove all stopped containers')
+export const pruneNetworks = pruneOf(NETWORKS, 'Remove all unused networks')
+export const pruneImages = pruneWithAll(
+  IMAGES,
+  'Remove unused images',
+  'Remove all unused images, not just dangling ones',
+)
+export const pruneVolumes = pruneWithAll(
+  VOLUMES,
+  'Remove unused local volumes',
+  'Remove all unused volumes, not just anonymous ones',
+)
+
+function pruneOf(kind: PruneKind, summary: string): Command {
   return command({
     usage: '[OPTIONS]',
     summary,
-    flags,
+    flags: { filter, force },
     max: 0,
-    async run(context, { flags: { all, filter, force } }) {
-      if (!force && !(await confirmed(context, warning(all)))) return 0
-      const filters = parseFilterFlags([...filter, ...(all && allFilter !== undefined ? [allFilter] : [])])
-      const reply = await context.client.post<PruneReply>(path, { query: { filters } })
-      context.io.stdout.write(text(reply))
-      if (reply.SpaceReclaimed !== undefined)
-        context.io.stdout.write(`Total reclaimed space: ${size(reply.SpaceReclaimed)}\n`)
-      return 0
-    },
+    run: (context, { flags }) => pruneKind(context, kind, { ...flags, all: false }),
   })
 }
 
-const list = (title: string, lines: readonly string[]): string =>
-  lines.length === 0 ? '' : `${title}\n${lines.join('\n')}\n\n`
+function pruneWithAll(kind: PruneKind, summary: string, all: string): Command {
+  return command({
+    usage: '[OPTIONS]',
+    summary,
+    flags: { all: flag.switch(all, { short: 'a' }), filter, force },
+    max: 0,
+    run: (context, { flags }) => pruneKind(context, kind, flags),
+  })
+}
 
-async function confirmed({ io }: Context, warning: string): Promise<boolean> {
-  io.stdout.write(`WARNING! ${warning}\nAre you sure you want to continue? [y/N] `)
-  let answer = ''
-  for await (const chunk of io.stdin.bytes) {
-    answer += Buffer.from(chunk).toString()
-    if (answer.includes('\n')) break
+interface PruneFlags {
+  readonly all: boolean
+  readonly filter: readonly string[]
+  readonly force: boolean
+}
+
+async function pruneKind(context: Context, kind: PruneKind, flags: PruneFlags): Promise<number> {
+  const warning = `WARNING! ${kind.warning(flags.all)}\nAre you sure you want to continue?`
+  if (!flags.force && !(await confirmed(context, warning))) return 0
+  const reply = await askFor(context, kind, flags)
+  context.io.stdout.write(kind.text(reply))
+  if (reply.SpaceReclaimed !== undefined) context.io.stdout.write(reclaimed(reply.SpaceReclaimed))
+  return 0
+}
+
+async function askFor(context: Context, { path, allFilter }: PruneKind, flags: PruneFlags): Promise<PruneReply> {
+  const filters = parseFilterFlags([...flags.filter, ...(flags.all && allFilter !== undefined ? [allFilter] : [])])
+  return await context.client.post<PruneReply>(path, { query: { filters } })
+}
+
+/** What `system prune` removes, kind by kind, in docker's order; what each said, and the bytes of all. */
+export async function pruneKinds(
+  context: Context,
+  flags: PruneFlags & { readonly volumes: boolean },
+): Promise<{ readonly text: string; readonly bytes: number }> {
+  const kinds = [CONTAINERS, NETWORKS, ...(flags.volumes ? [VOLUMES] : []), IMAGES]
+  let text = ''
+  let bytes = 0
+  for (const kind of kinds) {
+    const reply = await askFor(context, kind, { ...flags, all: flags.all && kind === IMAGES })
+    text += kind.text(reply)
+    bytes += reply.SpaceReclaimed ?? 0
   }
-  return answer.trim().toLowerCase() === 'y'
+  return { text, bytes }
 }
