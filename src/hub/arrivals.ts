@@ -56,7 +56,7 @@ export function createArrivals(parts: ArrivalParts): Arrivals {
       const ingest = await parts.content.begin(`blob ${blob.digest}`, lease)
       const arrival: Arrival = {
         path: ingest.path,
-        available: ingest.offset,
+        available: ingest.written,
         state: 'running',
         error: undefined,
         changed: Promise.withResolvers(),
@@ -184,14 +184,14 @@ async function fill({ registry }: ArrivalParts, landing: Landing): Promise<void>
     try {
       for await (const chunk of registry.blob(repository, blob, before, signal)) {
         await ingest.write(chunk)
-        arrival.available = ingest.offset
+        arrival.available = ingest.written
         tell(arrival)
       }
     } catch (error) {
       if (!(error instanceof EngineError) || isKind(error, 'cancelled') || isKind(error, 'corrupt')) throw error
       const ignoresRange = isKind(error, 'unsupported') && before > 0
       if (ignoresRange) await ingest.reset()
-      arrival.available = ingest.offset
+      arrival.available = ingest.written
       failures = ingest.offset > before ? 0 : failures + 1
       if (failures >= ATTEMPTS || isKind(error, 'not-found')) throw error
       await sleep(PAUSE, signal)

@@ -14,7 +14,7 @@ export { attachMount, attachMounts, cloneMount, moveMount, setMountAttributes, u
 export { openNetlink } from './netlink.ts'
 export { createNetworkNamespace, removeNetworkNamespace, withNetworkNamespace } from './network-namespace.ts'
 export { listNft, runNft } from './nft.ts'
-export { createPipe, readDescriptor, writeDescriptor } from './pipe.ts'
+export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.ts'
 export { createWorkerPool } from './pool.ts'
 export { killProcess, processExited } from './process.ts'
 export { type SealedProgram, sealProgram } from './sealed-program.ts'

@@ -29,6 +29,7 @@ const PROTOTYPES = {
   flock: ['flock', 'int', ['int', 'int']],
   syncfs: ['syncfs', 'int', ['int']],
   copyFileRange: ['copy_file_range', 'intptr_t', ['int', OUT, 'int', OUT, 'size_t', 'uint']],
+  splice: ['splice', 'intptr_t', ['int', OUT, 'int', OUT, 'size_t', 'uint']],
   setns: ['setns', 'int', ['int', 'int']],
   unshare: ['unshare', 'int', ['int']],
   schedGetaffinity: ['sched_getaffinity', 'int', ['int', 'size_t', OUT]],

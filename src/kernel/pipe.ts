@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { throwIfCancelled } from '#base'
+import { internal, throwIfCancelled } from '#base'
 import { ffi } from './ffi.ts'
 import { libc, O_CLOEXEC } from './libc.ts'
 import { setNonBlocking, watch } from './poll.ts'
@@ -72,6 +72,36 @@ export async function writeDescriptor(
     if (number !== errno.EAGAIN && number !== errno.EINTR)
       throw systemCallError({ call: 'write to descriptor', path: String(fd) }, number)
     using writable = watch(fd, 'writable', options)
+    await writable.ready()
+  }
+}
+
+const SPLICE_F_NONBLOCK = 2
+
+/**
+ * Moves bytes `start` to `end` of a file into a pipe without copying them; waits on the event loop where the pipe is full.
+ * The file must have these bytes. A closed other end is a SystemCallError with errno EPIPE.
+ */
+export async function spliceFile(
+  from: number,
+  { start, end }: { readonly start: number; readonly end: number },
+  to: number,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  const offset = Buffer.alloc(8)
+  for (let at = start; at < end;) {
+    throwIfCancelled(options.signal, 'write')
+    offset.writeBigInt64LE(BigInt(at))
+    const size = libc().splice(from, offset, to, null, end - at, SPLICE_F_NONBLOCK)
+    if (size === 0) throw internal(`cannot send bytes ${start} to ${end} of a file: it ends at ${at}`)
+    if (size > 0) {
+      at += size
+      continue
+    }
+    const number = ffi().errno()
+    if (number !== errno.EAGAIN && number !== errno.EINTR)
+      throw systemCallError({ call: 'splice to descriptor', path: String(to) }, number)
+    using writable = watch(to, 'writable', options)
     await writable.ready()
   }
 }

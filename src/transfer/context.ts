@@ -11,13 +11,37 @@ export interface TransferContext extends TransferParts {
   readonly limits: TransferLimits
   readonly downloads: Downloads
   readonly uploads: Limiter
+  readonly followers: Followers
+}
+
+/** Those who unpack bytes while they come: a few, for each takes a thread until its last byte is there. */
+export interface Followers {
+  /** Undefined, and nothing done, where there are enough. */
+  tryRun<T>(work: () => Promise<T>): Promise<T | undefined>
+}
+
+const MAX_FOLLOWERS = 2
+
+function createFollowers(): Followers {
+  let running = 0
+  return {
+    async tryRun(work) {
+      if (running >= MAX_FOLLOWERS) return undefined
+      running += 1
+      try {
+        return await work()
+      } finally {
+        running -= 1
+      }
+    },
+  }
 }
 
 export function createContext(parts: TransferParts): TransferContext {
   const limits = parts.limits ?? LIMITS
   const { content, leases, clock } = parts
   const downloads = createDownloads({ content, leases, clock, limits })
-  return { ...parts, limits, downloads, uploads: createLimiter(limits.uploads) }
+  return { ...parts, limits, downloads, uploads: createLimiter(limits.uploads), followers: createFollowers() }
 }
 
 /** Nobody listens. */

@@ -10,7 +10,7 @@ import {
   type Limiter,
 } from '#base'
 import type { Descriptor } from '#oci'
-import type { ContentStore, Ingest } from '#store/content'
+import type { ContentStore, GrowingFile, Ingest } from '#store/content'
 import type { Lease, Leases } from '#store/lease'
 import { createMeter } from './meter.ts'
 import type { ProgressSink, TransferLimits } from './types.ts'
@@ -24,6 +24,11 @@ export interface DownloadRequest {
   readonly lease: Lease
   readonly progress: ProgressSink
   readonly signal?: AbortSignal | undefined
+  /**
+   * Called with the bytes as they come by whoever begins the download, and again where it had to begin anew; the file is
+   * open until what is given back has settled, whose failure is the callee's own matter.
+   */
+  readonly follow?: ((bytes: GrowingFile) => Promise<unknown>) | undefined
 }
 
 /** Blobs on their way into the store: limited in number, each digest once however many ask for it. */
@@ -51,12 +56,12 @@ export function createDownloads(parts: DownloadParts): Downloads {
   const flights = new Map<string, Flight>()
   const limiter = createLimiter(parts.limits.downloads)
   return {
-    async fetch(blob, { source, lease, progress, signal }) {
+    async fetch(blob, { source, lease, progress, signal, follow }) {
       lease.hold({ kind: 'blob', id: blob.digest })
       while (!(await isHere(parts.content, blob))) {
         throwIfCancelled(signal, `download of ${blob.digest}`)
         const joined = flights.get(blob.digest)
-        if (!joined) return join(start({ parts, flights, limiter }, blob, source), progress, signal)
+        if (!joined) return join(start({ parts, flights, limiter }, blob, { source, follow }), progress, signal)
         // Another caller's source may fail where this one's does not.
         await join(joined, progress, signal).catch((error: unknown) => {
           if (signal?.aborted === true) throw error
@@ -77,7 +82,11 @@ interface Airfield {
   readonly limiter: Limiter
 }
 
-function start({ parts, flights, limiter }: Airfield, blob: Descriptor, source: BlobSource): Flight {
+function start(
+  { parts, flights, limiter }: Airfield,
+  blob: Descriptor,
+  { source, follow }: Pick<DownloadRequest, 'source' | 'follow'>,
+): Flight {
   const listeners = new Set<ProgressSink>()
   const controller = new AbortController()
   const { signal } = controller
@@ -86,7 +95,7 @@ function start({ parts, flights, limiter }: Airfield, blob: Descriptor, source: 
     if (flights.get(blob.digest) === flight) flights.delete(blob.digest)
   }
   let running: Promise<void> | undefined
-  const run = (): Promise<void> => (running = download(parts, blob, { source, report, signal }).finally(forget))
+  const run = (): Promise<void> => (running = download(parts, blob, { source, report, signal, follow }).finally(forget))
   const landed = limiter.run(run, signal)
   // Whoever waits hears of a failure; when all have left nobody has to.
   landed.catch(forget)
@@ -122,6 +131,7 @@ interface Attempt {
   readonly source: BlobSource
   readonly report: ProgressSink
   readonly signal: AbortSignal
+  readonly follow: DownloadRequest['follow']
 }
 
 async function download(parts: DownloadParts, blob: Descriptor, attempt: Attempt): Promise<void> {
@@ -148,6 +158,7 @@ async function downloadOnce(
   await using ingest = await parts.content.begin(`blob ${digest}`, lease)
   const resumed = ingest.offset > 0
   if (ingest.offset > size) await ingest.reset()
+  await offer(ingest, attempt.follow)
   await fill(parts, blob, ingest, attempt)
   attempt.report({ id, status: 'Verifying Checksum' })
   try {
@@ -157,6 +168,14 @@ async function downloadOnce(
     throw error
   }
   attempt.report({ id, status: 'Download complete' })
+}
+
+/** Lets the bytes be read while they come. */
+async function offer(ingest: Ingest, follow: DownloadRequest['follow']): Promise<void> {
+  if (!follow) return
+  const file = await ingest.follow()
+  const done = follow(file).catch(() => undefined)
+  void done.then(() => file[Symbol.asyncDispose]())
 }
 
 async function fill(parts: DownloadParts, blob: Descriptor, ingest: Ingest, attempt: Attempt): Promise<void> {
@@ -169,7 +188,10 @@ async function fill(parts: DownloadParts, blob: Descriptor, ingest: Ingest, atte
       throwIfCancelled(attempt.signal, `download of ${blob.digest}`)
       const ignoresRange = isKind(error, 'unsupported') && before > 0
       if (!ignoresRange && !isKind(error, 'unavailable')) throw error
-      if (ignoresRange) await ingest.reset()
+      if (ignoresRange) {
+        await ingest.reset()
+        await offer(ingest, attempt.follow)
+      }
       // Bytes that came are no failure: a server that cuts each connection is still got the better of.
       failures = ingest.offset > before ? 0 : failures + 1
       if (failures >= attempts) throw error

@@ -5,8 +5,8 @@ import type { TransferContext } from './context.ts'
 import type { DownloadRequest } from './download.ts'
 
 /**
- * Fetches the layers that are not unpacked here, several at a time, and unpacks each as soon as it and all below it
- * are there. The lease holds everything on the way.
+ * Fetches the layers that are not unpacked here, several at a time; each is unpacked by itself while it comes, and put in
+ * its place as soon as all below it are there. The lease holds everything on the way.
  */
 export async function pullLayers(
   context: TransferContext,
@@ -15,35 +15,87 @@ export async function pullLayers(
   request: DownloadRequest,
 ): Promise<void> {
   const stack = await findStack(context, diffIds, request)
-  for (const layer of layers) {
-    const status = layers.indexOf(layer) < stack.height ? 'Already exists' : 'Pulling fs layer'
+  for (const [index, layer] of layers.entries()) {
+    const status = index < stack.height ? 'Already exists' : 'Pulling fs layer'
     request.progress({ id: abbreviate(layer.digest), status })
   }
-  const missing = layers.slice(stack.height)
+  const missing = layersOf(layers, diffIds).slice(stack.height)
   const failed = new AbortController()
   const signal = request.signal ? AbortSignal.any([request.signal, failed.signal]) : failed.signal
-  const arrivals = missing.map((layer) => context.downloads.fetch(layer, { ...request, signal }))
+  const arrivals = missing.map((layer) => bring(context, layer, { ...request, signal }))
   // The first failure ends all; its siblings' ends are awaited so that nothing goes on behind the caller's back.
   const settled = Promise.allSettled(arrivals)
   try {
     let parent = stack.top
     for (const [index, layer] of missing.entries()) {
       await Promise.race([arrivals[index], firstFailure(arrivals)])
-      parent = await applyLayer(context, layer, diffIds[stack.height + index], {
-        parent,
-        request: { ...request, signal },
-      })
+      parent = await applyLayer(context, layer, { parent, request: { ...request, signal } })
     }
   } catch (error) {
     failed.abort()
     throw error
   } finally {
-    await settled
+    await disposeAll(await settled)
   }
 }
 
+interface Layer {
+  readonly descriptor: Descriptor
+  readonly diffId: DiffId
+  readonly chain: ChainId
+}
+
+function layersOf(layers: readonly Descriptor[], diffIds: readonly DiffId[]): readonly Layer[] {
+  const chains = chainIds(diffIds)
+  return layers.map((descriptor, index) => {
+    const [diffId, chain] = [diffIds[index], chains[index]]
+    if (diffId === undefined || chain === undefined) throw new RangeError('a layer has no diff id')
+    return { descriptor, diffId, chain }
+  })
+}
+
+/** Downloads a layer and unpacks it meanwhile; what it gives is to be disposed of once the layer is applied. */
+async function bring(
+  context: TransferContext,
+  { descriptor, diffId, chain }: Layer,
+  request: DownloadRequest & { readonly signal: AbortSignal },
+): Promise<AsyncDisposable | undefined> {
+  const { lease, signal, progress } = request
+  const { downloads, followers, layers, snapshots } = context
+  let unpacking: Promise<AsyncDisposable | undefined> = Promise.resolve(undefined)
+  try {
+    await downloads.fetch(descriptor, {
+      ...request,
+      async follow(bytes) {
+        const before = unpacking
+        // bytes that turn out to be wrong are told by the download; what is unpacked anew says the rest
+        unpacking = followers
+          .tryRun(() => layers.unpack(descriptor, diffId, lease, { signal, bytes }))
+          .catch(() => undefined)
+        await Promise.all([before.then(dispose), unpacking])
+      },
+    })
+  } catch (error) {
+    await dispose(await unpacking)
+    throw error
+  }
+  const { size } = descriptor
+  progress({ id: abbreviate(descriptor.digest), status: 'Extracting', current: size, total: size })
+  const tree = await unpacking
+  if (tree || (await snapshots.find(chain))) return tree
+  return layers.unpack(descriptor, diffId, lease, { signal, isVerified: true })
+}
+
+async function dispose(tree: AsyncDisposable | undefined): Promise<void> {
+  await tree?.[Symbol.asyncDispose]()
+}
+
+async function disposeAll(outcomes: readonly PromiseSettledResult<AsyncDisposable | undefined>[]): Promise<void> {
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') await dispose(outcome.value)
+}
+
 /** Rejects with the first failure among them, else never ends. */
-function firstFailure(arrivals: readonly Promise<void>[]): Promise<never> {
+function firstFailure(arrivals: readonly Promise<unknown>[]): Promise<never> {
   return new Promise((_, reject) => arrivals.forEach((arrival) => void arrival.catch(reject)))
 }
 
@@ -81,15 +133,11 @@ async function findHeld(
 
 async function applyLayer(
   context: TransferContext,
-  layer: Descriptor,
-  diffId: DiffId | undefined,
+  { descriptor, diffId }: Layer,
   { parent, request }: { readonly parent: SealedSnapshot | undefined; readonly request: DownloadRequest },
 ): Promise<SealedSnapshot> {
-  throwIfCancelled(request.signal, `unpacking of ${layer.digest}`)
-  const id = abbreviate(layer.digest)
-  request.progress({ id, status: 'Extracting', current: layer.size, total: layer.size })
-  if (diffId === undefined) throw new RangeError('a layer has no diff id')
-  const sealed = await context.layers.apply(layer, diffId, parent, request.lease, request.signal)
-  request.progress({ id, status: 'Pull complete' })
+  throwIfCancelled(request.signal, `unpacking of ${descriptor.digest}`)
+  const sealed = await context.layers.apply(descriptor, diffId, parent, request.lease, request.signal)
+  request.progress({ id: abbreviate(descriptor.digest), status: 'Pull complete' })
   return sealed
 }

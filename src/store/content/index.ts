@@ -4,6 +4,7 @@
  * which the same key continues for a day. It promises that a crash leaves only files that nothing names, and
  * removes those at the next start. What the bytes mean, and who still needs them, belongs to others.
  */
+export { followGrowth, type Growth, growthEnded, growthRanges, readGrown } from './growing.ts'
 export { contentJobs } from './jobs.ts'
 export { openContentStore } from './store.ts'
 export type * from './types.ts'

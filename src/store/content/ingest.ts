@@ -10,12 +10,16 @@ import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FileHash } from './jobs.ts'
 import type { ContentParts } from './parts.ts'
-import type { BlobInfo, Ingest, IngestOptions } from './types.ts'
+import { createGrowth, type GrowthWriter } from './growing.ts'
+import type { BlobInfo, GrowingFile, Ingest, IngestOptions } from './types.ts'
 
 /** How long bytes of an interrupted ingest wait for their continuation: a day, in nanoseconds. */
 export const INGEST_KEPT = 24n * 3600n * 1_000_000_000n
 
 const BLOB_MODE = 0o444
+
+/** So many bytes are gathered before they are written: one call for many small chunks. */
+const BATCH = 1 << 20
 
 export async function beginIngest(
   parts: ContentParts,
@@ -73,6 +77,13 @@ class FileIngest implements Ingest {
   /** Undefined once there are bytes that did not pass through `write`: then the whole file is hashed by a job. */
   #hash: Hash | undefined
   #offset: number
+  /** Of these, bytes that are in the file. */
+  #written: number
+  #gathered: Uint8Array[] = []
+  #gatheredSize = 0
+  #writing: Promise<void> = Promise.resolve()
+  /** Made when somebody follows. */
+  #growth: GrowthWriter | undefined
   #state: 'open' | 'committed' | 'rejected' | 'closed' = 'open'
 
   constructor(parts: ContentParts, facts: IngestFacts) {
@@ -80,6 +91,7 @@ class FileIngest implements Ingest {
     this.#facts = facts
     this.path = facts.path
     this.#offset = facts.size
+    this.#written = facts.size
     this.#hash = facts.size === 0 ? createHash('sha256') : undefined
   }
 
@@ -87,33 +99,49 @@ class FileIngest implements Ingest {
     return this.#offset
   }
 
+  get written(): number {
+    return this.#written
+  }
+
   async write(chunk: Uint8Array): Promise<void> {
     this.#assertOpen()
     this.#hash?.update(chunk)
-    let done = 0
-    try {
-      while (done < chunk.length) {
-        const rest = chunk.length - done
-        const { bytesWritten } = await this.#facts.handle.write(chunk, done, rest, this.#offset)
-        done += bytesWritten
-        this.#offset += bytesWritten
-      }
-    } catch (error) {
-      throw this.#writeFailure(error)
-    }
+    this.#offset += chunk.length
+    this.#gathered.push(chunk)
+    this.#gatheredSize += chunk.length
+    if (this.#gatheredSize < BATCH) return
+    await this.#writing
+    this.#writing = this.#writeGathered()
+    // who writes next or commits hears of a failure
+    this.#writing.catch(() => undefined)
   }
 
   async reset(): Promise<void> {
     this.#assertOpen()
+    await this.#flush()
     await this.#facts.handle.truncate(0)
     this.#offset = 0
+    this.#written = 0
     this.#hash = createHash('sha256')
+    this.#growth?.lost()
+    this.#growth = undefined
+  }
+
+  async follow(): Promise<GrowingFile> {
+    this.#assertOpen()
+    this.#growth ??= createGrowth(this.#written)
+    const { growth } = this.#growth
+    const handle = await open(this.path, 'r')
+    return { fd: handle.fd, growth, [Symbol.asyncDispose]: () => handle.close() }
   }
 
   async commit(expected?: { readonly digest: Digest; readonly size: number }): Promise<BlobInfo> {
     this.#assertOpen()
+    await this.#flush()
     const blob = await this.#measure()
     if (expected) this.#compare(blob, expected)
+    this.#growth?.grown(blob.size)
+    this.#growth?.whole()
     this.#facts.lease.hold({ kind: 'blob', id: blob.digest })
     await this.#parts.locks.run(blob.digest, () => this.#publish(blob))
     this.#state = 'committed'
@@ -126,7 +154,10 @@ class FileIngest implements Ingest {
     const kept = this.#state === 'open' && resume && this.#offset > 0
     const committed = this.#state === 'committed'
     this.#state = 'closed'
+    this.#growth?.lost()
     try {
+      if (kept) await this.#flush().catch(() => undefined)
+      await this.#writing.catch(() => undefined)
       await handle.close()
       if (kept) this.#parts.records.saveIngest({ key, file: this.#parts.folders.ingestName(key), resume })
       else if (!committed) {
@@ -136,6 +167,28 @@ class FileIngest implements Ingest {
     } finally {
       this.#parts.open.delete(key)
     }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writing
+    this.#writing = this.#writeGathered()
+    await this.#writing
+  }
+
+  async #writeGathered(): Promise<void> {
+    let rest: readonly Uint8Array[] = this.#gathered
+    this.#gathered = []
+    this.#gatheredSize = 0
+    try {
+      while (rest.length > 0) {
+        const { bytesWritten } = await this.#facts.handle.writev(rest, this.#written)
+        this.#written += bytesWritten
+        rest = after(rest, bytesWritten)
+      }
+    } catch (error) {
+      throw this.#writeFailure(error)
+    }
+    this.#growth?.grown(this.#written)
   }
 
   async #measure(): Promise<BlobInfo> {
@@ -180,4 +233,14 @@ class FileIngest implements Ingest {
   #assertOpen(): void {
     assert(this.#state === 'open', `ingest ${this.#facts.key} is ${this.#state}`)
   }
+}
+
+/** What is left of chunks of which so many bytes are done. */
+function after(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let skip = bytes
+  for (const [index, chunk] of chunks.entries()) {
+    if (skip < chunk.length) return [chunk.subarray(skip), ...chunks.slice(index + 1)]
+    skip -= chunk.length
+  }
+  return []
 }

@@ -36,6 +36,8 @@ export interface GrowingFile extends AsyncDisposable {
 export interface Ingest extends AsyncDisposable {
   /** Bytes that are there already (an ingest of the same key goes on after an interruption). */
   readonly offset: number
+  /** Of these, bytes that a reader of the file finds already. */
+  readonly written: number
   write(chunk: Uint8Array): Promise<void>
   /** Throws the bytes away and begins again at 0. */
   reset(): Promise<void>

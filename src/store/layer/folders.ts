@@ -20,11 +20,18 @@ export class UnpackFolders implements Disposable {
   readonly root: number
   readonly #open = new Map<string, number>()
   readonly #stale: number[] = []
-  readonly #lowers: readonly string[]
+  readonly #lowers: readonly string[] | undefined
+  readonly #assumed = new Set<string>()
 
-  constructor(upper: string, lowers: readonly string[]) {
+  /** Without lowers, folders that no entry described are made as if nothing were below them, and told by `assumed`. */
+  constructor(upper: string, lowers: readonly string[] | undefined) {
     this.root = openRoot(upper)
     this.#lowers = lowers
+  }
+
+  /** Real paths of the folders that were made without knowing the lowers, parents first. */
+  get assumed(): ReadonlySet<string> {
+    return this.#assumed
   }
 
   /** The folder of these components, as a descriptor that stays open until many others were asked for. */
@@ -135,7 +142,12 @@ export class UnpackFolders implements Disposable {
   }
 
   #copyUp(path: readonly string[], name: string, at: string | Buffer): string | undefined {
-    using below = this.#below(path)
+    if (!this.#lowers) {
+      mkdirSync(at, 0o755)
+      this.#assumed.add([...path, name].join('/'))
+      return undefined
+    }
+    using below = mergedAt(this.root, this.#lowers, path)
     const lower = below?.find(name)
     if (lower?.stat.isSymbolicLink()) return readlinkSync(lower.at, { encoding: 'latin1' })
     if (lower && !lower.stat.isDirectory()) {
@@ -145,19 +157,19 @@ export class UnpackFolders implements Disposable {
     if (lower) copyFolderAttributes(lower.at, at)
     return undefined
   }
+}
 
-  /** The merged lowers at a path of the upper tree; undefined where nothing of them shows through. */
-  #below(path: readonly string[]): MergedFolder | undefined {
-    if (this.#lowers.length === 0) return undefined
-    let folder: MergedFolder | undefined = MergedFolder.open(this.#lowers)
-    for (const [index, name] of path.entries()) {
-      using current: MergedFolder = folder
-      const at = `${descriptorPath(this.root)}/${path.slice(0, index + 1).join('/')}`
-      folder = isOpaque(pathOfName(at)) ? undefined : current.enter(name)
-      if (!folder) return undefined
-    }
-    return folder
+/** The merged lowers at a real path of the upper tree; undefined where nothing of them shows through. */
+export function mergedAt(root: number, lowers: readonly string[], path: readonly string[]): MergedFolder | undefined {
+  if (lowers.length === 0) return undefined
+  let folder: MergedFolder | undefined = MergedFolder.open(lowers)
+  for (const [index, name] of path.entries()) {
+    using current: MergedFolder = folder
+    const at = `${descriptorPath(root)}/${path.slice(0, index + 1).join('/')}`
+    folder = isOpaque(pathOfName(at)) ? undefined : current.enter(name)
+    if (!folder) return undefined
   }
+  return folder
 }
 
 /** Makes a folder hide all that is below it. */

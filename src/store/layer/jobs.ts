@@ -2,24 +2,29 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { TarReader } from '#archive'
 import { cancelled, corrupt } from '#base'
+import { type Growth, readGrown } from '#store/content'
 import type { JobContext } from '#kernel'
 import { findChanges } from './changes.ts'
 import { compareStacks, type Stacks } from './compare.ts'
 import { type LayerTree, writeLayer } from './diff.ts'
 import { layerFailure } from './failure.ts'
 import { listOrigins } from './origins.ts'
-import { Unpacker } from './unpack.ts'
+import { type PlaceInput, placeTree } from './place.ts'
+import { type OpenEnds, Unpacker } from './unpack.ts'
 import type { PathChange } from './types.ts'
 
 /** A descriptor of this process (a pipe's end: the caller closes it), or a file to be opened. */
 export type Stream = { readonly fd: number } | { readonly path: string }
 
+/** As `Stream`; or a file that is still being written, read as it grows. */
+export type TarStream = Stream | { readonly fd: number; readonly growth: Growth }
+
 export interface ApplyInput {
   /** The uncompressed tar. */
-  readonly tar: Stream
+  readonly tar: TarStream
   readonly upper: string
-  /** Folders of the stack below, topmost first. */
-  readonly lowers: readonly string[]
+  /** Folders of the stack below, topmost first; without them, what they decide is left open. */
+  readonly lowers?: readonly string[]
   /** `corrupt` where the tar's digest is another one. */
   readonly diffId: string
 }
@@ -52,10 +57,16 @@ export interface TarFacts {
   readonly content: number
 }
 
+export interface ApplyFacts extends TarFacts {
+  readonly ends: OpenEnds
+}
+
 /** Synchronous work of this room, run in a worker. */
 export const layerJobs = {
   /** Unpacks a tar into an upper folder; digest and unpacking in one pass. What is there after a failure is to be removed. */
-  'layer.apply': (input: ApplyInput, context: JobContext): TarFacts => applyTar(input, context),
+  'layer.apply': (input: ApplyInput, context: JobContext): ApplyFacts => applyTar(input, context),
+  /** Finishes what was unpacked without lowers; false where it must be unpacked anew. */
+  'layer.place': (input: PlaceInput): boolean => guarded(`cannot place ${input.upper}`, () => placeTree(input)),
   /** Digest and size of the tar that a tree would be packed to. */
   'layer.diff': (tree: LayerTree, context: JobContext): TarFacts => hashTree(tree, context, () => undefined),
   /** The tar of a tree; `corrupt` at its end where the digest is not the one recorded. */
@@ -74,29 +85,34 @@ export const layerJobs = {
 
 const CHUNK = 1 << 18
 
-function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContext): TarFacts {
+function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContext): ApplyFacts {
   const what = `cannot apply layer ${diffId}`
   return guarded(what, () => {
     const fd = 'fd' in tar ? tar.fd : openSync(tar.path, 'r')
     try {
       using unpacker = new Unpacker(upper, lowers)
-      const tarFacts = readThrough(fd, new TarReader(unpacker), context)
+      const tarFacts = readThrough({ ...tar, fd }, new TarReader(unpacker), context)
       unpacker.finish()
       if (tarFacts.diffId !== diffId) throw corrupt(`${what}: its tar is ${tarFacts.diffId}`)
-      return { ...tarFacts, content: unpacker.content }
+      return { ...tarFacts, content: unpacker.content, ends: unpacker.ends }
     } finally {
       if ('path' in tar) closeSync(fd)
     }
   })
 }
 
-function readThrough(fd: number, reader: TarReader, context: JobContext): Omit<TarFacts, 'content'> {
+interface OpenTar {
+  readonly fd: number
+  readonly growth?: Growth
+}
+
+function readThrough({ fd, growth }: OpenTar, reader: TarReader, context: JobContext): Omit<TarFacts, 'content'> {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(CHUNK)
   let size = 0
   for (;;) {
     if (context.cancelled()) throw cancelled('apply of a layer')
-    const count = readSync(fd, buffer, 0, CHUNK, null)
+    const count = growth ? readGrown({ fd, growth }, buffer, size, context) : readSync(fd, buffer, 0, CHUNK, null)
     if (count === 0) break
     const chunk = buffer.subarray(0, count)
     hash.update(chunk)

@@ -1,15 +1,15 @@
 import { TAR_RULES } from '#archive'
-import { type Bytes, createSingleFlight, isKind, notFound, shortId } from '#base'
+import { type Bytes, createSingleFlight, notFound } from '#base'
 import type { Lane } from '#kernel'
 import { type ChainId, type Descriptor, type DiffId, chainId, parseDiffId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
 import type { LayerTree } from './diff.ts'
-import type { ApplyInput, ChangesInput, CompareInput, OriginsInput, TarFacts } from './jobs.ts'
+import type { ChangesInput, CompareInput, OriginsInput, TarFacts } from './jobs.ts'
 import { readLines } from './lines.ts'
+import { createApplier, unlessCancelled } from './apply.ts'
 import { layerTar, packLayer } from './pack.ts'
 import { layerRecords } from './records.ts'
-import { withTar } from './tar-source.ts'
 import type {
   ComparedStacks,
   LayerChanges,
@@ -28,38 +28,34 @@ export function createLayers(options: LayerOptions): Layers {
   return new LayerStore(options)
 }
 
-interface Unpacking {
-  readonly layer: Descriptor
-  readonly diffId: DiffId
-  readonly chain: ChainId
-  readonly parent: SealedSnapshot | undefined
-  readonly lease: Lease
-  readonly signal: AbortSignal | undefined
-}
-
 class LayerStore implements Layers {
   readonly #options: LayerOptions
   readonly #records
-  readonly #applying = createSingleFlight<SealedSnapshot>()
+  readonly #applier
   readonly #packing = createSingleFlight<Descriptor>()
 
   constructor(options: LayerOptions) {
     this.#options = options
     this.#records = layerRecords(options.database)
+    this.#applier = createApplier(options, this.#records)
   }
 
   async apply(...[layer, diffId, parent, lease, signal]: Parameters<Layers['apply']>): Promise<SealedSnapshot> {
     const chain = chainId(parent?.chain, diffId)
     // by its name first, so that no collection takes it between looking and holding
     lease.hold({ kind: 'snapshot', id: chain }, { kind: 'blob', id: layer.digest })
-    const unpacking: Unpacking = { layer, diffId, chain, parent, lease, signal }
     const sealed = await unlessCancelled(signal, async () => {
       const known = await this.#options.snapshots.find(chain)
-      return known ?? this.#applying.run(chain, () => this.#unpack(unpacking))
+      return known ?? this.#applier.apply({ layer, diffId, chain, parent, lease, signal })
     })
     lease.hold({ kind: 'snapshot', id: sealed.id })
     if (await this.#options.content.find(layer.digest)) this.#records.addBlob(diffId, layer)
     return sealed
+  }
+
+  async unpack(...[layer, diffId, lease, options = {}]: Parameters<Layers['unpack']>): Promise<AsyncDisposable> {
+    lease.hold({ kind: 'blob', id: layer.digest })
+    return this.#applier.unpack(layer, diffId, lease, options)
   }
 
   async diff({ upper, parent }: FrozenSnapshot, _: Lease, signal?: AbortSignal): Promise<LayerFacts> {
@@ -156,23 +152,6 @@ class LayerStore implements Layers {
     return this.#lowers(sealed.id)
   }
 
-  async #unpack({ layer, diffId, chain, parent, lease, signal }: Unpacking): Promise<SealedSnapshot> {
-    const { snapshots, jobs } = this.#options
-    const active = await snapshots.prepare(`layer ${chain} ${shortId()}`, parent?.id, lease)
-    try {
-      const to = { upper: active.upper, lowers: await this.#lowers(parent?.id), diffId }
-      const use = (tar: ApplyInput['tar']): Promise<TarFacts> =>
-        jobs.run<ApplyInput, TarFacts>('layer.apply', { tar, ...to }, signal ? { signal } : {})
-      const facts = await withTar(this.#options, layer.digest, use, signal)
-      const sealed = await snapshots.seal(await active.freeze(), chain)
-      this.#records.add({ ...facts, chain, diffId, snapshot: sealed.id })
-      return sealed
-    } catch (error) {
-      await snapshots.remove(active.key)
-      throw error
-    }
-  }
-
   async #presentBlob(diffId: DiffId): Promise<Descriptor | undefined> {
     for (const blob of this.#records.blobsOf(diffId)) {
       if (await this.#options.content.find(blob.digest)) return blob
@@ -187,17 +166,4 @@ class LayerStore implements Layers {
 
 function streaming(signal: AbortSignal | undefined): { readonly lane: Lane; readonly signal?: AbortSignal } {
   return { lane: 'stream', ...(signal && { signal }) }
-}
-
-/** So often work is begun anew that was shared with a caller who then was cancelled. */
-const MAX_RETRIES = 10
-
-async function unlessCancelled<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  for (let retries = 0; ; retries += 1) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isKind(error, 'cancelled') || signal?.aborted === true || retries === MAX_RETRIES) throw error
-    }
-  }
 }

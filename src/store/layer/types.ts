@@ -1,7 +1,7 @@
 import type { Lane } from '#kernel'
 import type { ChainId, Descriptor, DiffId } from '#oci'
 import type { Bytes } from '#base'
-import type { ContentStore } from '#store/content'
+import type { ContentStore, GrowingFile } from '#store/content'
 import type { Database } from '#store/db'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId, Snapshots } from '#store/snapshot'
@@ -88,6 +88,14 @@ export interface PathOrigin {
   readonly hidden: readonly HiddenPath[]
 }
 
+export interface UnpackOptions {
+  readonly signal?: AbortSignal
+  /** The layer's bytes on their way into the store; without, its blob is there. */
+  readonly bytes?: GrowingFile
+  /** The blob has just been verified: its own digest is not looked at again. */
+  readonly isVerified?: boolean
+}
+
 export interface Layers {
   /** Unpacks a layer blob on `parent` and seals it; single flight per chain; `corrupt` where the diff id differs. */
   apply(
@@ -97,6 +105,11 @@ export interface Layers {
     lease: Lease,
     signal?: AbortSignal,
   ): Promise<SealedSnapshot>
+  /**
+   * Unpacks a layer by itself, before its parent is there; `apply` takes the tree up. One unpacking for all who ask
+   * meanwhile. To be disposed of after `apply`: a tree that nobody took goes then.
+   */
+  unpack(layer: Descriptor, expected: DiffId, lease: Lease, options?: UnpackOptions): Promise<AsyncDisposable>
   /** Hashes the tar that this tree would pack to; makes no blob. */
   diff(snapshot: FrozenSnapshot, lease: Lease, signal?: AbortSignal): Promise<LayerFacts>
   /** Seals a tree that was made here and keeps its layer record. */

@@ -22,7 +22,7 @@ import { ifThere, isOverlayXattr } from '#store/snapshot'
 import { layerFailure } from './failure.ts'
 import { UnpackFolders, markOpaque } from './folders.ts'
 import { writeWithHoles } from './holes.ts'
-import { MergedFolder } from './merged.ts'
+import { hideLowerRoot } from './place.ts'
 
 const WHITEOUT_PREFIX = '.wh.'
 /** AUFS's own bookkeeping; of it only the mark of an opaque folder has a meaning in layers. */
@@ -51,24 +51,37 @@ interface OpenFile {
   isWhole: boolean
 }
 
+/** What of a tree depends on the layers below it, where it was unpacked without them. */
+export interface OpenEnds {
+  /** Real paths (one character a byte) of folders that stood in no entry when they were needed; parents first. */
+  readonly assumed: readonly { readonly path: string; readonly isDescribed: boolean }[]
+  /** One of them was replaced, or something was put through a link: only unpacking in order tells what is right. */
+  readonly disturbed: boolean
+  readonly rootIsOpaque: boolean
+  /** An entry gave the root its owner and mode. */
+  readonly rootIsDescribed: boolean
+}
+
 /**
  * Unpacks the entries of a layer into the upper folder of a snapshot; whiteouts (image-spec, layer.md) become those of
  * overlayfs. Nothing outside the folder is touched: parents are looked up inside the root, the last name is never
  * followed, hard links lead only to what is inside. Of two entries with one name the last wins. Every failure is an
- * EngineError that names the entry. Dispose of it in any case.
+ * EngineError that names the entry. Dispose of it in any case. Without lowers it leaves what they decide open.
  */
 export class Unpacker implements TarSink, Disposable {
   readonly #folders: UnpackFolders
-  readonly #lowers: readonly string[]
+  readonly #lowers: readonly string[] | undefined
   /** Folders' times, set at the end: what is unpacked into them changes them. */
   readonly #times = new Map<string, bigint>()
   #file: OpenFile | undefined
   #entry: TarEntry | undefined
   #rootIsOpaque = false
+  #rootIsDescribed = false
+  #disturbed = false
   #content = 0
   readonly #rootLength: number
 
-  constructor(upper: string, lowers: readonly string[]) {
+  constructor(upper: string, lowers: readonly string[] | undefined) {
     this.#lowers = lowers
     this.#folders = new UnpackFolders(upper, lowers)
     this.#rootLength = readlinkSync(descriptorPath(this.#folders.root), { encoding: 'latin1' }).length
@@ -77,6 +90,15 @@ export class Unpacker implements TarSink, Disposable {
   /** Bytes of the files so far. */
   get content(): number {
     return this.#content
+  }
+
+  get ends(): OpenEnds {
+    return {
+      assumed: [...this.#folders.assumed].map((path) => ({ path, isDescribed: this.#times.has(`/${path}`) })),
+      disturbed: this.#disturbed,
+      rootIsOpaque: this.#rootIsOpaque,
+      rootIsDescribed: this.#rootIsDescribed,
+    }
   }
 
   entry(entry: TarEntry): void {
@@ -100,7 +122,7 @@ export class Unpacker implements TarSink, Disposable {
   /** After the last entry. */
   finish(): void {
     this.#guard(() => {
-      if (this.#rootIsOpaque) this.#hideLowerRoot()
+      if (this.#rootIsOpaque && this.#lowers) hideLowerRoot(this.#folders.root, this.#lowers)
       for (const [path, mtime] of this.#times) this.#setFolderTime(path, mtime)
     })
   }
@@ -142,6 +164,7 @@ export class Unpacker implements TarSink, Disposable {
 
   #unpackRoot(entry: TarEntry): void {
     if (entry.kind !== 'directory') throw invalid(`entry ${quoteName(entry.path)} would replace the root`)
+    this.#rootIsDescribed = true
     this.#setFolder(entry, `${descriptorPath(this.#folders.root)}/.`, this.#folders.root, '.')
   }
 
@@ -225,6 +248,7 @@ export class Unpacker implements TarSink, Disposable {
   #remove(at: string | Buffer): void {
     const stat = lstatSync(at)
     if (stat.isDirectory() || stat.isSymbolicLink()) this.#folders.forget()
+    if (stat.isDirectory() && this.#folders.assumed.size > 0) this.#disturbed = true
     if (stat.isDirectory()) rmSync(at, { recursive: true })
     else unlinkSync(at)
   }
@@ -261,18 +285,6 @@ export class Unpacker implements TarSink, Disposable {
       setTimes(`${descriptorPath(fd)}/.`, mtime, mtime)
     } finally {
       closeSync(fd)
-    }
-  }
-
-  /** An opaque root: overlayfs has no such thing, so each name of the lowers that is not here gets a whiteout. */
-  #hideLowerRoot(): void {
-    if (this.#lowers.length === 0) return
-    using below = MergedFolder.open(this.#lowers)
-    for (const name of below.names()) {
-      const at = pathOfName(`${descriptorPath(this.#folders.root)}/${name}`)
-      const here = ifThere(() => lstatSync(at))
-      if (!here) makeNode(at, constants.S_IFCHR, 0)
-      else if (here.isDirectory()) markOpaque(at)
     }
   }
 

@@ -131,7 +131,7 @@ async function unpack(
   const lowers = parent === undefined ? [] : await snapshots.lowers(parent, { onDamaged: true })
   const use = (tar: ApplyInput['tar']): Promise<TarFacts> =>
     jobs.run<ApplyInput, TarFacts>('layer.apply', { tar, upper, lowers, diffId }, signal ? { signal } : {})
-  await withTar(options, blob.digest, use, signal)
+  await withTar(options, { digest: blob.digest, isVerified: false }, use, signal)
 }
 
 /** The first difference that says most, and how many there are. */

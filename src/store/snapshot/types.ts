@@ -67,7 +67,12 @@ export interface Snapshots {
    * Puts an active snapshot that has no parent onto one; its id may become another. Its root takes mode, owner and xattrs of
    * the parent's unless `keepRoot`. Nothing may be using the folder.
    */
-  place(key: string, parent: SnapshotId, lease: Lease, options?: { readonly keepRoot?: boolean }): Promise<ActiveSnapshot>
+  place(
+    key: string,
+    parent: SnapshotId,
+    lease: Lease,
+    options?: { readonly keepRoot?: boolean },
+  ): Promise<ActiveSnapshot>
   view(key: string, parent: SnapshotId, lease: Lease): Promise<ViewSnapshot>
   /**
    * An active snapshot that exists (a container's root after a restart). Throws `not-found`. To be called before each
