@@ -30,6 +30,7 @@ const INSTALLED = {
   mmdebstrap: 'mmdebstrap',
   'tini-static': 'tini',
   unshare: 'util-linux',
+  skopeo: 'skopeo',
 }
 
 /** Files, where the package brings no program of its own. */
