@@ -34,11 +34,7 @@ export function imageJson(details: ImageDetails, version: ApiVersion): ImageJson
     GraphDriver: { Data: driverData(details.folders), Name: 'overlay2' },
     RootFS: { Type: 'layers', ...(config.rootfs.diff_ids.length > 0 && { Layers: config.rootfs.diff_ids }) },
     Metadata: { LastTagTime: timeText(record.taggedAt ?? 0n) },
-    Config: sorted({
-      ...IMAGE_CONFIG,
-      ...(before(SHORT_CONFIG_SINCE) && CONTAINER_CONFIG),
-      ...config.config,
-    }),
+    Config: runConfig(config.config, before(SHORT_CONFIG_SINCE)),
   }
 }
 
@@ -97,6 +93,9 @@ function driverData(folders: readonly string[]): Readonly<Record<string, string>
   }
 }
 
-function sorted(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+/** What only containers use says nothing in an image, whatever the config has there. */
+function runConfig(own: object, whole: boolean): ImageJson['Config'] {
+  const kept = Object.entries(own).filter(([name]) => !Object.hasOwn(CONTAINER_CONFIG, name))
+  const all = { ...IMAGE_CONFIG, ...Object.fromEntries(kept), ...(whole && CONTAINER_CONFIG) }
+  return Object.fromEntries(Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -46,14 +46,19 @@ async function list(images: ImageService, { query, version, reply }: Exchange): 
 
 /** What clients of an older version expect to find in a row. */
 function asOf(version: ApiVersion, row: ImageSummaryJson): ImageSummaryJson {
-  const nameless = row.RepoTags.length === 0 && row.RepoDigests.length === 0
+  const before = (since: ApiVersion): boolean => compareVersions(version, since) < 0
   return {
     ...row,
-    ...(compareVersions(version, EMPTY_NAMES_SINCE) < 0 &&
-      nameless && { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] }),
-    ...(compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0 && { VirtualSize: row.Size }),
-    ...(compareVersions(version, CONTAINERS_SINCE) < 0 && { Containers: -1 }),
+    ...(before(EMPTY_NAMES_SINCE) && oldNames(row)),
+    ...(before(NO_VIRTUAL_SIZE_SINCE) && { VirtualSize: row.Size }),
+    ...(before(CONTAINERS_SINCE) && { Containers: -1 }),
   }
+}
+
+function oldNames({ RepoTags, RepoDigests }: ImageSummaryJson): Pick<ImageSummaryJson, 'RepoTags' | 'RepoDigests'> {
+  const [tags, digests] = [RepoTags ?? [], RepoDigests ?? []]
+  if (tags.length + digests.length === 0) return { RepoTags: ['<none>:<none>'], RepoDigests: ['<none>@<none>'] }
+  return { RepoTags: tags.length === 0 ? null : tags, RepoDigests: digests.length === 0 ? null : digests }
 }
 
 async function inspect(images: ImageService, { param, query, version, reply }: Exchange): Promise<void> {

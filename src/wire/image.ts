@@ -8,8 +8,9 @@ export interface ImageSummaryJson {
   readonly Id: string
   readonly Labels: Readonly<Record<string, string>> | null
   readonly ParentId: string
-  readonly RepoDigests: readonly string[]
-  readonly RepoTags: readonly string[]
+  /** Null where there are none, before version 1.43. */
+  readonly RepoDigests: readonly string[] | null
+  readonly RepoTags: readonly string[] | null
   /** -1 where it was not asked for. */
   readonly SharedSize: number
   readonly Size: number
