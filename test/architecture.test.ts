@@ -51,18 +51,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'builder/files': ['base', 'kernel', 'archive', 'dockerfile', 'tree'],
   builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer', 'builder/files'],
-  engine: [...GROUND, ...STORE, ...MOVING, ...RUNNING, 'builder'],
+  'engine/namespace': ['base', 'kernel'],
+  engine: [...GROUND, 'engine/namespace', ...STORE, ...MOVING, ...RUNNING, 'builder'],
   // Types of containers, networks, volumes and builds come through the engine's door.
   api: ['base', 'event', 'oci', 'wire', 'engine'],
   buildkit: ['base', 'wire', 'engine'],
   client: ['base', 'wire'],
   'cli/kit': ['base', 'wire', 'client'],
-  'cli/container': ['base', 'oci', 'archive', 'wire', 'cli/kit'],
-  'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit'],
+  'cli/credential': ['base', 'wire', 'cli/kit'],
+  'cli/container': ['base', 'oci', 'archive', 'wire', 'cli/kit', 'cli/credential'],
+  'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit', 'cli/credential'],
   'cli/system': ['base', 'wire', 'cli/kit'],
-  cli: ['base', 'client', 'cli/kit', 'cli/container', 'cli/image', 'cli/system'],
+  cli: ['base', 'client', 'cli/kit', 'cli/credential', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
-  bin: ['base', 'engine', 'api', 'buildkit', 'cli'],
+  bin: ['base', 'engine/namespace', 'engine', 'api', 'buildkit', 'cli'],
 }
 
 /** The worker's entry file puts the job tables of the rooms together. */

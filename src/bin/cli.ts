@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { messageOf, unavailable } from '#base'
+import { errnoOf, messageOf, unavailable } from '#base'
 import { runCli } from '#cli'
 import { createIo } from './io.ts'
 import { VERSION } from './version.ts'
 
+/** Of a credential helper: an account is short. */
+const MAX_OUTPUT = 4 << 20
 const DAEMON_LOG_FOLDER = '/run/mica-start'
 
 /** Beside this file, in the same form: `daemon.ts` in the sources, `daemon.js` in the bundle. */
@@ -18,6 +20,27 @@ function daemonCommand(words: readonly string[]): readonly string[] {
 function becomeDaemon(words: readonly string[]): Promise<number> {
   process.execve?.(process.execPath, [process.execPath, ...daemonCommand(words)], process.env)
   return Promise.resolve(125)
+}
+
+/** Waits as long as the program takes: a helper may ask its user something. */
+function runProgram(
+  file: string,
+  args: readonly string[],
+  input: string,
+): Promise<{ readonly status: number | undefined; readonly stdout: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, [...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    let stdout = ''
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text: string) => (stdout = (stdout + text).slice(0, MAX_OUTPUT)))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+    child.once('error', (error) => {
+      if (errnoOf(error) === 'ENOENT') resolve({ status: undefined, stdout: '' })
+      else reject(error)
+    })
+    child.once('close', (code) => resolve({ status: code ?? 128, stdout }))
+  })
 }
 
 /** In a session of its own, with none of this process's descriptors: `mica ps | cat` ends when mica ends. */
@@ -54,6 +77,7 @@ runCli({
   io: createIo(process),
   now: () => Date.now(),
   version: VERSION,
+  runProgram,
   becomeDaemon,
   startDaemon,
 }).then(

@@ -23,6 +23,8 @@ export interface CliEnvironment {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly version: string
+  /** As `Context.runProgram`. */
+  runProgram: Context['runProgram']
   /** Becomes the daemon's program with these words; comes back only where that cannot be done. */
   becomeDaemon(words: readonly string[]): Promise<number>
   /** Starts the daemon in the background; resolves when the process is there, not when it answers. */
@@ -130,6 +132,7 @@ async function start(environment: CliEnvironment, entry: Entry, { name, words, h
     version,
     now: environment.now(),
     name,
+    runProgram: (...of) => environment.runProgram(...of),
     becomeDaemon: (all) => environment.becomeDaemon(all),
   }
   return await command.start(context, words)

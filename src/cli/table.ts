@@ -1,4 +1,5 @@
 import type * as Containers from '#cli/container'
+import type * as Credentials from '#cli/credential'
 import type * as Images from '#cli/image'
 import type { Command } from '#cli/kit'
 import type * as System from '#cli/system'
@@ -19,6 +20,10 @@ export interface Group {
 const ofContainer = (summary: string, pick: (room: typeof Containers) => Command): Entry => ({
   summary,
   load: async () => pick(await import('#cli/container')),
+})
+const ofCredential = (summary: string, pick: (room: typeof Credentials) => Command): Entry => ({
+  summary,
+  load: async () => pick(await import('#cli/credential')),
 })
 const ofImage = (summary: string, pick: (room: typeof Images) => Command): Entry => ({
   summary,
@@ -50,6 +55,8 @@ const imported = ofImage('Import the contents from a tarball to create a filesys
 const kill = ofContainer('Kill one or more running containers', (room) => room.kill)
 const layers = ofImage('Show the layers of an image or container', (room) => room.layers)
 const load = ofImage('Load an image from a tar archive or STDIN', (room) => room.load)
+const login = ofCredential('Authenticate to a registry', (room) => room.login)
+const logout = ofCredential('Log out from a registry', (room) => room.logout)
 const logs = ofContainer('Fetch the logs of a container', (room) => room.logs)
 const pause = ofContainer('Pause all processes within one or more containers', (room) => room.pause)
 const ps = ofContainer('List containers', (room) => room.ps)
@@ -68,6 +75,10 @@ const top = ofContainer('Display the running processes of a container', (room) =
 const unpause = ofContainer('Unpause all processes within one or more containers', (room) => room.unpause)
 const wait = ofContainer('Block until one or more containers stop, then print their exit codes', (room) => room.wait)
 const check = ofSystem('Compare everything in the store with what it should be, and repair it', (room) => room.check)
+const df = ofSystem('Show disk usage', (room) => room.diskUsage)
+const pruneSystem = ofSystem('Remove unused data', (room) => room.pruneSystem)
+const pruneCache = ofSystem('Remove build cache', (room) => room.pruneCache)
+const whyDisk = ofSystem('Show what takes disk space and who keeps it', (room) => room.whyDisk)
 const events = ofSystem('Get real time events from the server', (room) => room.events)
 const info = ofSystem('Display system-wide information', (room) => room.info)
 const inspect = ofSystem(
@@ -75,10 +86,6 @@ const inspect = ofSystem(
   (room) => room.inspect,
 )
 const version = ofSystem('Show the mica version information', (room) => room.version)
-const df = ofSystem('Show disk usage', (room) => room.diskUsage)
-const pruneSystem = ofSystem('Remove unused data', (room) => room.pruneSystem)
-const pruneCache = ofSystem('Remove build cache', (room) => room.pruneCache)
-const whyDisk = ofSystem('Show what takes disk space and who keeps it', (room) => room.whyDisk)
 
 /** `mica COMMAND`, as help groups them. */
 export const commands: readonly Group[] = [
@@ -104,6 +111,8 @@ export const commands: readonly Group[] = [
       inspect,
       kill,
       load,
+      login,
+      logout,
       logs,
       pause,
       rename,
@@ -123,6 +132,7 @@ export const commands: readonly Group[] = [
 
 /** `mica GROUP COMMAND`. */
 export const groups: Readonly<Record<string, Group>> = {
+  builder: { title: 'Manage builds', entries: { build, prune: pruneCache } },
   container: {
     title: 'Manage containers',
     entries: {
@@ -132,7 +142,6 @@ export const groups: Readonly<Record<string, Group>> = {
       create,
       diff: diffContainer,
       exec,
-  builder: { title: 'Manage builds', entries: { build, prune: pruneCache } },
       export: exported,
       inspect: ofSystem('Display detailed information on one or more containers', (room) => room.inspectContainer),
       kill,
@@ -198,8 +207,8 @@ export const groups: Readonly<Record<string, Group>> = {
       rm: ofSystem('Remove one or more volumes', (room) => room.removeVolume),
     },
   },
+  why: { title: 'Explain what is found', entries: { disk: whyDisk } },
 }
 
 /** Other spellings that docker knows within its groups. */
 export const aliases: Readonly<Record<string, string>> = { list: 'ls', ps: 'ls', remove: 'rm' }
-  why: { title: 'Explain what is found', entries: { disk: whyDisk } },

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { invalid, isKind } from '#base'
+import { registryHeaders } from '#cli/credential'
 import { type Context, showProgress } from '#cli/kit'
 import { familiarName, familiarReference, parseReference } from '#oci'
 import type { CreatedJson, ProgressLine } from '#wire'
@@ -45,10 +46,12 @@ function pullPolicy(text = 'missing'): 'always' | 'missing' | 'never' {
   throw invalid(`invalid pull option: '${text}': must be one of "always", "missing" or "never"`)
 }
 
-async function pull({ client, io }: Context, image: string, flags: ContainerFlags): Promise<void> {
+async function pull(context: Context, image: string, flags: ContainerFlags): Promise<void> {
+  const { client, io } = context
   const reference = parseReference(image)
   const lines = client.lines<ProgressLine>('POST', '/images/create', {
     query: { fromImage: familiarName(reference), tag: reference.digest ?? reference.tag, platform: flags.platform },
+    headers: await registryHeaders(context, reference.domain),
   })
   const output = flags.quiet ? { ...io.stderr, terminal: false, write: () => undefined } : io.stderr
   await showProgress(lines, output)

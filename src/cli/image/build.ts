@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Bytes, invalid } from '#base'
+import { buildHeaders } from '#cli/credential'
 import { command, type Context, flag, showProgress } from '#cli/kit'
 import { parseReference } from '#oci'
 import type { ProgressLine } from '#wire'
@@ -63,7 +64,11 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
   const onAux = (aux: unknown): void => {
     if (isIdentified(aux)) id = aux.ID
   }
-  const lines = client.lines<ProgressLine>('POST', '/build', { ...source, query: { ...query, ...source.query } })
+  const lines = client.lines<ProgressLine>('POST', '/build', {
+    ...source,
+    query: { ...query, ...source.query },
+    headers: await buildHeaders(context),
+  })
   await showProgress(quiet ? onlyOutcome(lines, onAux) : lines, io.stdout, onAux)
   if (id === '') throw invalid('the daemon built no image')
   return id

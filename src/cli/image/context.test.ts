@@ -41,6 +41,7 @@ function contextOf(cwd: string, stdin: Uint8Array | string = ''): Context {
     now: 0,
     version: '',
     name: 'mica build',
+    runProgram: () => Promise.resolve({ status: 0, stdout: '' }),
     becomeDaemon: async () => 0,
   }
 }

@@ -1,3 +1,4 @@
+import { registryHeaders } from '#cli/credential'
 import { command, flag, showProgress } from '#cli/kit'
 import { canonicalReference, familiarName, parseNamed, withDefaultTag } from '#oci'
 import type { ProgressLine } from '#wire'
@@ -12,12 +13,14 @@ export const pull = command({
   },
   min: 1,
   max: 1,
-  async run({ client, io }, { flags, args: [name = ''] }) {
+  async run(context, { flags, args: [name = ''] }) {
+    const { client, io } = context
     const named = parseNamed(name)
     const reference = flags['all-tags'] ? named : withDefaultTag(named)
     if (reference !== named && !flags.quiet) io.stdout.write('Using default tag: latest\n')
     const lines = client.lines<ProgressLine>('POST', '/images/create', {
       query: { fromImage: familiarName(reference), tag: reference.digest ?? reference.tag, platform: flags.platform },
+      headers: await registryHeaders(context, reference.domain),
     })
     await showProgress(lines, flags.quiet ? { ...io.stdout, terminal: false, write: () => undefined } : io.stdout)
     io.stdout.write(`${canonicalReference(reference)}\n`)

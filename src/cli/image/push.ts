@@ -1,9 +1,7 @@
+import { registryHeaders } from '#cli/credential'
 import { command, flag, showProgress } from '#cli/kit'
 import { canonicalReference, familiarName, parseNamed, withDefaultTag } from '#oci'
 import type { ProgressLine } from '#wire'
-
-/** An empty set of credentials: docker's API wants the header in any case. */
-const NO_CREDENTIALS = Buffer.from('{}').toString('base64')
 
 export const push = command({
   usage: '[OPTIONS] NAME[:TAG]',
@@ -14,13 +12,14 @@ export const push = command({
   },
   min: 1,
   max: 1,
-  async run({ client, io }, { flags, args: [name = ''] }) {
+  async run(context, { flags, args: [name = ''] }) {
+    const { client, io } = context
     const named = parseNamed(name)
     const reference = flags['all-tags'] ? named : withDefaultTag(named)
     if (reference !== named && !flags.quiet) io.stdout.write('Using default tag: latest\n')
     const lines = client.lines<ProgressLine>('POST', `/images/${encodeURIComponent(familiarName(reference))}/push`, {
       query: { tag: reference.tag },
-      headers: { 'X-Registry-Auth': NO_CREDENTIALS },
+      headers: await registryHeaders(context, reference.domain),
     })
     await showProgress(lines, flags.quiet ? { ...io.stdout, terminal: false, write: () => undefined } : io.stdout)
     if (flags.quiet) io.stdout.write(`${canonicalReference(reference)}\n`)

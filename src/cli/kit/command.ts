@@ -39,6 +39,12 @@ export interface Context {
   readonly version: string
   /** «mica run», as typed: in usage and errors. */
   readonly name: string
+  /** Runs a program of PATH with this standard input; its stderr is this one's. `status` is absent where it is not there. */
+  runProgram(
+    file: string,
+    args: readonly string[],
+    input: string,
+  ): Promise<{ readonly status: number | undefined; readonly stdout: string }>
   /** Becomes the daemon program with these words (`mica daemon …`), or does not come back. */
   becomeDaemon(words: readonly string[]): Promise<number>
 }
