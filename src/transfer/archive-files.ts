@@ -9,7 +9,7 @@ import {
   type TarMember,
 } from '#archive'
 import { parseDigest, type Digest } from '#oci'
-import type { ContentStore } from '#store/content'
+import type { BlobInfo, ContentStore, Ingest } from '#store/content'
 import type { Lease } from '#store/lease'
 
 /** Files that tell what is in the archive, kept in memory: each at most this large. */
@@ -23,6 +23,11 @@ const DOCUMENTS: ReadonlySet<string> = new Set(['manifest.json', 'index.json', '
 /** Members of Docker's oldest form that nothing refers to. */
 const IGNORED = /(?:^|\/)(?:VERSION|json)$/
 const BLOB = /^blobs\/sha256\/([0-9a-f]{64})$/
+/** A layer in the archives that skopeo and Podman write in Docker's older form: named by its diff id. */
+const LAYER = /^([0-9a-f]{64})\.tar$/
+/** Where «ustar» stands in a tar's first block; 512 bytes long. */
+const MAGIC = 257
+const BLOCK = 512
 
 export interface ArchiveBlob {
   readonly digest: Digest
@@ -44,6 +49,8 @@ interface Receiver {
   readonly content: ContentStore
   readonly lease: Lease
   readonly signal: AbortSignal | undefined
+  /** Told of each file that looks like a layer's plain tar and says its digest, before its bytes come. */
+  readonly arriving: (blob: BlobInfo, ingest: Ingest) => Promise<void>
 }
 
 /** Reads the archive once, as it comes; nothing of it is ever written to a path that it names. */
@@ -108,11 +115,26 @@ async function receiveBlob(member: TarMember, path: string, receiver: Receiver):
   let head: Uint8Array = new Uint8Array()
   for await (const chunk of member.body) {
     throwIfCancelled(signal, 'load')
-    if (head.length < 8) head = Buffer.concat([head, chunk.subarray(0, 8)])
+    if (head.length < BLOCK) {
+      head = Buffer.concat([head, chunk.subarray(0, BLOCK)])
+      if (head.length >= BLOCK) await announce(ingest, { path, size: member.size, head }, receiver)
+    }
     await ingest.write(chunk)
   }
   const blob = await ingest.commit(expected && { digest: expected, size: member.size })
   return { ...blob, compression: detectCompression(head) }
+}
+
+interface Announced {
+  readonly path: string
+  readonly size: number
+  readonly head: Uint8Array
+}
+
+async function announce(ingest: Ingest, { path, size, head }: Announced, receiver: Receiver): Promise<void> {
+  const hex = (BLOB.exec(path) ?? LAYER.exec(path))?.[1]
+  const isTar = Buffer.from(head).toString('latin1', MAGIC, MAGIC + 5) === 'ustar'
+  if (hex !== undefined && isTar) await receiver.arriving({ digest: parseDigest(`sha256:${hex}`), size }, ingest)
 }
 
 async function headOf(bytes: Bytes): Promise<Compression> {

@@ -1,5 +1,6 @@
 import { abbreviate, throwIfCancelled } from '#base'
 import { chainIds, type ChainId, type Descriptor, type DiffId } from '#oci'
+import type { Lease } from '#store/lease'
 import type { SealedSnapshot } from '#store/snapshot'
 import type { TransferContext } from './context.ts'
 import type { DownloadRequest } from './download.ts'
@@ -20,16 +21,42 @@ export async function pullLayers(
     request.progress({ id: abbreviate(layer.digest), status })
   }
   const missing = layersOf(layers, diffIds).slice(stack.height)
+  await stackUp(context, missing, {
+    ...request,
+    parent: stack.top,
+    bring: (layer, signal) => bring(context, layer, { ...request, signal }),
+    placed: ({ descriptor }) => request.progress({ id: abbreviate(descriptor.digest), status: 'Pull complete' }),
+  })
+}
+
+export interface StackRequest {
+  /** What the lowest of them stands on. */
+  readonly parent: SealedSnapshot | undefined
+  readonly lease: Lease
+  readonly signal?: AbortSignal | undefined
+  /** Called for all layers at once: unpacks one; what it gives is disposed of at the end. */
+  readonly bring: (layer: Layer, signal: AbortSignal) => Promise<AsyncDisposable | undefined>
+  readonly placed: (layer: Layer) => void
+}
+
+/** Brings layers beside each other and puts each in its place as soon as it and all below it are there. */
+export async function stackUp(
+  context: Pick<TransferContext, 'layers'>,
+  missing: readonly Layer[],
+  { lease, bring: bringOne, placed, ...request }: StackRequest,
+): Promise<void> {
   const failed = new AbortController()
   const signal = request.signal ? AbortSignal.any([request.signal, failed.signal]) : failed.signal
-  const arrivals = missing.map((layer) => bring(context, layer, { ...request, signal }))
+  const arrivals = missing.map((layer) => bringOne(layer, signal))
   // The first failure ends all; its siblings' ends are awaited so that nothing goes on behind the caller's back.
   const settled = Promise.allSettled(arrivals)
   try {
-    let parent = stack.top
+    let parent = request.parent
     for (const [index, layer] of missing.entries()) {
       await Promise.race([arrivals[index], firstFailure(arrivals)])
-      parent = await applyLayer(context, layer, { parent, request: { ...request, signal } })
+      throwIfCancelled(signal, `unpacking of ${layer.descriptor.digest}`)
+      parent = await context.layers.apply(layer.descriptor, layer.diffId, parent, lease, signal)
+      placed(layer)
     }
   } catch (error) {
     failed.abort()
@@ -39,13 +66,14 @@ export async function pullLayers(
   }
 }
 
-interface Layer {
+export interface Layer {
   readonly descriptor: Descriptor
   readonly diffId: DiffId
   readonly chain: ChainId
 }
 
-function layersOf(layers: readonly Descriptor[], diffIds: readonly DiffId[]): readonly Layer[] {
+/** Layers with their diff ids, as many as there are layers. */
+export function layersOf(layers: readonly Descriptor[], diffIds: readonly DiffId[]): readonly Layer[] {
   const chains = chainIds(diffIds)
   return layers.map((descriptor, index) => {
     const [diffId, chain] = [diffIds[index], chains[index]]
@@ -99,14 +127,14 @@ function firstFailure(arrivals: readonly Promise<unknown>[]): Promise<never> {
   return new Promise((_, reject) => arrivals.forEach((arrival) => void arrival.catch(reject)))
 }
 
-interface Stack {
+export interface Stack {
   /** How many of the lowest layers are unpacked already. */
   readonly height: number
   readonly top: SealedSnapshot | undefined
 }
 
 /** A sealed chain stands on sealed chains: the topmost one that is here tells of all below it. */
-async function findStack(
+export async function findStack(
   { snapshots }: TransferContext,
   diffIds: readonly DiffId[],
   { lease }: Pick<DownloadRequest, 'lease'>,
@@ -129,15 +157,4 @@ async function findHeld(
   const resource = { kind: 'snapshot', id: chain } as const
   lease.hold(resource)
   return snapshots.find(chain)
-}
-
-async function applyLayer(
-  context: TransferContext,
-  { descriptor, diffId }: Layer,
-  { parent, request }: { readonly parent: SealedSnapshot | undefined; readonly request: DownloadRequest },
-): Promise<SealedSnapshot> {
-  throwIfCancelled(request.signal, `unpacking of ${descriptor.digest}`)
-  const sealed = await context.layers.apply(descriptor, diffId, parent, request.lease, request.signal)
-  request.progress({ id: abbreviate(descriptor.digest), status: 'Pull complete' })
-  return sealed
 }

@@ -1,11 +1,12 @@
-import { throwIfCancelled, type Bytes } from '#base'
+import { abbreviate, type Bytes } from '#base'
 import { decompress } from '#archive'
-import { chainIds, layerCompression, parseImageConfig, type DiffId, type ImageConfig } from '#oci'
+import { layerCompression, parseImageConfig, type ImageConfig } from '#oci'
 import type { Lease } from '#store/lease'
-import type { SealedSnapshot } from '#store/snapshot'
 import { emitId, SILENT, type TransferContext } from './context.ts'
 import { receiveArchive } from './archive-files.ts'
 import { readArchiveImages, type ArchiveImage, type ArchiveLayer } from './archive-images.ts'
+import { createEarlyTrees } from './early-trees.ts'
+import { findStack, layersOf, stackUp, type Layer } from './layers.ts'
 import type { LoadOutcome, ProgressSink } from './types.ts'
 
 interface Load {
@@ -24,7 +25,9 @@ export async function loadImages(
   await using lease = await context.leases.open('load')
   const { content } = context
   const plain = decompress(bytes, context.filters)
-  const files = await receiveArchive(plain, { content, lease, signal })
+  await using early = createEarlyTrees(context, { lease, signal })
+  const { arriving } = early
+  const files = await receiveArchive(plain, { content, lease, signal, arriving })
   const load: Load = { context, lease, progress, signal }
   const outcomes: LoadOutcome[] = []
   for (const found of await readArchiveImages(files, content)) outcomes.push(...(await loadImage(load, found)))
@@ -54,27 +57,18 @@ function isWorthKeeping({ layers }: ArchiveImage): boolean {
 async function applyLayers(load: Load, layers: readonly ArchiveLayer[], config: ImageConfig): Promise<void> {
   const { context, lease, progress, signal } = load
   const diffIds = config.rootfs.diff_ids
-  const chains = chainIds(diffIds)
-  let parent: SealedSnapshot | undefined
-  for (const [index, layer] of layers.entries()) {
-    throwIfCancelled(signal, 'load')
-    const [chain, diffId] = [chains[index], diffIds[index]]
-    if (chain === undefined || diffId === undefined) break
-    lease.hold({ kind: 'snapshot', id: chain })
-    const known = await context.snapshots.find(chain)
-    parent = known ?? (await applyOne({ context, lease, progress, signal }, layer, { diffId, parent }))
-  }
-}
-
-async function applyOne(
-  { context, lease, progress, signal }: Load,
-  layer: ArchiveLayer,
-  { diffId, parent }: { readonly diffId: DiffId; readonly parent: SealedSnapshot | undefined },
-): Promise<SealedSnapshot> {
-  const id = diffId.slice('sha256:'.length, 'sha256:'.length + 12)
-  const { size } = layer.descriptor
-  progress({ id, status: 'Loading layer', current: 0, total: size })
-  const sealed = await context.layers.apply(layer.descriptor, diffId, parent, lease, signal)
-  progress({ id, status: 'Loading layer', current: size, total: size })
-  return sealed
+  const descriptors = layers.map(({ descriptor }) => descriptor)
+  const stack = await findStack(context, diffIds, { lease })
+  const report = ({ diffId, descriptor: { size } }: Layer, current: number): void =>
+    progress({ id: abbreviate(diffId), status: 'Loading layer', current, total: size })
+  await stackUp(context, layersOf(descriptors, diffIds).slice(stack.height), {
+    parent: stack.top,
+    lease,
+    signal,
+    bring(layer, stop) {
+      report(layer, 0)
+      return context.layers.unpack(layer.descriptor, layer.diffId, lease, { signal: stop })
+    },
+    placed: (layer) => report(layer, layer.descriptor.size),
+  })
 }

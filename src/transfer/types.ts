@@ -85,7 +85,7 @@ export interface TransferParts {
   readonly registryFor: RegistryFor
   readonly content: ContentStore
   readonly snapshots: Pick<Snapshots, 'find'>
-  readonly layers: Pick<Layers, 'apply' | 'unpack' | 'find' | 'pack' | 'tar'>
+  readonly layers: Pick<Layers, 'apply' | 'list' | 'unpack' | 'find' | 'pack' | 'tar'>
   readonly images: Images
   readonly leases: Leases
   readonly events: Pick<EventBus, 'emit'>

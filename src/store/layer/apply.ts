@@ -1,4 +1,4 @@
-import { createSingleFlight, isKind, shortId } from '#base'
+import { createLimiter, createSingleFlight, isKind, shortId } from '#base'
 import { type ChainId, type Descriptor, type DiffId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { ActiveSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
@@ -30,6 +30,8 @@ class Applier {
   readonly #options: LayerOptions
   readonly #records: LayerRecords
   readonly #trees = createUnpackedTrees()
+  /** Blobs that are decompressed at once: more would only wait for a thread. */
+  readonly #slots = createLimiter(3)
   readonly #flights = createSingleFlight<SealedSnapshot>()
 
   constructor(options: LayerOptions, records: LayerRecords) {
@@ -135,7 +137,8 @@ class Applier {
         { tar, ...to },
         { ...lane, ...(signal && { signal }) },
       )
-    return withTar(this.#options, from, use, signal)
+    const work = (): Promise<ApplyFacts> => withTar(this.#options, from, use, signal)
+    return 'digest' in from ? this.#slots.run(work, signal) : work()
   }
 
   async #orRemove<T>({ key }: ActiveSnapshot, work: () => Promise<T>): Promise<T> {
