@@ -1,12 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { createApi } from '#api'
-import { createLog, isKind, messageOf, sleep, writeFileAtomic } from '#base'
-import { diagnose, diagnoseApart, enterOwnNamespace, inheritedHost, openEngine } from '#engine'
-import type { Engine, EngineConfig, Finding } from '#engine'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import { isKind, messageOf, sleep } from '#base'
+import { enterOwnNamespace, inheritedHost } from '#engine/namespace'
 import { parseDaemonOptions } from './daemon-options.ts'
 import type { DaemonOptions } from './daemon-options.ts'
-import { VERSION } from './version.ts'
 
 /** How long `stop` waits for the daemon to end. Milliseconds. */
 const STOP_PATIENCE = 60_000
@@ -17,13 +15,18 @@ async function main(): Promise<void> {
     case 'stop':
       return await stopDaemon(options)
     case 'doctor':
-      return await printDiagnosis(options)
+      return await (await import('./diagnosis.ts')).printDiagnosis(options)
     case 'run':
-      return inheritedHost(process.env) === undefined ? enterNamespace(options) : await serve(options)
+      if (inheritedHost(process.env) === undefined) return enterNamespace(options)
+      keepCompiled()
+      return await (await import('./serve.ts')).serve(options)
   }
 }
 
-/** Executes itself inside the daemon's own mount namespace; the pid stays. */
+/**
+ * Executes itself inside the daemon's own mount namespace; the pid stays. The rest of the program is loaded there: what is
+ * loaded here is thrown away.
+ */
 function enterNamespace(options: DaemonOptions): void {
   if (process.geteuid?.() !== 0)
     throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
@@ -32,100 +35,9 @@ function enterNamespace(options: DaemonOptions): void {
   enterOwnNamespace(options.execRoot, [...process.execArgv, ...process.argv.slice(1)], process.env)
 }
 
-async function serve(options: DaemonOptions): Promise<void> {
-  const config = configOf(options)
-  const log = createLog(options.logLevel, config.writeLog)
-  process.once('beforeExit', sayStuck)
-  const engine = await openEngine(config)
-  const api = createApi({ engine, log })
-  try {
-    await api.listen(options.hosts)
-  } catch (error) {
-    await engine[Symbol.asyncDispose]()
-    throw error
-  }
-  await mkdir(options.execRoot, { recursive: true })
-  await writeFileAtomic(options.pidfile, `${process.pid}\n`, 0o644)
-  process.stdout.write(`mica: accepting calls on ${options.hosts.join(', ')}\n`)
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
-    process.once(signal, () => {
-      close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) =>
-        log.error('cannot close the engine', { error: messageOf(error) }),
-      )
-    })
-  process.on('unhandledRejection', (error) =>
-    log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) }),
-  )
-}
-
-/** Nothing is left to do, and yet no call is accepted: something waits for what does not come. */
-function sayStuck(): void {
-  process.stderr.write('mica: the daemon ended before it could accept calls\n')
-  process.exitCode = 1
-}
-
-interface Closing {
-  readonly engine: Engine
-  readonly api: { close(): Promise<void> }
-  readonly options: DaemonOptions
-  /** Stop the containers too. */
-  readonly all: boolean
-}
-
-async function close({ engine, api, options, all }: Closing): Promise<void> {
-  await api.close()
-  if (all) await engine.system.stopAll()
-  await engine[Symbol.asyncDispose]()
-  rmSync(options.pidfile, { force: true })
-  process.exit(0)
-}
-
-function configOf(options: DaemonOptions): EngineConfig {
-  return {
-    version: VERSION,
-    dataRoot: options.dataRoot,
-    execRoot: options.execRoot,
-    mirrors: options.mirrors,
-    insecureRegistries: options.insecureRegistries,
-    proxy: proxyOf(process.env),
-    ...(options.bip !== undefined && { bip: options.bip }),
-    logLevel: options.logLevel,
-    workerEntry: workerEntry(),
-    hostMounts: inheritedHost(process.env),
-    writeLog: (line) => process.stderr.write(line),
-    path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
-  }
-}
-
-/** The usual variables, in either case. */
-function proxyOf(env: NodeJS.ProcessEnv): EngineConfig['proxy'] {
-  const read = (name: string): string | undefined => env[name.toUpperCase()] ?? env[name]
-  const [http, https, except] = [read('http_proxy'), read('https_proxy'), read('no_proxy')]
-  return { ...(http && { http }), ...(https && { https }), ...(except && { except }) }
-}
-
-/** Beside this file, in the same form: `worker.ts` in the sources, `worker.js` in the bundle. */
-function workerEntry(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
-}
-
-/** As root it goes on inside a mount namespace of its own, below a temporary exec root: a daemon would live so too. */
-async function printDiagnosis(options: DaemonOptions): Promise<void> {
-  const inside = inheritedHost(process.env) !== undefined
-  if (!inside && process.geteuid?.() === 0) {
-    const execRoot = mkdtempSync('/run/mica-doctor-')
-    enterOwnNamespace(execRoot, [...process.execArgv, ...process.argv.slice(1), '--exec-root', execRoot], process.env)
-  }
-  const findings = inside ? await diagnoseApart(configOf(options)) : await diagnose(configOf(options))
-  process.stdout.write(
-    options.json ? `${JSON.stringify(findings)}\n` : findings.map((finding) => `${lineOf(finding)}\n`).join(''),
-  )
-  if (findings.some((finding) => finding.essential && !finding.ok)) process.exitCode = 1
-}
-
-function lineOf(finding: Finding): string {
-  const mark = finding.ok ? 'ok  ' : finding.essential ? 'FAIL' : 'warn'
-  return `${mark}  ${finding.name.padEnd(13)} ${finding.text}${finding.cure === undefined ? '' : `\n      cure:         ${finding.cure}`}`
+/** The bundle is compiled once, not at each start; where its folder cannot be written, at each start. */
+function keepCompiled(): void {
+  if (import.meta.url.endsWith('.js')) enableCompileCache(join(import.meta.dirname, '.compiled'))
 }
 
 /** Asks the daemon of this exec root to end, and waits for it. */

@@ -7,7 +7,7 @@ import type { Networks } from '#network'
 import { openRuntime } from '#runtime'
 import { openDatabase } from '#store/db'
 import { checkHost } from './host-checks.ts'
-import { releaseOwnNamespace } from './own-namespace.ts'
+import { releaseOwnNamespace } from '#engine/namespace'
 import type { EngineConfig, Finding } from './types.ts'
 
 /** `diagnose` inside a mount namespace that was made for it alone, which goes with its exec root. */

@@ -5,7 +5,6 @@
  */
 export { diagnose, diagnoseApart } from './doctor.ts'
 export { openEngine } from './open.ts'
-export { enterOwnNamespace, inheritedHost } from './own-namespace.ts'
 export type * from '#builder'
 export type * from '#container'
 export type * from '#network'

@@ -7,6 +7,8 @@ import type { JobOptions, Lane, WorkerPool } from './types.ts'
 const MOST_THREADS = 4
 /** Jobs that may wait for a client at the same time; one more waits for one of them. */
 const MOST_STREAMS = 8
+/** Milliseconds after which a thread without work ends; one stays, so that the next job need not wait for a start. */
+const IDLE_PATIENCE = 15_000
 
 interface Task {
   readonly job: string
@@ -20,11 +22,12 @@ interface Task {
 interface Thread {
   readonly worker: Worker
   task: { readonly id: number; readonly task: Task } | undefined
+  idle: NodeJS.Timeout | undefined
 }
 
 /**
  * Threads that run the jobs of `entry` (a file that calls `serveJobs`): at most `size` (default: cores + 1, at most 4), each
- * started when first needed and kept. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
+ * started when first needed; one is kept, the others end when they had no work for a while. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
  * top, so that clients that stand still hold up nobody else's work. An aborted job ends as
  * `cancelled`, once it has stopped; a job whose thread dies fails with kind `internal`. Idle threads keep no process alive.
  */
@@ -61,6 +64,7 @@ class Pool implements WorkerPool {
     const running = [...this.#threads].flatMap((thread) => (thread.task ? [thread.task.task] : []))
     for (const task of running) requestStop(task)
     await Promise.allSettled(running.map((task) => task.done.promise))
+    for (const thread of this.#threads) clearTimeout(thread.idle)
     await Promise.all([...this.#threads].map((thread) => thread.worker.terminate()))
   }
 
@@ -108,7 +112,7 @@ class Pool implements WorkerPool {
   #open(): Thread {
     // Jobs close by node:fs what the kernel's own calls opened: node's bookkeeping would warn of each.
     const worker = new Worker(this.#entry, { trackUnmanagedFds: false })
-    const thread: Thread = { worker, task: undefined }
+    const thread: Thread = { worker, task: undefined, idle: undefined }
     worker.on('message', (reply: JobReply) => this.#receive(thread, reply))
     worker.on('error', (error) => this.#lost(thread, messageOf(error)))
     worker.on('exit', (code) => this.#lost(thread, `its thread ended with status ${code}`))
@@ -120,6 +124,7 @@ class Pool implements WorkerPool {
   #start(thread: Thread, task: Task): void {
     const id = this.#nextId++
     thread.task = { id, task }
+    clearTimeout(thread.idle)
     thread.worker.ref()
     const message: JobMessage = { id, job: task.job, input: task.input, cancel: task.cancel }
     try {
@@ -160,7 +165,17 @@ class Pool implements WorkerPool {
     thread.task = undefined
     thread.worker.unref()
     // One that came on top for a stream is not kept.
-    if (this.#threads.size > this.#size && this.#threads.delete(thread)) void thread.worker.terminate()
+    if (this.#threads.size > this.#size) this.#end(thread)
+    else thread.idle = setTimeout(() => this.#retire(thread), IDLE_PATIENCE).unref()
+  }
+
+  #retire(thread: Thread): void {
+    if (!thread.task && this.#threads.size > 1) this.#end(thread)
+  }
+
+  #end(thread: Thread): void {
+    clearTimeout(thread.idle)
+    if (this.#threads.delete(thread)) void thread.worker.terminate()
   }
 
   #reject(task: Task, error: Error): void {

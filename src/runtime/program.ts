@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { unavailable } from '#base'
 import { runProcess } from '#kernel'
 import { hasUnifiedTree, prepareCgroupView } from './cgroup.ts'
+import { knownTrial } from './known-trial.ts'
 import type { SeccompProfile } from './seccomp.ts'
-import { tryProgram } from './trial.ts'
 import type { RuntimeProgram } from './types.ts'
 
 export interface ProgramSearch {
@@ -43,10 +43,11 @@ export async function findRuntime(search: ProgramSearch, seccomp: SeccompProfile
     const file = findProgram(search.path, name)
     if (file === undefined) continue
     if (name === 'crun' && hidden) await prepareCgroupView(join(search.execRoot, 'cgroup'))
-    const { failure, filter } = await tryProgram(file, search.execRoot, seccomp)
+    const trial = { name, file, execRoot: search.execRoot, profile: seccomp, versionOf }
+    const { failure, filter, version } = await knownTrial(trial)
     const works = name === 'crun' && hidden ? 'starts with the cgroup v2 tree hidden from it' : 'starts'
     const reason = name === 'crun' ? works : (failures[0] ?? 'crun is not installed')
-    if (failure === undefined) return { program: { name, file, version: await versionOf(file), reason }, filter }
+    if (failure === undefined) return { program: { name, file, version, reason }, filter }
     failures.push(`${name}: ${failure}`)
   }
   const found = failures.length === 0 ? 'neither crun nor runc is installed' : failures.join('; ')

@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path'
 import { ifExists } from '#base'
 import { HOST_VARIABLE, reexecuteInMountNamespace, unmount } from '#kernel'
 import type { HostMounts } from '#kernel'
-import type { EngineConfig } from './types.ts'
 
 /** Where the daemon's own mount namespace is pinned; the folder is nothing else's (see decision 005). */
 function namespacePin(execRoot: string): string {
@@ -35,9 +34,15 @@ export async function releaseOwnNamespace(execRoot: string, hostMounts: HostMoun
   await unmount(dirname(pin), { detach: true, ifMounted: true })
 }
 
+/** Where an engine lives: its exec root, and what it inherited of the host's mounts. */
+export interface OwnPlace {
+  readonly execRoot: string
+  readonly hostMounts: string | undefined
+}
+
 /** The same when an engine closes, or cannot open; where a container has its bundle the namespace stays for its successor. */
-export async function releaseUnusedNamespace(config: EngineConfig, hostMounts: HostMounts): Promise<void> {
-  const bundles = (await ifExists(readdir(join(config.execRoot, 'c')))) ?? []
-  if (config.hostMounts === undefined || bundles.length > 0) return
-  await releaseOwnNamespace(config.execRoot, hostMounts)
+export async function releaseUnusedNamespace(place: OwnPlace, hostMounts: HostMounts): Promise<void> {
+  const bundles = (await ifExists(readdir(join(place.execRoot, 'c')))) ?? []
+  if (place.hostMounts === undefined || bundles.length > 0) return
+  await releaseOwnNamespace(place.execRoot, hostMounts)
 }
