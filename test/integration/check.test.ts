@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { checkScene, type CheckScene, damageOne, names } from '#test/check-scene'
+import type { Choose, Done } from '#test/damage'
+import { isSoak } from '#test/environment'
+import { watchLeftovers } from '#test/leftovers'
+import { ownMountNamespace } from '#test/mount-namespace'
+import { temporary } from '#test/temporary'
+
+ownMountNamespace()
+
+const DAMAGES = isSoak() ? 200 : 12
+
+test('each damaged file of the store is named, repaired, and never run', { timeout: 3_600_000 }, async (context) => {
+  using folder = temporary()
+  const leftovers = watchLeftovers(folder.path)
+  {
+    await using scene = await checkScene(folder.path)
+    const before = await scene.read()
+    assert.ok([...before.values()].every((text) => text !== undefined))
+    assert.deepEqual((await scene.check()).damages, [])
+    const counts = new Map<string, number>()
+    for (let n = 0; n < DAMAGES; n += 1) {
+      for (const key of await damageAndHeal(scene, before, randomly)) counts.set(key, (counts.get(key) ?? 0) + 1)
+    }
+    report(context, counts)
+  }
+  await leftovers.assertNothingLeft()
+})
+
+const randomly: Choose = (count) => Math.floor(Math.random() * count)
+
+/** What happened, in words to be counted. */
+async function damageAndHeal(
+  scene: CheckScene,
+  before: ReadonlyMap<string, string | undefined>,
+  choose: Choose,
+): Promise<readonly string[]> {
+  const done = await damageOne(scene, choose)
+  const what = `${done.kind} ${done.path}`
+  const found = await scene.check()
+  // of the database, its copy and its sum any one is made again out of the others
+  const isCopy = /engine\.db\.(copy|sum)$/.test(done.path)
+  assert.ok(isCopy || names(found, done), `${what} was not named: ${JSON.stringify(found.damages)}`)
+  assertRight(await scene.read(), before, what)
+  const repaired = await scene.check(true)
+  assert.equal(repaired.summary.Left, 0, `${what}: ${JSON.stringify(repaired.repairs)}`)
+  const dropped = repaired.repairs.some(({ Outcome }) => Outcome === 'dropped')
+  if (dropped) await scene.rebuild()
+  assert.deepEqual((await scene.check()).damages, [], what)
+  const after = await scene.read()
+  assertRight(after, before, what)
+  for (const [image, text] of after) assert.ok(text !== undefined, `${what}: ${image} cannot be run after the repair`)
+  return [done.kind, placeOf(done), ...repaired.repairs.map(({ Outcome, Damage }) => `${Outcome} ${Damage.Kind}`)]
+}
+
+/** A container was refused, or read what it should. */
+function assertRight(
+  read: ReadonlyMap<string, string | undefined>,
+  before: ReadonlyMap<string, string | undefined>,
+  what: string,
+): void {
+  for (const [image, text] of read) {
+    if (text !== undefined) assert.equal(text, before.get(image), `${what}: ${image} has other files`)
+  }
+}
+
+function placeOf({ path }: Done): string {
+  return /engine\.db|content|snapshots/.exec(path)?.[0] ?? path
+}
+
+function report(context: TestContext, counts: ReadonlyMap<string, number>): void {
+  const text = [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, count]) => `${key}: ${count}`)
+  context.diagnostic(text.join(', '))
+}
