@@ -52,7 +52,7 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
   const merged = mergeConfig(request, image.config.config, id)
   parseSignal(merged.stopSignal)
   capabilitiesOf({ privileged: request.privileged, add: request.capAdd, drop: request.capDrop }, parts.capabilities)
-  const mounts = await planMounts(request.mounts, merged.volumes, { volumes: parts.volumes, host: parts.hostMounts })
+  const mounts = await plan(parts, request, merged.volumes, id)
   await using lease = await parts.leases.open(`create container ${id}`)
   lease.hold({ kind: 'image', id: image.id })
   try {
@@ -65,7 +65,23 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
   } catch (error) {
     await parts.snapshots.remove(id)
     rmSync(folderOf(parts, id), { recursive: true, force: true })
+    parts.volumes.release(id)
     await removeAnonymous(parts, { mounts })
+    throw error
+  }
+}
+
+/** Where that fails, volumes that were made for the container are nobody's again. */
+async function plan(
+  parts: Parts,
+  request: CreateRequest,
+  paths: readonly string[],
+  id: string,
+): Promise<readonly PlannedMount[]> {
+  try {
+    return await planMounts(request.mounts, paths, { volumes: parts.volumes, host: parts.hostMounts, user: id })
+  } catch (error) {
+    parts.volumes.release(id)
     throw error
   }
 }
@@ -108,7 +124,7 @@ async function seedVolumes(
   mkdirSync(place.root, { recursive: true, mode: 0o700 })
   try {
     attachMounts(snapshot.mounts, place.root)
-    for (const mount of seeded) await parts.volumes.seed(mount.name ?? '', place.root, mount.destination)
+    for (const mount of seeded) await parts.volumes.seed(mount.name ?? '', place.root, mount.destination, id)
   } finally {
     await clearPlace(place)
   }

@@ -29,6 +29,7 @@ export async function restoreContainers(parts: Parts): Promise<void> {
       }
     }),
   )
+  await parts.volumes.forgetUsers((id) => parts.records.find(id) !== undefined)
   await removeStrays(parts)
 }
 

@@ -16,6 +16,7 @@ export interface VolumeRecords {
   add(volume: Omit<VolumeRecord, 'driver' | 'mountpoint'>): void
   remove(name: string): void
   users(name: string): readonly string[]
+  uses(): readonly { readonly volume: string; readonly container: string }[]
   use(name: string, container: string): void
   release(container: string): void
   addRemoval(removal: Removal): void
@@ -56,6 +57,10 @@ export function volumeRecords(database: Database, mountpointOf: (name: string) =
       database
         .all('SELECT container FROM volume_use WHERE volume = ? ORDER BY container', name)
         .map((row) => readText(row, 'container')),
+    uses: () =>
+      database
+        .all('SELECT volume, container FROM volume_use ORDER BY volume, container')
+        .map((row) => ({ volume: readText(row, 'volume'), container: readText(row, 'container') })),
     use: (name, container) =>
       void database.run('INSERT OR IGNORE INTO volume_use (volume, container) VALUES (?, ?)', name, container),
     release: (container) => void database.run('DELETE FROM volume_use WHERE container = ?', container),

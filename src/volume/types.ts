@@ -17,6 +17,8 @@ export interface VolumeRequest {
   readonly name?: string
   readonly labels?: Readonly<Record<string, string>>
   readonly options?: Readonly<Record<string, string>>
+  /** The container it is made for: one of its users from the beginning, though that is not there yet. */
+  readonly user?: string
 }
 
 export interface Volumes {
@@ -30,13 +32,18 @@ export interface Volumes {
   /** Synchronous, and may stand in a transaction with the container's record. Throws `not-found`. */
   use(name: string, container: string): void
   release(container: string): void
+  /**
+   * After a start: users that are no container are forgotten, and with them volumes without a name that were made for a
+   * container which never came to be.
+   */
+  forgetUsers(isContainer: (id: string) => boolean): Promise<void>
   users(name: string): readonly string[]
   /**
    * Copies what the image has at that path into an empty volume (owner, mode, times, xattrs), confined on both sides.
-   * Nothing happens where the volume holds something, or the image has no folder there. To be called before the new
-   * container is one of its users: what users have mounted keeps being the volume.
+   * Nothing happens where the volume holds something, or the image has no folder there. What users
+   * other than `user` (the container that is being made) have mounted keeps being the volume.
    */
-  seed(name: string, root: string, path: string): Promise<void>
+  seed(name: string, root: string, path: string, user?: string): Promise<void>
   prune(filter: {
     readonly all: boolean
     readonly keep: (volume: VolumeRecord) => boolean

@@ -81,11 +81,19 @@ class LocalVolumes implements Volumes {
     return this.#records.users(name)
   }
 
-  async seed(name: string, root: string, path: string): Promise<void> {
+  async forgetUsers(isContainer: (id: string) => boolean): Promise<void> {
+    for (const { volume, container } of this.#records.uses()) {
+      if (isContainer(container)) continue
+      this.#records.release(container)
+      const isLeft = this.#records.find(volume)?.anonymous === true && this.users(volume).length === 0
+      if (isLeft) await unlessTaken(this.#remove(volume))
+    }
+  }
+
+  async seed(name: string, root: string, path: string, user?: string): Promise<void> {
     await this.#locks.run(name, async () => {
       this.#get(name)
-      // The container that is being made is none of its users yet.
-      const isShared = (): boolean => this.#records.users(name).length > 0
+      const isShared = (): boolean => this.#records.users(name).some((other) => other !== user)
       await seedVolume(this.#folders, this.#trees, { volume: name, root, path, isShared })
     })
   }
@@ -127,7 +135,10 @@ class LocalVolumes implements Volumes {
     await syncFolder(this.#folders.volume(name))
     await syncFolder(this.#folders.root)
     const createdAt = this.#clock.nanoseconds()
-    this.#records.add({ name, createdAt, labels, options: request.options ?? {}, anonymous })
+    this.#database.transaction(() => {
+      this.#records.add({ name, createdAt, labels, options: request.options ?? {}, anonymous })
+      if (request.user !== undefined) this.#records.use(name, request.user)
+    })
     this.#emit('create', name, { driver: 'local' })
     return this.#get(name)
   }

@@ -133,6 +133,16 @@ COPY changing /changing
 RUN cat /changing >/copy && rm /5 && dd if=/dev/zero of=/sparse bs=1 count=1 seek=1000000
 `
 
+/** An image with layers of its own, on the registry alone. */
+async function publish(docker: Docker, name: string, context: string): Promise<void> {
+  const step = `RUN head -c 300000 /dev/urandom >/own && mkdir /many && for i in $(seq 50); do echo $i >/many/$i; done`
+  await docker.run(['build', '-q', '-t', name, '-f', '-', context], {
+    input: `FROM busybox\n${step}\nRUN rm /many/1\n`,
+  })
+  await docker.ok('push', '-q', name)
+  await docker.ok('rmi', name)
+}
+
 /** Does `count` random things to a daemon, one after the other; the sums are compared after every tenth and at the end. */
 export async function randomOperations(
   daemon: TestDaemon,
@@ -150,12 +160,9 @@ export async function randomOperations(
   writeFileSync(`${context}/Dockerfile`, DOCKERFILE)
   const remote = ['small', 'large'].map((name) => `${registry}/${name}`)
   await docker.ok('pull', '-q', 'busybox')
-  for (const name of remote) {
-    await docker.ok('tag', 'busybox', name)
-    await docker.ok('push', '-q', name)
-  }
+  for (const name of remote) await publish(docker, name, context)
   const scene: Scene = { daemon, docker, remote, context, random }
-  const names = Object.keys(OPERATIONS)
+  const names = [...Object.keys(OPERATIONS), 'pull', 'build', 'run', 'kill']
   for (let number = 1; number <= count; number += 1) {
     const name = pick(scene, names) ?? ''
     options.onStep?.(`${number} ${name}`)

@@ -29,7 +29,7 @@ const volumes: Pick<Volumes, 'create'> = {
 }
 
 const plan = (requests: readonly MountRequest[], paths: readonly string[] = []) =>
-  planMounts(requests, paths, { volumes, host })
+  planMounts(requests, paths, { volumes, host, user: 'me' })
 
 const bind = (source: string, target: string, more: Partial<MountRequest> = {}): MountRequest => ({
   kind: 'bind',
@@ -61,7 +61,7 @@ test('planMounts() makes no volume without a name where a later mount is refused
     { kind: 'volume', source: 'named', target: '/n', readonly: false },
     bind('/nowhere', '/x'),
   ]
-  await assert.rejects(planMounts(requests, ['/image'], { volumes: { create }, host }), { kind: 'invalid' })
+  await assert.rejects(planMounts(requests, ['/image'], { volumes: { create }, host, user: 'me' }), { kind: 'invalid' })
   assert.deepEqual(names, ['named'])
 })
 

@@ -15,6 +15,8 @@ export interface PlannedMount extends MountPoint {
 interface PlanParts {
   readonly volumes: Pick<Volumes, 'create'>
   readonly host: HostMounts
+  /** The container: a volume without a name is its own from the moment it is there. */
+  readonly user: string
 }
 
 /** Mounts that were asked for, and an anonymous volume for each VOLUME of the image that none of them covers. */
@@ -56,7 +58,7 @@ function refuseDuplicates(requests: readonly MountRequest[]): void {
   }
 }
 
-async function planMount(request: MountRequest, { volumes, host }: PlanParts): Promise<PlannedMount> {
+async function planMount(request: MountRequest, { volumes, host, user }: PlanParts): Promise<PlannedMount> {
   const common = { destination: request.target, readonly: request.readonly, options: request.options ?? '' }
   switch (request.kind) {
     case 'tmpfs':
@@ -71,12 +73,12 @@ async function planMount(request: MountRequest, { volumes, host }: PlanParts): P
         seeded: false,
       }
     case 'volume':
-      return { ...common, ...volumePart(request, await volumeFor(request, volumes)) }
+      return { ...common, ...volumePart(request, await volumeFor(request, volumes, user)) }
   }
 }
 
-async function volumeFor(request: MountRequest, volumes: PlanParts['volumes']): Promise<VolumeRecord> {
-  return await volumes.create(request.source === undefined ? {} : { name: request.source })
+async function volumeFor(request: MountRequest, volumes: PlanParts['volumes'], user: string): Promise<VolumeRecord> {
+  return await volumes.create(request.source === undefined ? { user } : { name: request.source })
 }
 
 function volumePart(

@@ -21,6 +21,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = ON;
 PRAGMA wal_autocheckpoint = 0;
+PRAGMA journal_size_limit = 1048576;
 PRAGMA temp_store = MEMORY;
 `
 
