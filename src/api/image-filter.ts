@@ -31,7 +31,7 @@ export async function selectImages(
       )
     })
     .flatMap((summary) => narrowed(summary, patterns))
-    .toSorted((one, other) => other.created - one.created)
+    .toSorted((one, other) => Math.floor(other.created / 1000) - Math.floor(one.created / 1000))
 }
 
 /** True where no tag names it. */
@@ -41,15 +41,15 @@ function isDangling({ record }: ImageSummary): boolean {
 
 /** Which images a prune keeps: those whose labels or age do not fit the filters. */
 export function keepsImage(filters: Filters, now: bigint): (summary: ImageSummary) => boolean {
-  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, now) / 1_000_000_000n)) ?? []
+  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, now) / 1_000_000n)) ?? []
   return (summary) =>
     !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => summary.created >= time)
 }
 
-/** Seconds since the epoch. Docker calls what it cannot read its own error. */
+/** Milliseconds since the epoch. Docker calls what it cannot read its own error. */
 function untilOf(text: string, now: bigint): number {
   try {
-    return Number(parseTimestamp(text, now) / 1_000_000_000n)
+    return Number(parseTimestamp(text, now) / 1_000_000n)
   } catch (error) {
     if (!isKind(error, 'invalid')) throw error
     throw internal(`failed to parse value as time or duration: ${JSON.stringify(text)}`, { cause: error })

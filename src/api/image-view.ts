@@ -8,7 +8,7 @@ export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageS
   const { record, image } = summary
   return {
     Containers: summary.containers,
-    Created: summary.created,
+    Created: Math.floor(summary.created / 1000),
     Id: record.id,
     Labels: image.config.config.Labels ?? null,
     ParentId: record.parent ?? '',

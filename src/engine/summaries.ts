@@ -79,5 +79,5 @@ function summaryFrom(image: Image, { chains, created }: Told, { sizes, owners, u
 
 function createdOf({ config }: Image): number {
   const milliseconds = config.created === undefined ? Number.NaN : Date.parse(config.created)
-  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000)
+  return Number.isNaN(milliseconds) ? 0 : milliseconds
 }

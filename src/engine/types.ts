@@ -93,7 +93,7 @@ export interface HistoryRow {
 export interface ImageFigures {
   readonly record: ImageRecord
   readonly image: Image
-  /** Seconds since the epoch, as its config says; 0 where it says nothing. */
+  /** Milliseconds since the epoch, as its config says; 0 where it says nothing. */
   readonly created: number
   /** Bytes of all its unpacked layers. */
   readonly size: number

@@ -1,7 +1,6 @@
 import { formatTime, shortId, throwIfCancelled, type Bytes } from '#base'
 import { decompress } from '#archive'
 import {
-  familiarReference,
   formatImageConfig,
   hostPlatform,
   MEDIA_TYPES,
@@ -33,8 +32,8 @@ export async function importRoot(context: TransferContext, bytes: Bytes, options
     other: { comment: message },
   }
   const { id } = await context.images.create(formatImageConfig(config), {}, lease)
-  if (name) await context.images.tag(name, id, { quiet: true })
-  emitId(context, 'import', name ? familiarReference(name) : id)
+  if (name) await context.images.tag(name, id)
+  emitId(context, 'import', id)
   return await context.images.open(id)
 }
 

@@ -22,7 +22,7 @@ export function formatFilters(filters: Readonly<Record<string, readonly string[]
 /** Throws `invalid`, in Docker's words, where a filter's name is none of `allowed`. */
 export function checkFilterNames(filters: Filters, allowed: readonly string[]): void {
   for (const name of filters.keys()) {
-    if (!allowed.includes(name)) throw invalid(`invalid filter '${name}'`)
+    if (!allowed.includes(name)) throw invalid(name === '' ? 'invalid filter' : `invalid filter '${name}'`)
   }
 }
 

@@ -16,7 +16,7 @@ const HEX = /^[0-9a-f]+$/
 /** Docker's order: a whole id, then a name, then the prefix of an id; one that several ids begin with names none. */
 export function resolveImage(records: ImageRecords, text: string): ImageRecord {
   const whole = wholeId(text)
-  if (whole !== undefined) return records.find(whole) ?? missing(text)
+  if (whole !== undefined) return records.find(whole) ?? missing(whole)
   const name = withDefaultTag(parseNamed(text))
   const id = idOfName(records, name) ?? idOfPrefix(records, text)
   return (id && records.find(id)) ?? missing(familiarReference(name))
