@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { collect, EngineError, isKind, messageOf } from '#base'
+import type { HubBlob } from '#hub'
 import { digestOf, familiarReference, parseDigest, parseImageId, parseManifest } from '#oci'
 import type { ChainId, Descriptor, Digest } from '#oci'
 import type { ImageRecord } from '#store/image'
@@ -70,7 +71,7 @@ async function repairBlob(run: CheckRun, digest: Digest): Promise<Outcome> {
     return healed('written again from memory')
   await run.parts.ground.content.discard(digest)
   try {
-    const from = await refetch(run, world, { ...(await descriptorOf(run, digest, wanted)), digest })
+    const from = await refetch(run, world, { ...(await descriptorOf(run, world, digest)), digest })
     run.sound.add(digest)
     return healed(`fetched again from ${from}`)
   } catch (error) {
@@ -102,8 +103,10 @@ async function restoreConfig(run: CheckRun, digest: Digest, { images }: WantedBl
 }
 
 /** A config's size is told by a manifest, where its own record is gone. */
-async function descriptorOf(run: CheckRun, digest: Digest, wanted: WantedBlob | undefined): Promise<Descriptor> {
-  const known = wanted?.descriptor ?? { mediaType: 'application/octet-stream', digest, size: 0 }
+async function descriptorOf(run: CheckRun, world: World, digest: Digest): Promise<Descriptor> {
+  const wanted = world.wanted.get(digest)
+  const size = world.registry.get(digest)?.size ?? 0
+  const known = wanted?.descriptor ?? { mediaType: 'application/octet-stream', digest, size }
   if (known.size > 0) return known
   const { content } = run.parts.ground
   for (const { digest: manifest, mediaType } of wanted?.images.flatMap((image) => image.manifests) ?? []) {
@@ -141,8 +144,15 @@ async function withoutBlob(run: CheckRun, { world, digest, wanted, why }: LostBl
     case 'layer':
       return withoutLayerBlob({ world, digest, wanted, why })
     case 'other':
-      return { outcome: 'dropped', text: `${why}; nothing of an image needs it` }
+      return { outcome: 'dropped', text: `${why}; ${withoutRegistryBlob(world.registry.get(digest))}` }
   }
+}
+
+function withoutRegistryBlob(blob: HubBlob | undefined): string {
+  if (!blob) return 'nothing of an image needs it'
+  const names = blob.names.join(', ')
+  if (blob.isCached) return `${names} is kept again when it is asked for`
+  return `${names} cannot be pulled from the own registry until it is pushed again`
 }
 
 /** A layer made here can be packed again whenever somebody needs the blob; of one that came as a blob the tree stays in use. */

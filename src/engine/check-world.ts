@@ -1,5 +1,6 @@
 import type { Builder } from '#builder'
 import type { ContainerRecord, ContainerService } from '#container'
+import { type HubBlob, listHubBlobs } from '#hub'
 import { chainIds, configDigest, familiarReference, MEDIA_TYPES } from '#oci'
 import type { ChainId, Descriptor, Digest, ImageId, Reference } from '#oci'
 import type { BlobInfo } from '#store/content'
@@ -26,6 +27,8 @@ export interface World {
   readonly layers: readonly LayerRecord[]
   readonly blobs: ReadonlyMap<Digest, BlobInfo>
   readonly snapshots: ReadonlyMap<SnapshotId, SnapshotState>
+  /** What the own registry must have. */
+  readonly registry: ReadonlyMap<Digest, HubBlob>
   /** Everything that must be there, as far as it is known what it is. */
   readonly wanted: ReadonlyMap<Digest, WantedBlob>
 }
@@ -48,6 +51,7 @@ export async function takeWorld({ ground, containers }: CheckParts): Promise<Wor
     layers: await layers.list(),
     blobs: new Map((await content.list()).map((blob) => [blob.digest, blob])),
     snapshots: states,
+    registry: listHubBlobs(ground),
   }
   return { ...world, wanted: wantedBlobs(world) }
 }

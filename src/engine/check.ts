@@ -124,7 +124,8 @@ async function checkDatabase(run: CheckRun): Promise<void> {
 async function checkBlobs(run: CheckRun, world: World): Promise<void> {
   const { signal, report } = run.options
   const limiter = createLimiter(AT_ONCE)
-  const all = new Set([...world.wanted.keys(), ...world.blobs.keys()])
+  const pushed = [...world.registry.values()].filter(({ isCached }) => !isCached)
+  const all = new Set([...world.wanted.keys(), ...world.blobs.keys(), ...pushed.map(({ digest }) => digest)])
   let done = 0
   await Promise.all(
     [...all].map((digest) =>
@@ -147,7 +148,8 @@ async function checkBlob(run: CheckRun, world: World, digest: Digest): Promise<v
     run.bytes += world.blobs.get(digest)?.size ?? 0
     return
   }
-  const usedBy = (world.wanted.get(digest)?.images ?? []).map(nameOf)
+  const inRegistry = (world.registry.get(digest)?.names ?? []).map((name) => `${name} in the own registry`)
+  const usedBy = [...(world.wanted.get(digest)?.images ?? []).map(nameOf), ...inRegistry]
   const path = join(config.dataRoot, BLOBS, hexOf(digest))
   run.found({ kind: 'blob', id: digest, path, what, usedBy, cure: CURE })
 }

@@ -31,6 +31,8 @@ export interface KeeperParts {
   readonly containers: readonly ContainerRecord[]
   /** The writable snapshot of a container. */
   readonly snapshotOf: (container: string) => string | undefined
+  /** What the own registry must have, with the names of it. */
+  readonly registryNames: ReadonlyMap<string, { readonly names: readonly string[] }>
   /** What a cache record is for. */
   readonly cacheNames: ReadonlyMap<string, string>
 }
@@ -50,7 +52,9 @@ export async function findKeepers(parts: KeeperParts): Promise<Keepers> {
   const graph = await traceGraph(roots, function* (from) {
     for (const collector of parts.collectors) yield* collector.edges(from)
   })
-  const others = roots.filter((root) => root.kind === 'blob' && !known.has(resourceKey(root))).map(registryHolder)
+  const others = roots
+    .filter((root) => root.kind === 'blob' && !known.has(resourceKey(root)))
+    .map((root) => registryHolder(root, parts))
   return keepersOf(graph, [...holders, ...others])
 }
 
@@ -142,9 +146,10 @@ function caches({ cacheNames }: KeeperParts): readonly Holder[] {
 }
 
 /** Roots that are nobody else's are what the registry of this daemon offers. */
-function registryHolder(root: Resource): Holder {
+function registryHolder(root: Resource, { registryNames }: Pick<KeeperParts, 'registryNames'>): Holder {
+  const names = registryNames.get(root.id)?.names ?? ['pushed, and named by no manifest yet']
   return {
-    owner: { kind: 'registry', id: root.id, name: 'the own registry' },
+    owner: { kind: 'registry', id: root.id, name: names.join(', ') },
     keys: [resourceKey(root)],
     stays: { prune: true, all: true },
   }

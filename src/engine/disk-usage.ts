@@ -1,6 +1,7 @@
 import { createSingleFlight, isKind } from '#base'
 import type { CacheUsage } from '#builder'
 import type { ContainerService } from '#container'
+import { listHubBlobs } from '#hub'
 import type { Collector } from '#store/gc'
 import { listFootprints } from '#store/snapshot'
 import type { Footprint, SurveyedItem, SurveyInput } from '#store/snapshot'
@@ -94,6 +95,7 @@ async function keepersNow({ ground, containers, collectors, cacheUsage }: DiskPa
     images: ground.images,
     containers: await containers.list(),
     snapshotOf: (id) => trees.get(id),
+    registryNames: listHubBlobs(ground),
     cacheNames: new Map((await cacheUsage()).map(({ id, description }) => [id, description])),
   })
 }

@@ -4,6 +4,7 @@
  * without its blobs, and that what it names stays until it is removed here. The engine's images can be read by their
  * names. Moving images belongs to `transfer`, speaking to other registries to `registry`, bytes to `store`.
  */
+export { type HubBlob, listHubBlobs } from './blob-names.ts'
 export { createHubCollector } from './collector.ts'
 export { createHub } from './hub.ts'
 export type { Hub, Listener, RepositoryInfo, ServeRequest } from './types.ts'

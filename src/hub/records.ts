@@ -113,7 +113,7 @@ function manifestChanges(
     )
     const add = (link: { readonly digest: Digest; readonly size: number }, kind: string): void =>
       void database.run(ADD_LINK, space, repository, digest, link.digest, link.size, kind)
-    for (const link of document.blobs) add(link, 'blob')
+    for (const link of document.blobs) add(link, link.foreign ? 'foreign' : 'blob')
     for (const link of document.manifests) add(link, 'manifest')
   }
   return {

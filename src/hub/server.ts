@@ -96,6 +96,7 @@ async function answer(options: HubServerOptions, request: IncomingMessage, respo
   response.setHeader('docker-distribution-api-version', 'registry/2.0')
   response.setHeader('x-content-type-options', 'nosniff')
   try {
+    if (request.headers.origin !== undefined) throw new HubFault('DENIED', 'requests of web pages are refused')
     await options.checkUser(request.headers.authorization)
     await using lease = await options.leases.open('registry request')
     const { path, query } = split(request.url ?? '/')

@@ -1,4 +1,4 @@
-import { askRegistry } from '#test/hub'
+import { askRegistry, clientOf, pushImage } from '#test/hub'
 import { startDaemon, type TestDaemon } from '#test/daemon'
 import { dockerClient, runProgram, type Docker } from '#test/docker'
 import { watchLeftovers } from '#test/leftovers'
@@ -9,7 +9,7 @@ import { until } from '#test/wait'
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request as requestTls } from 'node:https'
 import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:http'
@@ -209,6 +209,27 @@ test(
       assert.equal((await askRegistry(address, 'PUT', `${place}?digest=${digest}`)).status, 201)
       assert.ok((await askRegistry(address, 'GET', `/v2/cut/blobs/${digest}`)).bytes.equals(bytes))
       assert.deepEqual(readdirSync(ingests), [])
+    })
+  },
+)
+
+test(
+  'a lost blob is named by the check with its repository, and another push heals it',
+  { timeout: 240_000 },
+  async () => {
+    await scene(async ({ daemon, mica }) => {
+      const address = await serve(mica)
+      const hub = clientOf(address)
+      const { layer } = await pushImage(hub, 'lost/app', 'v1')
+      const disk = JSON.parse((await daemon.call('GET', '/x/disk')).text)
+      const [item] = disk.Items.filter(({ Id }: { Id: string }) => Id === layer)
+      assert.deepEqual([item.Kind, item.Owners[0].Name], ['registry', 'lost/app:v1'])
+      rmSync(join(daemon.dataRoot, 'content/blobs/sha256', layer.slice('sha256:'.length)))
+      const check = await mica.run(['system', 'check', '--repair'])
+      assert.match(check.stdout + check.stderr, /lost\/app:v1/)
+      assert.equal((await hub.ask('HEAD', `/v2/lost/app/blobs/${layer}`)).status, 404)
+      await pushImage(hub, 'lost/app', 'v1')
+      assert.equal((await hub.ask('GET', `/v2/lost/app/blobs/${layer}`)).text, 'layer of lost/app:v1')
     })
   },
 )

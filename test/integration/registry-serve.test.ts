@@ -22,6 +22,15 @@ const PULL: readonly HubCase[] = [
     },
   },
   {
+    section: 'Determining Support',
+    name: 'a web page is refused, and no reply lets one read it',
+    async check({ ask }) {
+      const reply = await ask('GET', '/v2/', { headers: { origin: 'http://example.invalid' } })
+      assert.deepEqual([reply.status, reply.code], [403, 'DENIED'])
+      assert.equal(reply.header('access-control-allow-origin'), '')
+    },
+  },
+  {
     section: 'Pulling manifests',
     name: 'by tag and by digest, GET and HEAD, with type, length and digest',
     async check(hub) {

@@ -26,9 +26,13 @@ export interface AskOptions {
 }
 
 /** A listener of a hub. */
-export interface TestHub {
+export interface TestHub extends HubClient {
   readonly hub: Hub
   readonly store: TransferStore
+}
+
+/** Somebody who speaks to a registry. */
+export interface HubClient {
   /** `127.0.0.1:PORT`. */
   readonly address: string
   /** One request; the path goes out as it is. */
@@ -59,11 +63,13 @@ export async function openTestHub(
 
 /** Another listener of the same hub. */
 export function testHub(hub: Hub, store: TransferStore, address: string): TestHub {
-  const ask = (method: string, path: string, asked: AskOptions = {}): Promise<Answer> =>
-    askRegistry(address, method, path, asked)
+  return { ...clientOf(address), hub, store }
+}
+
+/** Of whoever serves a registry there. */
+export function clientOf(address: string): HubClient {
+  const ask: HubClient['ask'] = (method, path, asked = {}) => askRegistry(address, method, path, asked)
   return {
-    hub,
-    store,
     address,
     ask,
     async putBlob(repository, bytes) {
@@ -111,7 +117,7 @@ export interface PushedImage {
 }
 
 /** A manifest with one layer of these bytes. */
-export async function pushImage(hub: TestHub, name: string, tag: string, more: object = {}): Promise<PushedImage> {
+export async function pushImage(hub: HubClient, name: string, tag: string, more: object = {}): Promise<PushedImage> {
   const content = `layer of ${name}:${tag}`
   const [config, layer] = [await hub.putBlob(name, EMPTY), await hub.putBlob(name, content)]
   const bytes = JSON.stringify({
