@@ -26,8 +26,7 @@ export async function loadImages(
   const { content } = context
   const plain = decompress(bytes, context.filters)
   await using early = createEarlyTrees(context, { lease, signal })
-  const { arriving } = early
-  const files = await receiveArchive(plain, { content, lease, signal, arriving })
+  const files = await receiveArchive(plain, { content, lease, signal, arriving: (...of) => early.arriving(...of) })
   const load: Load = { context, lease, progress, signal }
   const outcomes: LoadOutcome[] = []
   for (const found of await readArchiveImages(files, content)) outcomes.push(...(await loadImage(load, found)))

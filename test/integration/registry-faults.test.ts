@@ -3,7 +3,7 @@ import { parseReference } from '#oci'
 import { createRegistries } from '#registry'
 import { createTransfer } from '#transfer'
 import { isSoak } from '#test/environment'
-import { FAULTS, startFaultyProxy, type FaultyProxy } from '#test/faulty-proxy'
+import { FAULTS, startFaultyProxy, type Fault, type FaultyProxy } from '#test/faulty-proxy'
 import { makeImage, offerImage, tarOf, type MadeImage } from '#test/made-image'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { addLayer, allDigests, assertBlobs, scene, type Scene, type TransferStore } from '#test/transfer-scene'
@@ -107,12 +107,16 @@ async function forgetImages(store: TransferStore): Promise<void> {
   await store.gc.collect()
 }
 
-test('cut downloads move no byte twice', async () => {
+/** After which a download can go on from the bytes that came. */
+const PASSING: readonly Fault[] = ['cut', 'slow', 'status 500', 'status 429', 'redirect', 'short length']
+
+test('downloads that are cut, slowed, refused or sent elsewhere move no byte twice', async () => {
   await scene(async (bench) => {
     const image = await noisyImage('cut')
     await offerImage(bench.registry, bench.name('x'), image)
     await throughProxy(bench, async ({ store, proxy, random }) => {
-      proxy.choose = ({ url }) => (url?.includes('/blobs/') && random() < 0.7 ? 'cut' : 'none')
+      const any = (): Fault => PASSING[Math.floor(random() * PASSING.length)] ?? 'none'
+      proxy.choose = ({ url }) => (url?.includes('/blobs/') && random() < 0.7 ? any() : 'none')
       const name = parseReference(`${proxy.host}/x`)
       for (let tries = 0; !(await pulls(store, name, image)); tries += 1) assert.ok(tries < 20, 'the pull never ends')
       const size = [...image.blobs.values()].reduce((sum, blob) => sum + blob.length, image.bytes.length * 20)

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
 
 /** What goes wrong with one request; `none` hands it through. */
 export type Fault =
   | 'none'
   | 'cut'
+  | 'slow'
   | 'alter'
   | 'ignore range'
   | 'status 500'
@@ -18,6 +20,7 @@ export type Fault =
 export const FAULTS: readonly Fault[] = [
   'none',
   'cut',
+  'slow',
   'alter',
   'ignore range',
   'status 500',
@@ -107,8 +110,21 @@ async function answer(scene: Scene, request: IncomingMessage, reply: ServerRespo
     reply.write(body.subarray(0, count), () => setTimeout(() => reply.destroy(), 2))
     return count
   }
-  reply.end(spoiled)
+  if (isRead && fault === 'slow') for (const part of partsOf(spoiled)) await writePart(reply, part)
+  else reply.write(spoiled)
+  reply.end()
   return spoiled.length
+}
+
+/** A few pieces, with a pause after each. */
+function partsOf(body: Buffer): readonly Buffer[] {
+  const size = Math.ceil(body.length / 4) || 1
+  return [0, 1, 2, 3].map((at) => body.subarray(at * size, (at + 1) * size))
+}
+
+async function writePart(reply: ServerResponse, part: Buffer): Promise<void> {
+  reply.write(part)
+  await sleep(5)
 }
 
 function spoil(fault: Fault, body: Buffer, random: () => number): Buffer {

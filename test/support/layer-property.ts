@@ -66,6 +66,7 @@ function checkLayer(work: string, base: MadeLayer | undefined, layer: MadeLayer)
   const before = treeFacts(`${work}/base`)
   mkdirSync(`${work}/upper`)
   const applied = apply(layer.tar, `${work}/upper`, lowers)
+  checkPlacing(work, layer.tar, { lowers, applied })
   assert.deepEqual(treeFacts(`${work}/base`), before, 'the layer below was touched')
   if (!applied || isDeep(`${work}/upper`)) return false
   checkRoundTrip(work, lowers)
@@ -106,6 +107,43 @@ function checkRoundTrip(work: string, lowers: readonly string[]): void {
   layerJobs['layer.apply']({ tar: { path: packed }, upper: `${work}/again`, lowers, diffId: facts.diffId }, context)
   assert.deepEqual(treeFacts(`${work}/again`), treeFacts(tree.upper), 'apply after diff gives another tree')
   assert.deepEqual(layerJobs['layer.diff']({ upper: `${work}/again`, below }, context), facts)
+}
+
+/** Unpacked by itself and placed afterwards it is the same tree, or is not said to fit. */
+function checkPlacing(
+  work: string,
+  tar: Buffer,
+  { lowers, applied }: { readonly lowers: readonly string[]; readonly applied: boolean },
+): void {
+  const upper = `${work}/apart`
+  mkdirSync(upper)
+  const outcome = placing(`${work}/upper.tar`, upper, { lowers, diffId: digestOf(tar) })
+  if (outcome !== 'fits') return assert.ok(outcome === 'does not fit' || !applied, 'refused only by itself')
+  assert.ok(applied, 'refused only on its lowers')
+  if (isDeep(`${work}/upper`)) return
+  const lines = (path: string): readonly string[] => treeFacts(path).map(withoutNow)
+  assert.deepEqual(lines(upper), lines(`${work}/upper`), 'placing gives another tree')
+}
+
+/** Folders that no entry describes have the time at which they were made. */
+function withoutNow(line: string): string {
+  const earliest = (Date.now() - 600_000) * 1e6
+  return line.replace(/ (\d{19}) /, (text, time: string) => (Number(time) > earliest ? ' now ' : text))
+}
+
+function placing(
+  path: string,
+  upper: string,
+  { lowers, diffId }: { readonly lowers: readonly string[]; readonly diffId: string },
+): 'fits' | 'does not fit' | 'refused' {
+  try {
+    const { ends } = layerJobs['layer.apply']({ tar: { path }, upper, diffId }, context)
+    return layerJobs['layer.place']({ upper, lowers, ends }) ? 'fits' : 'does not fit'
+  } catch (error) {
+    assert.ok(error instanceof EngineError, `not an EngineError: ${String(error)}`)
+    assert.ok(EXPECTED_KINDS.includes(error.kind), `kind ${error.kind}: ${error.message}`)
+    return 'refused'
+  }
 }
 
 function digestOf(tar: Buffer): string {

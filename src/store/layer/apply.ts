@@ -93,13 +93,13 @@ class Applier {
   /** Undefined where the tree cannot be used on this parent; then it is gone. */
   async #place({ parent, lease }: Applying, { active, facts }: UnpackedTree): Promise<ActiveSnapshot | undefined> {
     const { snapshots, jobs } = this.#options
-    if (!parent) return active
+    const { assumed, disturbed, isRefused, rootIsOpaque, rootIsDescribed } = facts.ends
+    if (!parent && !isRefused) return active
     return this.#orRemove(active, async () => {
-      const { assumed, disturbed, rootIsOpaque, rootIsDescribed } = facts.ends
-      const lowers = await this.#lowers(parent.id)
+      const lowers = await this.#lowers(parent?.id)
       const input: PlaceInput = { upper: active.upper, lowers, ends: facts.ends }
       const isEasy = assumed.length === 0 && !disturbed && !rootIsOpaque
-      const fits = isEasy || (await jobs.run<PlaceInput, boolean>('layer.place', input))
+      const fits = parent && !isRefused && (isEasy || (await jobs.run<PlaceInput, boolean>('layer.place', input)))
       if (fits) return snapshots.place(active.key, parent.id, lease, { keepRoot: rootIsDescribed })
       await snapshots.remove(active.key)
       return undefined

@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, mkdirSync, readlinkSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, constants, lstatSync, mkdirSync, readlinkSync, unlinkSync } from 'node:fs'
 import { invalid } from '#base'
 import { pathOfName, quoteName } from '#archive'
 import { descriptorPath, isErrno, openInRoot, openRoot, setXattr } from '#kernel'
@@ -133,7 +133,7 @@ export class UnpackFolders implements Disposable {
       if (!isWhiteout(stat)) throw invalid(`${quoteName([...path, name].join('/'))} is no folder`)
       // removed and then made anew by one layer: nothing of the old folder may show through
       unlinkSync(at)
-      mkdirSync(at, 0o755)
+      makeBareFolder(at)
       markOpaque(at)
       return undefined
     } finally {
@@ -143,7 +143,7 @@ export class UnpackFolders implements Disposable {
 
   #copyUp(path: readonly string[], name: string, at: string | Buffer): string | undefined {
     if (!this.#lowers) {
-      mkdirSync(at, 0o755)
+      makeBareFolder(at)
       this.#assumed.add([...path, name].join('/'))
       return undefined
     }
@@ -153,7 +153,7 @@ export class UnpackFolders implements Disposable {
     if (lower && !lower.stat.isDirectory()) {
       throw invalid(`${quoteName([...path, name].join('/'))} is no folder`)
     }
-    mkdirSync(at, 0o755)
+    makeBareFolder(at)
     if (lower) copyFolderAttributes(lower.at, at)
     return undefined
   }
@@ -170,6 +170,13 @@ export function mergedAt(root: number, lowers: readonly string[], path: readonly
     if (!folder) return undefined
   }
   return folder
+}
+
+/** Root's own, whatever the folder is in which it is made (one with the set-group bit would pass its group on). */
+function makeBareFolder(at: string | Buffer): void {
+  mkdirSync(at, 0o755)
+  chownSync(at, 0, 0)
+  chmodSync(at, 0o755)
 }
 
 /** Makes a folder hide all that is below it. */

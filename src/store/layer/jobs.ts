@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { TarReader } from '#archive'
-import { cancelled, corrupt } from '#base'
+import { cancelled, corrupt, isKind } from '#base'
 import { type Growth, readGrown } from '#store/content'
 import type { JobContext } from '#kernel'
 import { findChanges } from './changes.ts'
@@ -91,10 +91,24 @@ function applyTar({ tar, upper, lowers, diffId }: ApplyInput, context: JobContex
     const fd = 'fd' in tar ? tar.fd : openSync(tar.path, 'r')
     try {
       using unpacker = new Unpacker(upper, lowers)
-      const tarFacts = readThrough({ ...tar, fd }, new TarReader(unpacker), context)
-      unpacker.finish()
+      const reader = new TarReader(unpacker)
+      let isRefused = false
+      const unlessRefused = (work: () => void): void => {
+        if (isRefused) return
+        try {
+          work()
+        } catch (error) {
+          if (!isKind(error, 'invalid') || !unpacker.isGuess) throw error
+          isRefused = true
+        }
+      }
+      const tarFacts = readThrough({ ...tar, fd }, context, (chunk) => unlessRefused(() => reader.push(chunk)))
+      unlessRefused(() => {
+        reader.finish()
+        unpacker.finish()
+      })
       if (tarFacts.diffId !== diffId) throw corrupt(`${what}: its tar is ${tarFacts.diffId}`)
-      return { ...tarFacts, content: unpacker.content, ends: unpacker.ends }
+      return { ...tarFacts, content: unpacker.content, ends: { ...unpacker.ends, isRefused } }
     } finally {
       if ('path' in tar) closeSync(fd)
     }
@@ -106,7 +120,11 @@ interface OpenTar {
   readonly growth?: Growth
 }
 
-function readThrough({ fd, growth }: OpenTar, reader: TarReader, context: JobContext): Omit<TarFacts, 'content'> {
+function readThrough(
+  { fd, growth }: OpenTar,
+  context: JobContext,
+  take: (chunk: Buffer) => void,
+): Omit<TarFacts, 'content'> {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(CHUNK)
   let size = 0
@@ -116,10 +134,9 @@ function readThrough({ fd, growth }: OpenTar, reader: TarReader, context: JobCon
     if (count === 0) break
     const chunk = buffer.subarray(0, count)
     hash.update(chunk)
-    reader.push(chunk)
+    take(chunk)
     size += count
   }
-  reader.finish()
   return { diffId: `sha256:${hash.digest('hex')}`, size }
 }
 

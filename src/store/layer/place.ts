@@ -21,7 +21,7 @@ export interface PlaceInput {
  * below, or was replaced): then the layer has to be unpacked anew, on its lowers.
  */
 export function placeTree({ upper, lowers, ends }: PlaceInput): boolean {
-  if (ends.disturbed) return false
+  if (ends.disturbed || ends.isRefused) return false
   const root = openRoot(upper)
   try {
     for (const { path, isDescribed } of ends.assumed) {
@@ -43,8 +43,7 @@ function settleFolder(root: number, lowers: readonly string[], { path, isDescrib
   using parent = mergedAt(root, lowers, path.slice(0, -1))
   const lower = parent?.find(path.at(-1) ?? '')
   if (!lower) return true
-  if (!lower.stat.isDirectory()) return false
-  if (isDescribed) return true
+  if (isDescribed || !lower.stat.isDirectory()) return false
   const folder = openFolder(root, path)
   if (folder === undefined) return false
   try {

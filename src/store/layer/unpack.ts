@@ -58,6 +58,8 @@ export interface OpenEnds {
   /** One of them was replaced, or something was put through a link: only unpacking in order tells what is right. */
   readonly disturbed: boolean
   readonly rootIsOpaque: boolean
+  /** An entry could not be unpacked, which might be otherwise on the lowers: what there is of the tree is of no use. */
+  readonly isRefused: boolean
   /** An entry gave the root its owner and mode. */
   readonly rootIsDescribed: boolean
 }
@@ -92,7 +94,12 @@ export class Unpacker implements TarSink, Disposable {
     return this.#content
   }
 
-  get ends(): OpenEnds {
+  /** True while something was unpacked on a guess of what is below. */
+  get isGuess(): boolean {
+    return this.#folders.assumed.size > 0
+  }
+
+  get ends(): Omit<OpenEnds, 'isRefused'> {
     return {
       assumed: [...this.#folders.assumed].map((path) => ({ path, isDescribed: this.#times.has(`/${path}`) })),
       disturbed: this.#disturbed,
@@ -172,7 +179,7 @@ export class Unpacker implements TarSink, Disposable {
     if (name === OPAQUE_NAME) {
       const folder = this.#folders.get(components.slice(0, -1))
       if (folder === this.#folders.root) this.#rootIsOpaque = true
-      else markOpaque(`${descriptorPath(folder)}/.`)
+      else this.#makeOpaque(folder)
       return
     }
     if (name.startsWith(AUFS_PREFIX)) return
@@ -180,6 +187,12 @@ export class Unpacker implements TarSink, Disposable {
     if (hidden === '' || hidden === '.' || hidden === '..') throw invalid(`whiteout ${quoteName(name)} names nothing`)
     const { at } = this.#place(components, hidden)
     this.#create(at, () => makeNode(at, constants.S_IFCHR, 0))
+  }
+
+  #makeOpaque(folder: number): void {
+    markOpaque(`${descriptorPath(folder)}/.`)
+    // what was put below it before may have been meant for a folder that shows no more
+    if (this.isGuess) this.#disturbed = true
   }
 
   #make(entry: TarEntry, place: Place): void {
@@ -248,7 +261,7 @@ export class Unpacker implements TarSink, Disposable {
   #remove(at: string | Buffer): void {
     const stat = lstatSync(at)
     if (stat.isDirectory() || stat.isSymbolicLink()) this.#folders.forget()
-    if (stat.isDirectory() && this.#folders.assumed.size > 0) this.#disturbed = true
+    if (stat.isDirectory() && this.isGuess) this.#disturbed = true
     if (stat.isDirectory()) rmSync(at, { recursive: true })
     else unlinkSync(at)
   }
