@@ -1,6 +1,6 @@
 import { EngineError, invalid } from '#base'
 import type { Engine } from '#engine'
-import { parseNamed } from '#oci'
+import { parseNamed, repositoryOf } from '#oci'
 import {
   checkFilterNames,
   type DistributionJson,
@@ -21,6 +21,7 @@ export function remoteRoutes({ remotes }: Pick<Engine, 'remotes'>): readonly Rou
     { method: 'POST', pattern: '/auth', handle: (exchange) => login(remotes, exchange) },
     { method: 'GET', pattern: '/images/search', handle: (exchange) => search(remotes, exchange) },
     { method: 'GET', pattern: '/distribution/{name...}/json', handle: (exchange) => describe(remotes, exchange) },
+    { method: 'GET', pattern: '/x/remote/{name...}/tags', handle: (exchange) => listTags(remotes, exchange) },
   ]
 }
 
@@ -42,6 +43,11 @@ async function describe(remotes: Remotes, { param, header, signal, reply }: Exch
     Platforms: platforms.map(({ architecture, os, variant }) => ({ architecture, os, ...(variant && { variant }) })),
   }
   reply(200, answer)
+}
+
+async function listTags(remotes: Remotes, { param, header, signal, reply }: Exchange): Promise<void> {
+  const credentials = credentialsOf(header('x-registry-auth'))
+  reply(200, { Tags: await remotes.tags(repositoryOf(parseNamed(param('name'))), { credentials, signal }) })
 }
 
 const SEARCH_FILTERS = ['is-automated', 'is-official', 'stars']

@@ -68,6 +68,7 @@ const rm = ofContainer('Remove one or more containers', (room) => room.rm)
 const rmi = ofImage('Remove one or more images', (room) => room.rmi)
 const run = ofContainer('Create and run a new container from an image', (room) => room.run)
 const save = ofImage('Save one or more images to a tar archive', (room) => room.save)
+const search = ofImage('Search Docker Hub, or a registry that offers it, for images', (room) => room.search)
 const start = ofContainer('Start one or more stopped containers', (room) => room.start)
 const stop = ofContainer('Stop one or more running containers', (room) => room.stop)
 const tag = ofImage('Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', (room) => room.tag)
@@ -120,6 +121,7 @@ export const commands: readonly Group[] = [
       rm,
       rmi,
       save,
+      search,
       start,
       stop,
       tag,
@@ -190,10 +192,12 @@ export const groups: Readonly<Record<string, Group>> = {
   registry: {
     title: 'Serve a registry of local images, or a cache of another registry',
     entries: {
+      inspect: ofImage('Show an image in its registry, without pulling', (room) => room.remoteInspect),
       ls: ofSystem('List the registries that are served, and what they hold', (room) => room.listRegistries),
       prune: ofSystem('Remove pushed manifests that no tag leads to', (room) => room.pruneRegistries),
       serve: ofSystem('Serve a registry: push to it, pull from it', (room) => room.serveRegistry),
       stop: ofSystem('Stop serving', (room) => room.stopRegistry),
+      tags: ofImage('List the tags of a repository in its registry', (room) => room.remoteTags),
     },
   },
   system: { title: 'Manage mica', entries: { check, df, events, info, prune: pruneSystem } },

@@ -13,20 +13,29 @@ export function createRemoteService(registries: Registries): RemoteService {
   return {
     login: (server, credentials, signal) => registries.login(server, credentials, signal),
     search: (term, options) => registries.search(term, options),
-    async describe(reference, { credentials, signal } = {}) {
+    describe(reference, { credentials, signal } = {}) {
       const name = withDefaultTag(reference)
-      let failure: unknown
-      for (const registry of registries.registryFor(name, credentials)) {
-        try {
-          return await describeAt(registry, name, signal)
-        } catch (error) {
-          if (isKind(error, 'cancelled')) throw error
-          failure = error
-        }
-      }
-      throw ownWords(failure)
+      return firstOf(registries.registryFor(name, credentials), (registry) => describeAt(registry, name, signal))
     },
+    tags: (repository, { credentials, signal } = {}) =>
+      firstOf(registries.registryFor(repository, credentials), async (registry) =>
+        [...(await registry.tags(repository.path, signal))].sort(),
+      ),
   }
+}
+
+/** Mirrors first; of several failures the last one is told. */
+async function firstOf<T>(registries: readonly Registry[], ask: (registry: Registry) => Promise<T>): Promise<T> {
+  let failure: unknown
+  for (const registry of registries) {
+    try {
+      return await ask(registry)
+    } catch (error) {
+      if (isKind(error, 'cancelled')) throw error
+      failure = error
+    }
+  }
+  throw ownWords(failure)
 }
 
 async function describeAt(registry: Registry, name: Reference, signal?: AbortSignal): Promise<RemoteImage> {

@@ -200,6 +200,11 @@ export interface RemoteService extends Pick<Registries, 'login' | 'search'> {
     name: Reference,
     options?: { readonly credentials?: Credentials; readonly signal?: AbortSignal },
   ): Promise<RemoteImage>
+  /** All tags of the repository, sorted. */
+  tags(
+    repository: Reference,
+    options?: { readonly credentials?: Credentials; readonly signal?: AbortSignal },
+  ): Promise<readonly string[]>
 }
 
 export interface Engine extends AsyncDisposable {

@@ -87,6 +87,10 @@ test('docker, skopeo and mica push to it, pull from it and run what came', { tim
       await skopeo(folder, 'inspect', '--tls-verify=false', `docker://${address}/from/skopeo:3`),
     )
     assert.equal(copied.Digest, digest)
+    // Looked at from afar.
+    assert.equal(await mica.ok('registry', 'tags', `${address}/from/skopeo`), '3')
+    const seen = JSON.parse(await mica.ok('registry', 'inspect', `${address}/from/skopeo:3`))
+    assert.deepEqual([seen.Descriptor.digest, seen.Platforms.length], [digest, 1])
     await docker.ok('pull', `${address}/from/skopeo:3`)
     // Over a restart all of it is served again, at the same place.
     await daemon.restart()
