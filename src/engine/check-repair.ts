@@ -119,7 +119,7 @@ async function descriptorOf(run: CheckRun, world: World, digest: Digest): Promis
 
 async function refetch(run: CheckRun, world: World, blob: Descriptor): Promise<string> {
   const { transfer } = run.parts
-  const names = repositoriesOf(world, world.wanted.get(blob.digest)?.images ?? [])
+  const names = repositoriesOf(world.wanted.get(blob.digest)?.images ?? [])
   const { credentialsFor, signal } = run.options
   return transfer.refetch(blob, { names, credentialsFor, lease: run.lease, signal })
 }
@@ -142,7 +142,7 @@ async function withoutBlob(run: CheckRun, { world, digest, wanted, why }: LostBl
       for (const image of images) await records.forgetManifest(image.id, digest)
       return { outcome: 'dropped', text: `${why}; the manifest is forgotten, a push makes another one` }
     case 'layer':
-      return withoutLayerBlob({ world, digest, wanted, why })
+      return withoutLayerBlob(run, { world, digest, wanted, why })
     case 'other':
       return { outcome: 'dropped', text: `${why}; ${withoutRegistryBlob(world.registry.get(digest))}` }
   }
@@ -156,9 +156,10 @@ function withoutRegistryBlob(blob: HubBlob | undefined): string {
 }
 
 /** A layer made here can be packed again whenever somebody needs the blob; of one that came as a blob the tree stays in use. */
-function withoutLayerBlob({ world, digest, wanted, why }: LostBlob): Outcome {
+function withoutLayerBlob({ parts }: CheckRun, { world, digest, wanted, why }: LostBlob): Outcome {
   const mine = world.layers.filter((layer) => layer.blobs.some((blob) => blob.digest === digest))
   if (mine.length > 0 && mine.every((layer) => layer.rules !== undefined)) {
+    parts.ground.layers.forgetBlob(digest)
     return { outcome: 'dropped', text: 'the packed copy of a layer made here: a push packs it again' }
   }
   const names = (wanted?.images ?? []).map(nameOf).join(', ')

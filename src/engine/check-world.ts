@@ -27,6 +27,8 @@ export interface World {
   readonly layers: readonly LayerRecord[]
   readonly blobs: ReadonlyMap<Digest, BlobInfo>
   readonly snapshots: ReadonlyMap<SnapshotId, SnapshotState>
+  /** Whose layers include a tree. */
+  readonly users: ReadonlyMap<SnapshotId, readonly ImageRecord[]>
   /** What the own registry must have. */
   readonly registry: ReadonlyMap<Digest, HubBlob>
   /** Everything that must be there, as far as it is known what it is. */
@@ -45,8 +47,10 @@ export interface WantedBlob {
 export async function takeWorld({ ground, containers }: CheckParts): Promise<World> {
   const { images, layers, content, snapshots } = ground
   const states = new Map((await snapshots.list()).map((state) => [state.id, state]))
+  const records = await images.list()
   const world = {
-    images: await images.list(),
+    images: records,
+    users: usersOf({ images: records, snapshots: states }),
     containers: await containers.list(),
     layers: await layers.list(),
     blobs: new Map((await content.list()).map((blob) => [blob.digest, blob])),
@@ -74,9 +78,8 @@ function wantedBlobs(world: Omit<World, 'wanted'>): ReadonlyMap<Digest, WantedBl
   }
   for (const layer of world.layers) {
     const images = imagesOn(world, layer.snapshot)
-    const isHere = layer.blobs.some(({ digest }) => world.blobs.has(digest))
-    const needsBlob = layer.rules === undefined && !isHere
-    for (const blob of layer.blobs) if (needsBlob || world.blobs.has(blob.digest)) add('layer', blob, images)
+    // one that a collection took is forgotten with it
+    for (const blob of layer.blobs) add('layer', blob, images)
   }
   return wanted
 }
@@ -93,15 +96,19 @@ export function stackOf({ snapshots }: Pick<World, 'snapshots'>, id: SnapshotId 
   return stack
 }
 
-export function topOf({ snapshots }: Pick<World, 'snapshots'>, chain: ChainId | undefined): SnapshotState | undefined {
-  return chain === undefined ? undefined : [...snapshots.values()].find((state) => state.chain === chain)
+/** Images whose layers include this tree. */
+export function imagesOn({ users }: Pick<World, 'users'>, snapshot: SnapshotId): readonly ImageRecord[] {
+  return users.get(snapshot) ?? []
 }
 
-/** Images whose layers include this tree. */
-export function imagesOn(world: Pick<World, 'images' | 'snapshots'>, snapshot: SnapshotId): readonly ImageRecord[] {
-  return world.images.filter((image) =>
-    stackOf(world, topOf(world, image.chain)?.id).some((state) => state.id === snapshot),
-  )
+function usersOf(world: Pick<World, 'images' | 'snapshots'>): ReadonlyMap<SnapshotId, readonly ImageRecord[]> {
+  const tops = new Map([...world.snapshots.values()].map((state) => [state.chain, state.id]))
+  const users = new Map<SnapshotId, ImageRecord[]>()
+  for (const image of world.images) {
+    if (image.chain === undefined) continue
+    for (const { id } of stackOf(world, tops.get(image.chain))) users.set(id, [...(users.get(id) ?? []), image])
+  }
+  return users
 }
 
 /** Containers whose root stands on this tree. */
@@ -122,12 +129,9 @@ function shortOf(id: ImageId): string {
   return id.slice('sha256:'.length, 'sha256:'.length + 12)
 }
 
-/** Repositories in which bytes of these images may be found; of all images where none of these has a name. */
-export function repositoriesOf(world: World, images: readonly ImageRecord[]): readonly Reference[] {
-  const names = images.flatMap((image) => image.names)
-  // a registry of our own that was asked before the others would only have the same bytes
-  const mine = names.length > 0 ? names : world.images.flatMap((image) => image.names)
-  return mine.toSorted((a, b) => Number(b.digest !== undefined) - Number(a.digest !== undefined))
+/** Repositories that are known to have had these images: a name with a digest was given by a registry, or sent to one. */
+export function repositoriesOf(images: readonly ImageRecord[]): readonly Reference[] {
+  return images.flatMap((image) => image.names).filter((name) => name.digest !== undefined)
 }
 
 /** Chain ids of an image, bottom first; empty where its config cannot be read. */

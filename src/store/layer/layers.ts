@@ -1,7 +1,7 @@
 import { TAR_RULES } from '#archive'
 import { type Bytes, createSingleFlight, notFound } from '#base'
 import type { Lane } from '#kernel'
-import { type ChainId, type Descriptor, type DiffId, chainId, parseDiffId } from '#oci'
+import { type ChainId, type Descriptor, type DiffId, type Digest, chainId, parseDiffId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
 import type { LayerTree } from './diff.ts'
@@ -104,6 +104,10 @@ class LayerStore implements Layers {
     lease.hold({ kind: 'blob', id: blob.digest })
     this.#records.addBlob(layer.diffId, blob)
     return blob
+  }
+
+  forgetBlob(digest: Digest): void {
+    this.#records.removeBlob(digest)
   }
 
   tar(layer: LayerRecord, signal?: AbortSignal): Bytes {

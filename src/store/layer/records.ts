@@ -1,5 +1,5 @@
 import { parseChainId, parseDiffId, parseDigest } from '#oci'
-import type { ChainId, Descriptor, DiffId } from '#oci'
+import type { ChainId, Descriptor, DiffId, Digest } from '#oci'
 import { type Database, type Row, readNumber, readText } from '#store/db'
 import { getSnapshotId } from '#store/snapshot'
 import type { LayerChanges, LayerRecord } from './types.ts'
@@ -13,6 +13,7 @@ export interface LayerRecords {
   add(record: Omit<LayerRecord, 'blobs'>): void
   blobsOf(diffId: DiffId): readonly Descriptor[]
   addBlob(diffId: DiffId, blob: Descriptor): void
+  removeBlob(digest: Digest): void
   findChanges(chain: ChainId): LayerChanges | undefined
   saveChanges(chain: ChainId, changes: LayerChanges): void
 }
@@ -60,6 +61,7 @@ export function layerRecords(database: Database): LayerRecords {
         mediaType,
         size,
       ),
+    removeBlob: (digest) => void database.run('DELETE FROM layer_blob WHERE digest = ?', digest),
     findChanges(chain) {
       const row = database.get('SELECT * FROM layer WHERE chain = ? AND added IS NOT NULL', chain)
       return row && changesOf(row)

@@ -1,5 +1,5 @@
 import type { Lane } from '#kernel'
-import type { ChainId, Descriptor, DiffId } from '#oci'
+import type { ChainId, Descriptor, DiffId, Digest } from '#oci'
 import type { Bytes } from '#base'
 import type { ContentStore, GrowingFile } from '#store/content'
 import type { Database } from '#store/db'
@@ -125,6 +125,8 @@ export interface Layers {
   sizes(): Promise<ReadonlyMap<ChainId, number>>
   /** The blob, when somebody needs it: a known one as it came, else packed now; `corrupt` where the diff id differs. */
   pack(layer: LayerRecord, form: LayerForm, lease: Lease, signal?: AbortSignal): Promise<Descriptor>
+  /** A packed copy is lost: who needs one packs the layer again. */
+  forgetBlob(digest: Digest): void
   /** The uncompressed tar of a layer as a stream (for save and export of one layer). */
   tar(layer: LayerRecord, signal?: AbortSignal): Bytes
   /** Added, changed, removed paths of an upper folder against its parents, sorted by path (container diff). */
