@@ -2,7 +2,9 @@ import { cancelled, messageOf, throwIfCancelled, type Bytes } from '#base'
 import { Readable } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
+import { systemAuthorities } from './authorities.ts'
 import { RegistryError } from './error.ts'
+import { proxyRule } from './proxy.ts'
 import type { ProxyConfig } from './types.ts'
 
 /** Milliseconds until a connection stands. */
@@ -53,15 +55,16 @@ export interface Http extends AsyncDisposable {
 }
 
 export function createHttp(options: HttpOptions): Http {
-  const { host, trustAny, clientCertificate, ...shared } = options
-  const home = createDispatcher({ ...shared, trustAny, ...(clientCertificate && { clientCertificate }) })
-  const others = createDispatcher({ ...shared, trustAny: false })
+  const { host, trustAny, clientCertificate, proxy, ca = [] } = options
+  const home = createDispatchers({ ca, trustAny, ...(clientCertificate && { clientCertificate }) })
+  const others = createDispatchers({ ca, trustAny: false })
+  const proxyOf = proxyRule(proxy ?? {})
   // A default port is not part of a URL's host.
   const homes = new Set([new URL(`https://${host}`).host, new URL(`http://${host}`).host])
   return {
     async send(request) {
-      const dispatcher = homes.has(request.url.host) ? home : others
-      return sendOnce(await dispatcher.open(), request)
+      const dispatchers = homes.has(request.url.host) ? home : others
+      return sendOnce(await dispatchers.open(proxyOf(request.url)), request)
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([home.close(), others.close()])
@@ -69,49 +72,59 @@ export function createHttp(options: HttpOptions): Http {
   }
 }
 
-interface LazyDispatcher {
-  open(): Promise<Dispatcher>
+interface Trust {
+  readonly ca: readonly string[]
+  readonly trustAny: boolean
+  readonly clientCertificate?: HttpOptions['clientCertificate']
+}
+
+/** Connections without a proxy, and by each. */
+interface Dispatchers {
+  open(proxy: string | undefined): Promise<Dispatcher>
   close(): Promise<void>
 }
 
-function createDispatcher(options: Omit<HttpOptions, 'host'>): LazyDispatcher {
-  let opened: Promise<Dispatcher> | undefined
+function createDispatchers(trust: Trust): Dispatchers {
+  const opened = new Map<string | undefined, Promise<Dispatcher>>()
   return {
-    open: () => (opened ??= connect(options)),
-    close: async () => (await opened)?.destroy(),
+    open(proxy) {
+      const known = opened.get(proxy) ?? connect(trust, proxy)
+      opened.set(proxy, known)
+      return known
+    },
+    async close() {
+      await Promise.all([...opened.values()].map(async (dispatcher) => (await dispatcher).destroy()))
+    },
   }
 }
 
 /** undici is loaded with the first request: most runs of the daemon begin without one. */
-async function connect(options: Omit<HttpOptions, 'host'>): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici')
-  const tls = { rejectUnauthorized: !options.trustAny, ...(await ownContext(options)) }
+async function connect(trust: Trust, proxy: string | undefined): Promise<Dispatcher> {
+  const { Agent, ProxyAgent } = await import('undici')
+  const secureContext = await contextOf(trust)
+  const tls = { rejectUnauthorized: !trust.trustAny, ...(secureContext && { secureContext }) }
   const settings = {
     bodyTimeout: STALL_TIMEOUT,
     headersTimeout: READ_TIMEOUT,
     allowH2: false,
     connect: { timeout: CONNECT_TIMEOUT, ...tls },
   }
-  const { http = '', https = '', except = '' } = options.proxy ?? {}
-  if (http === '' && https === '') return new Agent(settings)
-  const proxies = { httpProxy: http, httpsProxy: https === '' ? http : https, noProxy: except }
-  return new EnvHttpProxyAgent({ ...settings, ...proxies, requestTls: tls })
+  if (proxy === undefined) return new Agent(settings)
+  return new ProxyAgent({ ...settings, uri: proxy, requestTls: tls })
 }
 
-/** Own authorities beside the well-known ones, and a client's certificate; read once for all connections. */
-async function ownContext({
-  ca = [],
-  clientCertificate: client,
-}: Omit<HttpOptions, 'host'>): Promise<{ readonly secureContext?: SecureContext }> {
-  if (ca.length === 0 && !client) return {}
-  const { createSecureContext, getCACertificates } = await import('node:tls')
-  const authorities = ca.length > 0 && { ca: [...getCACertificates('default'), ...ca] }
-  return {
-    secureContext: createSecureContext({
-      ...authorities,
-      ...(client && { cert: client.certificate, key: client.key }),
-    }),
-  }
+/** The machine's authorities with the host's own, and a client's certificate; read once for all connections. */
+async function contextOf({ ca, trustAny, clientCertificate: client }: Trust): Promise<SecureContext | undefined> {
+  if (trustAny && ca.length === 0 && !client) return undefined
+  const [system, { createSecureContext, getCACertificates, rootCertificates }] = await Promise.all([
+    systemAuthorities(),
+    import('node:tls'),
+  ])
+  const known = system === undefined ? rootCertificates : [system]
+  return createSecureContext({
+    ca: [...known, ...getCACertificates('extra'), ...ca],
+    ...(client && { cert: client.certificate, key: client.key }),
+  })
 }
 
 async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<HttpReply> {

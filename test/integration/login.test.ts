@@ -6,7 +6,9 @@ import { startRegistry } from '#test/registry'
 import { temporary } from '#test/temporary'
 import { runAtTerminal } from '#test/terminal'
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -272,6 +274,36 @@ test('the daemon tells what a name stands for in a registry, and takes credentia
   }
   const manifest = await scene.docker.run(['manifest', 'inspect', '--insecure', `${scene.registry}/told:1`], { env })
   assert.equal(manifest.code, 0, manifest.stderr)
+})
+
+test('search shows what a registry that offers it finds, and says where none is', async () => {
+  const rows = [
+    { name: 'many/stars', description: 'x'.repeat(60), star_count: 30, is_official: true },
+    { name: 'few/stars', description: 'one\ntwo', star_count: 1, is_official: false },
+  ]
+  const server = createServer((_, reply) => reply.end(JSON.stringify({ results: rows })))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const host = `127.0.0.1:${address.port}`
+  const { env } = scene.config()
+  try {
+    for (const flags of [[], ['--no-trunc'], ['--filter', 'stars=3'], ['--format', '{{.Name}}:{{.StarCount}}']]) {
+      const words = ['search', ...flags, `${host}/stars`]
+      const [mine, its] = [await scene.mica.run(words, { env }), await scene.docker.run(words, { env })]
+      assert.equal(mine.code, 0, mine.stderr)
+      assert.equal(mine.stdout, its.stdout)
+    }
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+  const none = await scene.mica.run(['search', `${scene.registry}/x`], { env })
+  assert.equal(none.code, 1)
+  assert.match(none.stderr, /cannot search at .*: it offers no search/)
+  const many = await scene.mica.run(['search', '--limit', '200', 'x'], { env })
+  assert.equal(many.stderr, 'Error response from daemon: limit 200 is outside the range of [1, 100]\n')
 })
 
 test('no secret reaches the log or the events', async () => {

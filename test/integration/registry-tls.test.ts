@@ -7,7 +7,7 @@ import { temporary, type Temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer as createPlainServer, type Server } from 'node:http'
 import { createServer } from 'node:https'
 import { connect } from 'node:net'
@@ -91,6 +91,21 @@ test('an unknown certificate is refused, unless the host is listed as insecure',
   await withServer(async ({ host }) => {
     await assert.rejects(tags(host, {}), { kind: 'unavailable', message: /tls: failed to verify certificate/ })
     assert.deepEqual(await tags(host, { insecure: [host] }), ['a'])
+  })
+})
+
+const BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
+const WITHOUT = existsSync(BUNDLE) ? false : 'the machine has no authorities'
+
+test('the authorities of the machine are believed', { skip: WITHOUT }, async () => {
+  await withServer(async ({ host, folder }) => {
+    attachMount({ type: 'bind', source: folder.join('cert.pem'), options: [] }, BUNDLE)
+    try {
+      assert.deepEqual(await tags(host, {}), ['a'])
+    } finally {
+      unmountSync(BUNDLE)
+    }
+    await assert.rejects(tags(host, {}), { message: /tls: failed to verify certificate/ })
   })
 })
 

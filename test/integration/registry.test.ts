@@ -213,6 +213,52 @@ test('a busy registry gets patience: 429 with Retry-After, then 503, then the an
   })
 })
 
+test('Retry-After may be a date', async () => {
+  let count = 0
+  const answer: Answer = (_, reply) => {
+    count += 1
+    if (count === 1) reply.writeHead(429, { 'retry-after': new Date(Date.now() - 5000).toUTCString() }).end()
+    else reply.end('{"tags":["a"]}')
+  }
+  await withScripted(answer, async (registry) => assert.deepEqual(await registry.tags('x'), ['a']))
+})
+
+test('credentials for docker.io are not shown to a mirror that asks for some', async () => {
+  const ask: Answer = (_, reply) => reply.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()
+  await using mirror = await scripted(ask)
+  const config = { ...CONFIG, mirrors: [`http://${mirror.host}`] }
+  await using registries = createRegistries(config, systemClock())
+  const account = { username: 'me', password: 'secret' }
+  const [first, own] = registries.registryFor(parseReference('x'), account)
+  assert.ok(first)
+  assert.equal(own?.address, 'registry-1.docker.io')
+  await assert.rejects(first.tags('library/x'), { kind: 'unauthorized' })
+  await assert.rejects(registries.search('x', { limit: 1, credentials: account }))
+  assert.ok(mirror.seen.length > 1)
+  assert.deepEqual(
+    mirror.seen.filter((line) => !line.endsWith(' -')),
+    [],
+  )
+})
+
+test('a search is answered by the host it names, and refused where that offers none', async () => {
+  const rows = [{ name: 'a/x', description: 'says', star_count: 3, is_official: true }, { name: 'b/x' }]
+  const answer: Answer = (request, reply) => {
+    if (request.url === '/v1/search?q=x+y&n=2') reply.end(JSON.stringify({ results: rows }))
+    else reply.writeHead(404).end()
+  }
+  await using server = await scripted(answer)
+  await using registries = createRegistries(CONFIG, systemClock())
+  assert.deepEqual(await registries.search(`${server.host}/x y`, { limit: 2 }), [
+    { name: 'a/x', description: 'says', stars: 3, official: true, automated: false },
+    { name: 'b/x', description: '', stars: 0, official: false, automated: false },
+  ])
+  await assert.rejects(registries.search(`${server.host}/z`, { limit: 2 }), {
+    kind: 'unsupported',
+    message: `cannot search at ${server.host}: it offers no search (Unexpected status code 404)`,
+  })
+})
+
 const BAD_BLOBS: readonly (readonly [string, Answer, string])[] = [
   ['is longer than promised', (_, reply) => void reply.write(Buffer.concat([LAYER_BYTES, LAYER_BYTES])), 'corrupt'],
   ['says another length', (_, reply) => reply.end('short'), 'corrupt'],
