@@ -2,15 +2,26 @@ import { invalid, messageOf } from '#base'
 import type { ImageService } from '#engine'
 import { encodeLine } from '#wire'
 import type { Exchange } from './exchange.ts'
+import { selectImages } from './image-filter.ts'
+import { imageTree } from './image-tree.ts'
 import { layersJson } from './image-view.ts'
 import { diffLines, originLines } from './looking-view.ts'
 import type { Route } from './route.ts'
+import { wallClock } from './time-text.ts'
 
-type Looking = Pick<ImageService, 'layers' | 'compare' | 'origins'>
+type Looking = Pick<ImageService, 'list' | 'get' | 'layers' | 'compare' | 'origins'>
 
 /** What mica shows of images beyond Docker's API; docs/differs.md names it. */
 export function lookingRoutes(images: Looking): readonly Route[] {
   return [
+    {
+      method: 'GET',
+      pattern: '/x/images/tree',
+      handle: async ({ query, reply }) => {
+        const options = { filters: query.filters(), all: query.flag('all'), now: wallClock() }
+        reply(200, imageTree(await selectImages(images, options)))
+      },
+    },
     {
       method: 'GET',
       pattern: '/x/images/{name...}/layers',

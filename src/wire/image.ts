@@ -42,6 +42,18 @@ export interface ImageJson {
   readonly Config: Readonly<Record<string, unknown>>
 }
 
+/** A row of `mica images --tree` (`/x/images/tree`, with the parameters of the list), newest first. */
+export interface ImageTreeRowJson {
+  readonly Id: string
+  /** The image of the list whose layers are this one's lower ones: where it was made from, as far as layers tell. */
+  readonly Below: string | null
+  readonly RepoTags: readonly string[]
+  readonly Size: number
+  /** Bytes of the layers that the one below has not. */
+  readonly OwnSize: number
+  readonly Containers: number
+}
+
 export interface HistoryJson {
   /** An image's id, or «<missing>». */
   readonly Id: string

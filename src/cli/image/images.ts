@@ -1,6 +1,7 @@
 import { abbreviate } from '#base'
-import { ago, command, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
-import type { ImageSummaryJson } from '#wire'
+import { ago, command, CommandLineError, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
+import type { ImageSummaryJson, ImageTreeRowJson } from '#wire'
+import { treeText } from './image-tree.ts'
 
 const COLUMNS = {
   Repository: 'REPOSITORY',
@@ -22,10 +23,20 @@ export const images = command({
     format: flag.text('Format output: table, json, or a template such as {{.Repository}}'),
     'no-trunc': flag.switch("Don't truncate output"),
     quiet: flag.switch('Only show image IDs', { short: 'q' }),
+    tree: flag.switch('Show each image under the one whose layers it stands on'),
   },
   max: 1,
   async run({ client, io, now }, { flags, args: [name] }) {
     const filters = parseFilterFlags([...flags.filter, ...(name === undefined ? [] : [`reference=${name}`])])
+    if (flags.tree) {
+      if (flags.quiet || flags.format !== undefined)
+        throw new CommandLineError('--tree goes with neither --quiet nor --format', { exit: 1 })
+      const rows = await client.get<readonly ImageTreeRowJson[]>('/x/images/tree', {
+        query: { all: flags.all, filters },
+      })
+      io.stdout.write(treeText(rows, flags['no-trunc']))
+      return 0
+    }
     const found = await client.get<readonly ImageSummaryJson[]>('/images/json', { query: { all: flags.all, filters } })
     const whole = flags['no-trunc']
     if (flags.quiet) {
