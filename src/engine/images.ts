@@ -5,6 +5,7 @@ import { chainIds, familiarReference } from '#oci'
 import type { HistoryEntry } from '#oci'
 import type { Image, ImageRecord, Images } from '#store/image'
 import type { Layers } from '#store/layer'
+import type { Leases } from '#store/lease'
 import type { OpenSnapshots } from '#store/snapshot'
 import type { Transfer } from '#transfer'
 import { viewLayers } from './layers-view.ts'
@@ -21,6 +22,7 @@ export interface ImageServiceParts {
   readonly transfer: Transfer
   readonly events: EventBus
   readonly containers: ContainerService
+  readonly leases: Pick<Leases, 'held'>
   readonly snapshots: Pick<OpenSnapshots, 'list' | 'find' | 'lowers'>
   /** Starts a collection soon; what was removed gives its bytes back. */
   readonly collectSoon: () => void

@@ -193,6 +193,7 @@ function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
     transfer,
     events,
     containers,
+    leases: ground.leases,
     snapshots: ground.snapshots,
     collect: (options) => collection.now(options),
     collectSoon,

@@ -1,3 +1,4 @@
+import type { Leases } from '#store/lease'
 import { openScene } from './removal-scene.ts'
 import type { SceneParts } from './removal-scene.ts'
 import { removeImage } from './remove-image.ts'
@@ -5,6 +6,7 @@ import type { RemovalScene } from './remove-image.ts'
 import type { ImageSummary, RemovedImage } from './types.ts'
 
 export interface PruneParts extends SceneParts {
+  readonly leases: Pick<Leases, 'held'>
   readonly collect: (options?: { readonly downloads: boolean }) => Promise<number>
 }
 
@@ -25,12 +27,18 @@ export async function pruneImages(
   for (const summary of childrenFirst(await list())) {
     const named = summary.record.names.some((name) => name.tag !== undefined)
     if (summary.containers > 0 || (dangling && named) || keep(summary)) continue
+    if (isHeld(parts, summary)) continue
     removed.push(...(await removeQuietly(scene, summary)))
     const gone = new Set(removed.map(({ deleted }) => deleted))
     scene = { ...scene, all: scene.all.filter(({ id }) => !gone.has(id)), containers: await parts.containers.list() }
   }
   if (dangling && removed.length === 0) return { removed, bytes: 0 }
   return { removed, bytes: await parts.collect({ downloads: !dangling }) }
+}
+
+/** One that has just been made, and gets its name in a moment; or that a container is being made of. */
+function isHeld({ leases }: PruneParts, { record }: ImageSummary): boolean {
+  return leases.held().some(({ kind, id }) => kind === 'image' && id === record.id)
 }
 
 /** An image that a child or a container needs stays; that is no failure of a prune. */

@@ -18,7 +18,7 @@ interface Report {
 }
 
 /** What the daemon says about its disk. */
-export async function diskReport(daemon: TestDaemon): Promise<Report> {
+async function diskReport(daemon: TestDaemon): Promise<Report> {
   const { status, text } = await daemon.call('GET', '/x/disk')
   assert.equal(status, 200, text)
   return JSON.parse(text)

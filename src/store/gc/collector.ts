@@ -50,8 +50,9 @@ function markAndSweep(leases: Leases, collectors: readonly Collector[]): readonl
     yield* leases.held()
     for (const collector of collectors) yield* collector.roots()
   }
+  const known = collectors.map((collector) => collector.edgesNow?.() ?? ((from: Resource) => collector.edges(from)))
   const edges = function* (from: Resource): Iterable<Resource> {
-    for (const collector of collectors) yield* collector.edges(from)
+    for (const lead of known) yield* lead(from)
   }
   const live = reachable(roots(), edges)
   return collectors.map((collector) => collector.sweep(live))

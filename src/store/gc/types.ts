@@ -9,6 +9,8 @@ export interface Reclaimed {
 export interface Collector {
   roots(): Iterable<Resource>
   edges(from: Resource): Iterable<Resource>
+  /** `edges` of this very moment, read at once: for who asks about everything in one turn. */
+  edgesNow?(): (from: Resource) => Iterable<Resource>
   /**
    * Removes the records of its own resources that are not live (`live` holds `resourceKey`s of #store/lease), in the
    * caller's transaction; returns what removes the bytes.

@@ -17,6 +17,16 @@ export function createImageCollector(options: { readonly database: Database; rea
       for (const digest of records.blobsOf(id)) yield { kind: 'blob', id: digest }
       if (chain !== undefined) yield { kind: 'snapshot', id: chain }
     },
+    edgesNow() {
+      const holdings = records.holdings()
+      return function* ({ kind, id }) {
+        if (kind !== 'image') return
+        yield { kind: 'blob', id }
+        const held = holdings.get(id)
+        for (const digest of held?.blobs ?? []) yield { kind: 'blob', id: digest }
+        if (held?.chain !== undefined) yield { kind: 'snapshot', id: held.chain }
+      }
+    },
     sweep: () => ({ resources: [], removeBytes: async () => 0 }),
   }
 }

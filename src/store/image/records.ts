@@ -26,6 +26,8 @@ export interface ImageRecords {
   chainOf(id: ImageId): ChainId | undefined
   /** Blobs of its manifests, and the manifests themselves. */
   blobsOf(id: ImageId): readonly Digest[]
+  /** `chainOf` and `blobsOf` of all images. */
+  holdings(): ReadonlyMap<string, { readonly chain: string | undefined; readonly blobs: readonly string[] }>
   add(image: { readonly id: ImageId; readonly chain: ChainId | undefined; readonly parent: ImageId | undefined }): void
   addManifest(id: ImageId, manifest: Descriptor, blobs: readonly Digest[]): void
   removeManifest(id: ImageId, manifest: Digest): void
@@ -50,7 +52,7 @@ export function imageRecords(database: Database, clock: Clock): ImageRecords {
 
 type Queries = Pick<
   ImageRecords,
-  'find' | 'list' | 'ids' | 'idsWithPrefix' | 'idOfName' | 'idOfManifest' | 'chainOf' | 'blobsOf'
+  'find' | 'list' | 'ids' | 'idsWithPrefix' | 'idOfName' | 'idOfManifest' | 'chainOf' | 'blobsOf' | 'holdings'
 >
 
 function imageQueries(database: Database): Queries {
@@ -84,6 +86,18 @@ function imageQueries(database: Database): Queries {
       const row = database.get('SELECT chain FROM image WHERE id = ?', id)
       const chain = row && readOptionalText(row, 'chain')
       return chain === undefined ? undefined : parseChainId(chain)
+    },
+    holdings() {
+      const rows = database.all('SELECT image, digest FROM image_blob UNION SELECT image, digest FROM image_manifest')
+      const blobs = groupByImage(rows)
+      const images = database.all('SELECT id, chain FROM image')
+      return new Map(
+        images.map((row) => {
+          const id = readText(row, 'id')
+          const own = (blobs.get(id) ?? []).map((blob) => readText(blob, 'digest'))
+          return [id, { chain: readOptionalText(row, 'chain'), blobs: own }]
+        }),
+      )
     },
     blobsOf: (id) =>
       database

@@ -85,6 +85,8 @@ export interface ImageCollector {
    * topmost layer (store/snapshot's collector leads on from there).
    */
   edges(from: Resource): Iterable<Resource>
+  /** `edges` of this very moment, read at once: for who asks about everything in one turn. */
+  edgesNow(): (from: Resource) => Iterable<Resource>
   /** Nothing: an image lives until it is removed. */
   sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
 }

@@ -18,6 +18,15 @@ export function createCollector(records: SnapshotRecords, trash: Trash): Snapsho
       const parent = records.find(id)?.parent
       if (parent !== undefined) yield snapshotResource(parent)
     },
+    edgesNow() {
+      const all = records.list()
+      const parents = new Map(all.map(({ id, parent }) => [String(id), parent]))
+      const chains = new Map(all.map(({ id, chain }) => [String(chain), id]))
+      return function* ({ kind, id }) {
+        const next = kind === 'snapshot' ? (chains.get(id) ?? parents.get(id)) : undefined
+        if (next !== undefined) yield snapshotResource(next)
+      }
+    },
     sweep(live) {
       const dead = records.list().filter((record) => !live.has(resourceKey(snapshotResource(record.id))))
       // ids grow: children go before their parents

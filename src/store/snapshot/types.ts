@@ -130,6 +130,8 @@ export interface SnapshotCollector {
   roots(): Iterable<Resource>
   /** From a chain id (as images name snapshots) to the snapshot, from a snapshot to its parent. */
   edges(from: Resource): Iterable<Resource>
+  /** `edges` of this very moment, read at once: for who asks about everything in one turn. */
+  edgesNow(): (from: Resource) => Iterable<Resource>
   sweep(live: ReadonlySet<string>): { readonly resources: readonly Resource[]; removeBytes(): Promise<number> }
 }
 
