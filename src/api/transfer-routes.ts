@@ -1,9 +1,10 @@
 import { type Bytes, invalid } from '#base'
 import type { Engine, ImageService } from '#engine'
-import { familiarReference, parsePlatform, type Platform, withDefaultTag } from '#oci'
+import { familiarReference, parsePlatform, type Platform, type Reference, withDefaultTag } from '#oci'
 import { type AuthBody, parseAuthHeader } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { referenceOf } from './image-routes.ts'
+import { parsePlatformText } from './platform-query.ts'
 import { progressLine, type TransferProgress } from './progress-line.ts'
 import { streamProgress } from './progress-stream.ts'
 import type { Route } from './route.ts'
@@ -75,16 +76,27 @@ async function push(transfer: Transfer, exchange: Exchange): Promise<void> {
 
 async function load(transfer: Transfer, exchange: Exchange): Promise<void> {
   const { body, query, signal } = exchange
-  refusePlatforms(exchange)
+  const platform = onePlatform(query.list('platform'))
   const quiet = query.flag('quiet')
   await streamProgress(exchange, async ({ line }) => {
     const progress = (done: TransferProgress): void => line(progressLine(done))
-    const outcomes = await transfer.load(body, { signal, ...(!quiet && { progress }) })
-    for (const { image, name } of outcomes) {
+    const outcomes = await transfer.load(body, { ...platform, signal, ...(!quiet && { progress }) })
+    for (const { image, name, replaced } of outcomes) {
+      if (name && replaced) line({ stream: `${renamed(name, replaced)}\n` })
       const text = name ? `Loaded image: ${familiarReference(name)}` : `Loaded image ID: ${image.id}`
       line({ stream: `${text}\n` })
     }
   })
+}
+
+function renamed(name: Reference, old: string): string {
+  return `The image ${familiarReference(name)} already exists, renaming the old one with ID ${old} to empty string`
+}
+
+function onePlatform(texts: readonly string[]): { readonly platform?: Platform } {
+  const [text] = texts
+  if (texts.length > 1) throw invalid('multiple platform parameters not supported')
+  return text === undefined ? {} : { platform: parsePlatformText(text) }
 }
 
 /** The head waits for the first bytes: an unknown name is answered by a status. */

@@ -15,6 +15,7 @@ import {
   parseReference,
   type Descriptor,
   type Manifest,
+  type Platform,
   type Reference,
 } from '#oci'
 import type { ContentStore } from '#store/content'
@@ -46,12 +47,16 @@ const dockerEntries = v.array(
 type Content = Pick<ContentStore, 'read'>
 
 /** Docker's `manifest.json` goes first: it has the names; the manifests of an OCI layout beside it are kept with the images. */
-export async function readArchiveImages(files: ArchiveFiles, content: Content): Promise<readonly ArchiveImage[]> {
+export async function readArchiveImages(
+  files: ArchiveFiles,
+  content: Content,
+  platform: Platform = hostPlatform(),
+): Promise<readonly ArchiveImage[]> {
   const docker = files.document('manifest.json')
-  const oci = files.document('index.json')
-  const described = oci ? await readOciImages(files, content, oci) : []
+  const index = files.document('index.json')
+  const described = index ? await readOciImages(files, content, { index, platform }) : []
   if (docker) return readDockerImages(files, content, { docker, described })
-  if (oci) return described
+  if (index) return described
   if (files.document('repositories')) {
     throw unsupported('Docker Image Format v1 is not supported: save the image again with a newer docker')
   }
@@ -123,12 +128,12 @@ function checkLayers(configBytes: Uint8Array, layers: number): void {
 async function readOciImages(
   files: ArchiveFiles,
   content: Content,
-  index: Uint8Array,
+  { index, platform }: { readonly index: Uint8Array; readonly platform: Platform },
 ): Promise<readonly ArchiveImage[]> {
   const found = new Map<string, ArchiveImage>()
   for (const entry of parseIndex(index).manifests) {
     if (isAttestation(entry)) continue
-    const image = await readOciImage(files, content, entry)
+    const image = await readOciImage(files, content, { entry, platform })
     if (!image) continue
     const name = nameOf(entry)
     const known = found.get(entry.digest) ?? image
@@ -141,7 +146,7 @@ async function readOciImages(
 async function readOciImage(
   files: ArchiveFiles,
   content: Content,
-  entry: Descriptor,
+  { entry, platform }: { readonly entry: Descriptor; readonly platform: Platform },
 ): Promise<ArchiveImage | undefined> {
   let at: Descriptor | undefined = entry
   for (let depth = 0; at && depth < MAX_DEPTH; depth += 1) {
@@ -154,7 +159,7 @@ async function readOciImage(
     const here = parsed.index.manifests.filter(({ digest }) => files.blobByDigest(digest))
     at = choosePlatform(
       here.filter((one) => !isAttestation(one)),
-      hostPlatform(),
+      platform,
     )
   }
   return undefined

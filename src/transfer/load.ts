@@ -1,13 +1,13 @@
 import { abbreviate, type Bytes } from '#base'
 import { decompress } from '#archive'
-import { layerCompression, parseImageConfig, type ImageConfig } from '#oci'
+import { layerCompression, matchPlatform, parseImageConfig, type ImageConfig } from '#oci'
 import type { Lease } from '#store/lease'
 import { emitId, SILENT, type TransferContext } from './context.ts'
 import { receiveArchive } from './archive-files.ts'
 import { readArchiveImages, type ArchiveImage, type ArchiveLayer } from './archive-images.ts'
 import { createEarlyTrees } from './early-trees.ts'
 import { findStack, layersOf, stackUp, type Layer } from './layers.ts'
-import type { LoadOutcome, ProgressSink } from './types.ts'
+import type { LoadOptions, LoadOutcome, ProgressSink } from './types.ts'
 
 interface Load {
   readonly context: TransferContext
@@ -19,9 +19,9 @@ interface Load {
 export async function loadImages(
   context: TransferContext,
   bytes: Bytes,
-  options: { readonly progress?: ProgressSink; readonly signal?: AbortSignal } = {},
+  options: LoadOptions = {},
 ): Promise<readonly LoadOutcome[]> {
-  const { progress = SILENT, signal } = options
+  const { progress = SILENT, signal, platform } = options
   await using lease = await context.leases.open('load')
   const { content } = context
   const plain = decompress(bytes, context.filters)
@@ -29,23 +29,33 @@ export async function loadImages(
   const files = await receiveArchive(plain, { content, lease, signal, arriving: (...of) => early.arriving(...of) })
   const load: Load = { context, lease, progress, signal }
   const outcomes: LoadOutcome[] = []
-  for (const found of await readArchiveImages(files, content)) outcomes.push(...(await loadImage(load, found)))
+  for (const found of await readArchiveImages(files, content, platform)) {
+    const config = parseImageConfig(found.configBytes)
+    if (platform && !matchPlatform(platform, config)) continue
+    outcomes.push(...(await loadImage(load, found, config)))
+  }
   return outcomes
 }
 
-async function loadImage(load: Load, found: ArchiveImage): Promise<readonly LoadOutcome[]> {
+async function loadImage(load: Load, found: ArchiveImage, config: ImageConfig): Promise<readonly LoadOutcome[]> {
   const { context, lease } = load
-  const config = parseImageConfig(found.configBytes)
   await applyLayers(load, found.layers, config)
   const manifest = isWorthKeeping(found) ? found.manifest : undefined
   if (manifest) await context.content.put(manifest.bytes, lease)
   const facts = manifest ? { manifest: manifest.descriptor } : {}
   const { id } = await context.images.create(found.configBytes, facts, lease)
-  for (const name of found.names) await context.images.tag(name, id, { quiet: true })
+  const named: LoadedName[] = []
+  for (const name of found.names) {
+    const before = await context.images.findByName(name)
+    await context.images.tag(name, id, { quiet: true })
+    named.push({ name, ...(before && before.id !== id && { replaced: before.id }) })
+  }
   emitId(context, 'load', id, config.config.Labels)
   const image = await context.images.resolve(id)
-  return found.names.length === 0 ? [{ image }] : found.names.map((name) => ({ image, name }))
+  return named.length === 0 ? [{ image }] : named.map((one) => ({ image, ...one }))
 }
+
+type LoadedName = Required<Pick<LoadOutcome, 'name'>> & Pick<LoadOutcome, 'replaced'>
 
 /** A manifest of plain tars is an archive's own form: what is pushed later had better be compressed. */
 function isWorthKeeping({ layers }: ArchiveImage): boolean {

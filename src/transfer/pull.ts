@@ -67,8 +67,20 @@ export async function pullAllTags(
   const registries = context.registryFor(repository, options.credentials)
   const tags = await firstThatFulfils(registries, (registry) => registry.tags(repository.path, options.signal))
   const images: Image[] = []
-  for (const tag of tags) images.push(await pullImage(context, { ...repository, tag }, options))
+  let news = false
+  const progress: ProgressSink = (line) => {
+    if (line.status.startsWith('Status: ')) news ||= line.status.startsWith(DOWNLOADED)
+    else options.progress?.(line)
+  }
+  for (const tag of tags) images.push(await pullImage(context, { ...repository, tag }, { ...options, progress }))
+  options.progress?.({ status: statusOf(repository, news) })
   return images
+}
+
+const DOWNLOADED = 'Status: Downloaded newer image for '
+
+function statusOf(name: Reference, isNew: boolean): string {
+  return `${isNew ? DOWNLOADED : 'Status: Image is up to date for '}${familiarReference(name)}`
 }
 
 async function pullFrom(pull: Pull): Promise<Image> {
@@ -194,9 +206,6 @@ async function finish(pull: Pull, root: Descriptor, image: Image): Promise<Image
   emitNamed(context, 'pull', name, image.config)
   const isNew = before?.id !== image.id
   progress({ status: `Digest: ${root.digest}` })
-  const familiar = familiarReference(name)
-  progress({
-    status: isNew ? `Status: Downloaded newer image for ${familiar}` : `Status: Image is up to date for ${familiar}`,
-  })
+  progress({ status: statusOf(name, isNew) })
   return context.images.open(image.id)
 }

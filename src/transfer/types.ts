@@ -39,6 +39,15 @@ export interface LoadOutcome {
   readonly image: ImageRecord
   /** The name it was loaded under, where the archive gave one. */
   readonly name?: Reference
+  /** Whose name it was before. */
+  readonly replaced?: ImageId
+}
+
+export interface LoadOptions {
+  readonly progress?: ProgressSink
+  readonly signal?: AbortSignal
+  /** Images for others are passed over; of an index the one for it is taken, else the one for this host. */
+  readonly platform?: Platform
 }
 
 export interface ImportOptions {
@@ -67,10 +76,7 @@ export interface Transfer {
   /** One tar: the OCI layout plus `manifest.json` and `repositories`, deterministic. A name without tag means all its tags. */
   save(names: readonly string[], signal?: AbortSignal): Bytes
   /** Docker's archives (old and new) and OCI layouts, plain or compressed. Nothing is written by a name out of the archive. */
-  load(
-    bytes: Bytes,
-    options?: { readonly progress?: ProgressSink; readonly signal?: AbortSignal },
-  ): Promise<readonly LoadOutcome[]>
+  load(bytes: Bytes, options?: LoadOptions): Promise<readonly LoadOutcome[]>
   /**
    * A blob that is not here (a config, a layer, a manifest), by its digest, from one of the repositories of these names; gives
    * where it was found. Throws `not-found` where none of them has it.

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { invalid } from '#base'
 import { command, flag, showProgress } from '#cli/kit'
+import { parsePlatform } from '#oci'
 import type { ProgressLine } from '#wire'
 
 export const load = command({
@@ -9,6 +10,9 @@ export const load = command({
   summary: 'Load an image from a tar archive or STDIN',
   flags: {
     input: flag.text('Read from tar archive file, instead of STDIN', { short: 'i' }),
+    platform: flag.text(
+      'Load only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
     quiet: flag.switch('Suppress the load output', { short: 'q' }),
   },
   max: 0,
@@ -19,7 +23,10 @@ export const load = command({
         ? io.stdin.bytes
         : createReadStream(resolve(cwd, flags.input), { highWaterMark: 1 << 20 })
     const lines = client.lines<ProgressLine>('POST', '/images/load', {
-      query: { quiet: flags.quiet ? '1' : '0' },
+      query: {
+        quiet: flags.quiet ? '1' : '0',
+        platform: flags.platform === undefined ? undefined : JSON.stringify(parsePlatform(flags.platform)),
+      },
       bytes,
     })
     await showProgress(lines, io.stdout)
