@@ -7,6 +7,9 @@ import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import type { CommitRequest, ContainerRecord } from './types.ts'
 
+/** Of the tar of nothing: two blocks of zeros. As with Docker a container without changes adds no layer. */
+const EMPTY_LAYER = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef'
+
 /** An image of a container's changes: its writable layer copied as one more layer, its settings as the image's. */
 export async function commitContainer(parts: Parts, request: CommitRequest, signal?: AbortSignal): Promise<ImageId> {
   const stored = parts.records.resolve(request.container)
@@ -17,14 +20,15 @@ export async function commitContainer(parts: Parts, request: CommitRequest, sign
   const config = parts.applyChanges(configOf(record, base.config.config), request.changes)
   const frozen = await copyChanges(parts, { record, pause: request.pause, snapshot: stored.snapshot }, lease, signal)
   const layer = await parts.layers.diff(frozen, lease, signal)
-  await parts.layers.adopt(frozen, base.chain, layer)
+  const isEmpty = layer.diffId === EMPTY_LAYER
+  if (!isEmpty) await parts.layers.adopt(frozen, base.chain, layer)
   const facts = { created: formatTime(parts.clock.nanoseconds()), ...(request.author && { author: request.author }) }
   const whole: ImageConfig = {
     ...base.config,
     ...facts,
     config,
-    rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, layer.diffId] },
-    history: [...base.config.history, historyOf(record, request, facts)],
+    rootfs: { type: 'layers', diff_ids: [...base.config.rootfs.diff_ids, ...(isEmpty ? [] : [layer.diffId])] },
+    history: [...base.config.history, { ...historyOf(record, request, facts), ...(isEmpty && { empty_layer: true }) }],
   }
   const image = await parts.images.create(formatImageConfig(whole), { parent: record.image }, lease)
   if (request.name) await parts.images.tag(parseReference(request.name), image.id)

@@ -56,8 +56,8 @@ export function scheduleCollection({ collector, collectors, snapshots, content, 
   }
 }
 
-/** What is said when something went that held resources. */
-const REMOVALS: ReadonlySet<string> = new Set(['container destroy', 'image delete', 'image untag'])
+/** What is said when something went that held resources; a commit may have copied a tree for nothing. */
+const REMOVALS: ReadonlySet<string> = new Set(['container commit', 'container destroy', 'image delete', 'image untag'])
 
 /** Asks for a collection after each removal that the bus tells of. */
 export function collectAfterRemovals(events: EventBus, collection: Collection): Disposable {
