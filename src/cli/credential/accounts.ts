@@ -4,6 +4,11 @@ import { accountOfEntry, entryOfAccount, hostOf, type Account } from './account.
 import { parseDocument, readConfigFile, writeConfigFile, type ConfigDocument } from './config-file.ts'
 import { createHelper, type Helper } from './helper.ts'
 
+/** What of a command's context is needed here. */
+export interface CallContext extends Pick<Context, 'env' | 'runProgram'> {
+  readonly io: { readonly stderr: Pick<Context['io']['stderr'], 'write'> }
+}
+
 /** The accounts of the user, wherever they are kept. */
 export interface Accounts {
   /** The file's path, which also stands in texts. */
@@ -19,7 +24,7 @@ export interface Accounts {
 }
 
 /** Reads the file; where it cannot be read this is said on stderr, once. */
-export async function openAccounts(context: Context): Promise<Accounts> {
+export async function openAccounts(context: CallContext): Promise<Accounts> {
   const { path, document, complaint } = await readConfigFile(context)
   if (complaint !== undefined) context.io.stderr.write(`${complaint}\n`)
   const given = accountsOf(givenDocument(context))
@@ -55,7 +60,7 @@ export async function openAccounts(context: Context): Promise<Accounts> {
 }
 
 /** The variable holds a document like the file, and comes before it. */
-function givenDocument({ env, io }: Context): ConfigDocument {
+function givenDocument({ env, io }: CallContext): ConfigDocument {
   const text = env['DOCKER_AUTH_CONFIG']
   if (!text) return {}
   try {
@@ -83,7 +88,7 @@ function lookUp(accounts: ReadonlyMap<string, Account>, server: string): Account
 }
 
 interface Asked {
-  readonly context: Context
+  readonly context: CallContext
   readonly onFailure: (error: unknown) => void
 }
 

@@ -1,11 +1,10 @@
-import type { Context } from '#cli/kit'
 import { keyOf, type Account } from './account.ts'
-import { helperWarning, openAccounts } from './accounts.ts'
+import { helperWarning, openAccounts, type CallContext } from './accounts.ts'
 
 type Headers = Readonly<Record<string, string>>
 
 /** For a call about a name in this registry; nobody's where a helper fails, which is said on stderr. */
-export async function registryHeaders(context: Context, domain: string): Promise<Headers> {
+export async function registryHeaders(context: CallContext, domain: string): Promise<Headers> {
   const accounts = await openAccounts(context)
   const key = keyOf(domain)
   const account = await accounts.find(key).catch((error: unknown) => {
@@ -16,7 +15,7 @@ export async function registryHeaders(context: Context, domain: string): Promise
 }
 
 /** For a build, which may need any of them; none where there are no accounts. */
-export async function buildHeaders(context: Context): Promise<Headers> {
+export async function buildHeaders(context: CallContext): Promise<Headers> {
   const accounts = await openAccounts(context)
   let warned = false
   const all = await accounts.all((error) => {
