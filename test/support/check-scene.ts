@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon, type TestDaemon } from './daemon.ts'
 import { type Choose, damageFile, type Done, filesUnder } from './damage.ts'
 import type { Docker } from './docker.ts'
@@ -29,8 +30,10 @@ export interface CheckScene extends AsyncDisposable {
   readonly mica: Docker
   readonly images: readonly string[]
   check(repair?: boolean): Promise<Checked>
-  /** Builds again what cannot be fetched. */
-  rebuild(): Promise<void>
+  /** Builds again what cannot be fetched; what a container of it shows. */
+  rebuild(): Promise<string | undefined>
+  /** Begins a repair and kills the daemon in the middle of it; a new one runs then. */
+  repairAndKill(after: number): Promise<void>
   /** What a container of each image reads in its files; undefined where it was refused for its damage. */
   read(): Promise<ReadonlyMap<string, string | undefined>>
 }
@@ -61,7 +64,17 @@ export async function checkScene(folder: string): Promise<CheckScene> {
     mica,
     images,
     check: (repair = false) => check(daemon, repair),
-    rebuild: async () => void (await build(names.built)),
+    async repairAndKill(after) {
+      const cut = daemon.call('POST', '/x/check?repair=1').catch(() => undefined)
+      await sleep(after)
+      await daemon.kill9()
+      await cut
+      await daemon.restart()
+    },
+    async rebuild() {
+      await build(names.built)
+      return readOne(daemon, names.built)
+    },
     read: () => readAll(daemon, images),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -164,12 +177,25 @@ export async function damageOne({ daemon }: CheckScene, choose: Choose): Promise
     return done
   }
   const files = await storeFiles(daemon)
-  return damageFile(files[choose(files.length)] ?? '', choose)
+  const done = damageFile(files[choose(files.length)] ?? '', choose)
+  // a start looks at files too, and forgets what it had read before
+  if (choose(6) === 0) await daemon.restart()
+  return done
 }
 
 /** True where a check has said what lies at that path. */
 export function names({ damages }: Checked, { path }: Done): boolean {
   return damages.some(
     ({ Path }) => Path !== '' && (path === Path || path.startsWith(`${Path}/`) || Path.startsWith(`${path}.damaged-`)),
+  )
+}
+
+/** Damages several blobs, but no config of an image that was only built. */
+export async function damageBlobs({ daemon }: CheckScene, count: number, choose: Choose): Promise<readonly Done[]> {
+  const { text } = await daemon.call('GET', '/images/built/json')
+  const own: string = JSON.parse(text).Id
+  const blobs = (await storeFiles(daemon)).filter((path) => path.includes('/blobs/') && !own.endsWith(basename(path)))
+  return Array.from({ length: count }, () => blobs.splice(choose(blobs.length), 1)[0] ?? '').map((path) =>
+    damageFile(path, choose),
   )
 }

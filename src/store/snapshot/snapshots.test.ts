@@ -10,6 +10,7 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -195,6 +196,88 @@ test('fork() copies a tree that goes on being written', async () => {
   writeFileSync(join(active.upper, 'd/f'), 'two')
   assert.equal(readFileSync(join(copy.upper, 'd/f'), 'utf8'), 'one')
   assert((await snapshots.usage(copy.id)).inodes === 2)
+})
+
+test('a damaged tree is shown to nobody, and what stands on it neither', async () => {
+  const { lease, open } = await bench('damage')
+  await using snapshots = await open()
+  const base = await (await snapshots.prepare('base', undefined, lease)).freeze()
+  await snapshots.seal(base, CHAIN)
+  const work = await snapshots.prepare('work', base.id, lease)
+  snapshots.mark(base.id, '/etc/passwd has other bytes')
+  const refused = { kind: 'corrupt', message: /sha256:aaa.*has other bytes.*mica system check --repair/ }
+  assert.equal(await snapshots.find(CHAIN), undefined)
+  assert.throws(() => snapshots.assertWhole(CHAIN), refused)
+  await assert.rejects(snapshots.prepare('more', base.id, lease), refused)
+  await assert.rejects(snapshots.view('view', base.id, lease), refused)
+  await assert.rejects(snapshots.lowers(base.id), refused)
+  const again = await snapshots.reopen(work.key)
+  assert.throws(() => again.mounts, refused)
+  snapshots.clear(base.id)
+  assert.equal((await snapshots.find(CHAIN))?.id, base.id)
+  assert.equal(again.mounts.length, 1)
+})
+
+test('seal() of the same chain puts the new tree in the place of the damaged one', async () => {
+  const { lease, root, open } = await bench('mend')
+  await using snapshots = await open()
+  const old = await snapshots.prepare('old', undefined, lease)
+  writeFileSync(join(old.upper, 'file'), 'wrong')
+  const sealed = await snapshots.seal(await old.freeze(), CHAIN)
+  await snapshots.prepare('work', sealed.id, lease)
+  snapshots.mark(sealed.id, 'file has other bytes')
+  const fresh = await snapshots.prepare('fresh', undefined, lease)
+  writeFileSync(join(fresh.upper, 'file'), 'right')
+  assert.equal((await snapshots.seal(await fresh.freeze(), CHAIN)).id, sealed.id)
+  assert.equal(readFileSync(join(sealed.upper, 'file'), 'utf8'), 'right')
+  await snapshots.settle()
+  assert.deepEqual(readdirSync(root).toSorted(), ['1', '2', 'trash'])
+  assert.deepEqual(readdirSync(join(root, 'trash')), [])
+  assert.equal((await snapshots.find(CHAIN))?.id, sealed.id)
+})
+
+test('a sealed tree whose folder is missing is marked at the start, and what stands on it stays', async () => {
+  const { lease, root, open } = await bench('lost')
+  const first = await open()
+  const base = await (await first.prepare('base', undefined, lease)).freeze()
+  await first.seal(base, CHAIN)
+  await first.prepare('work', base.id, lease)
+  await first[Symbol.asyncDispose]()
+  rmSync(join(root, '1', 'fs'), { recursive: true })
+  await using snapshots = await open()
+  const [lost, work] = await snapshots.list()
+  assert.equal(lost?.damage, 'its folder is missing')
+  assert.deepEqual([work?.key, work?.damage], ['work', undefined])
+})
+
+test('tree.compare names what differs', () => {
+  const make = (name: string, change: (root: string) => void = () => undefined): string => {
+    const root = join(folder, `compare-${name}`)
+    mkdirSync(join(root, 'd'), { recursive: true })
+    writeFileSync(join(root, 'd/a'), 'one')
+    writeFileSync(join(root, 'b'), 'two')
+    symlinkSync('b', join(root, 'link'))
+    change(root)
+    for (const path of ['d/a', 'b', 'link', 'more']) {
+      if (existsSync(join(root, path))) lutimesSync(join(root, path), 1, 1)
+    }
+    return root
+  }
+  const expected = make('expected')
+  const compare = (actual: string): readonly string[] =>
+    snapshotJobs['tree.compare']({ expected, actual }, context).differences.map(({ path, what }) => `${path} ${what}`)
+  const table: readonly (readonly [string, (root: string) => void, string])[] = [
+    ['bytes', (root) => writeFileSync(join(root, 'd/a'), 'onf'), 'd/a has other bytes'],
+    ['size', (root) => writeFileSync(join(root, 'd/a'), 'on'), 'd/a has 2 bytes, not 3'],
+    ['missing', (root) => rmSync(join(root, 'd/a')), 'd/a is missing'],
+    ['more', (root) => writeFileSync(join(root, 'more'), ''), 'more does not belong there'],
+    ['mode', (root) => chmodSync(join(root, 'b'), 0o600), 'b has another mode'],
+    ['link', (root) => (rmSync(join(root, 'link')), symlinkSync('d', join(root, 'link'))), 'link leads elsewhere'],
+    ['kind', (root) => (rmSync(join(root, 'b')), mkdirSync(join(root, 'b'))), 'b is of another kind'],
+  ]
+  assert.deepEqual(compare(make('same')), [])
+  for (const [name, change, what] of table) assert.deepEqual(compare(make(name, change)), [what])
+  assert.deepEqual(compare(join(folder, 'compare-nowhere')), [' is missing'])
 })
 
 test('tree.remove removes what is nested deeper than a path can name', () => {
