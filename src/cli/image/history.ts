@@ -1,5 +1,6 @@
 import { abbreviate } from '#base'
 import { ago, command, ellipsis, flag, formatRows, isoLocal, size } from '#cli/kit'
+import { parsePlatform } from '#oci'
 import type { HistoryJson } from '#wire'
 
 const COLUMNS = {
@@ -19,12 +20,15 @@ export const history = command({
     format: flag.text('Format output: table, json, or a template such as {{.CreatedBy}}'),
     human: flag.switch('Print sizes and dates in human readable format', { short: 'H', on: true }),
     'no-trunc': flag.switch("Don't truncate output"),
+    platform: flag.text('Show history for the given platform, as os/architecture[/variant]'),
     quiet: flag.switch('Only show image IDs', { short: 'q' }),
   },
   min: 1,
   max: 1,
   async run({ client, io, now }, { flags, args: [name = ''] }) {
-    const entries = await client.get<readonly HistoryJson[]>(`/images/${encodeURIComponent(name)}/history`)
+    const query = flags.platform === undefined ? {} : { platform: JSON.stringify(parsePlatform(flags.platform)) }
+    const path = `/images/${encodeURIComponent(name)}/history`
+    const entries = await client.get<readonly HistoryJson[]>(path, { query })
     const whole = flags['no-trunc']
     const idOf = (id: string): string => (whole || id === '<missing>' ? id : abbreviate(id))
     if (flags.quiet) {

@@ -1,5 +1,5 @@
-import { isKind } from '#base'
-import { type Command, command, type Context, flag, formatTemplate } from '#cli/kit'
+import { EngineError, isKind } from '#base'
+import { type Command, command, CommandLineError, complaint, type Context, flag, formatTemplate } from '#cli/kit'
 
 const PLACES = {
   container: (name: string): string => `/containers/${name}/json`,
@@ -20,20 +20,27 @@ export const inspect = command({
   },
   min: 1,
   async run(context, { flags, args }) {
-    const kinds = Object.keys(PLACES).filter(isPlace)
-    const wanted = flags.type === undefined ? kinds : kinds.filter((kind) => kind === flags.type)
-    return await show(context, {
-      names: args,
-      format: flags.format,
-      size: flags.size,
-      kinds: wanted,
-      noun: flags.type ?? 'object',
-    })
+    const kinds = kindsOf(flags.type)
+    if (flags.size && !kinds.includes('container'))
+      context.io.stderr.write(`WARNING: --size ignored for ${flags.type}\n`)
+    return await show(context, { names: args, format: flags.format, query: { size: flags.size }, kinds })
   },
 })
 
 export const inspectContainer = inspectOf('container', 'Display detailed information on one or more containers')
-export const inspectImage = inspectOf('image', 'Display detailed information on one or more images')
+export const inspectImage = command({
+  usage: '[OPTIONS] IMAGE [IMAGE...]',
+  summary: 'Display detailed information on one or more images',
+  flags: {
+    format: flag.text('Format output: json, or a template', { short: 'f' }),
+    platform: flag.text('Only the image of this platform, as os/architecture[/variant]'),
+  },
+  min: 1,
+  run: (context, { flags, args }) => {
+    const query = flags.platform === undefined ? {} : { platform: platformJson(flags.platform) }
+    return show(context, { names: args, format: flags.format, query, kinds: ['image'] })
+  },
+})
 export const inspectNetwork = inspectOf('network', 'Display detailed information on one or more networks')
 export const inspectVolume = inspectOf('volume', 'Display detailed information on one or more volumes')
 
@@ -48,26 +55,44 @@ function inspectOf(kind: Kind, summary: string): Command {
     },
     min: 1,
     run: (context, { flags, args }) =>
-      show(context, { names: args, format: flags.format, size: flags.size, kinds: [kind], noun: kind }),
+      show(context, { names: args, format: flags.format, query: { size: flags.size }, kinds: [kind] }),
   })
 }
+
+function kindsOf(type: string | undefined): readonly Kind[] {
+  const kinds = Object.keys(PLACES).filter(isPlace)
+  if (type === undefined) return kinds
+  if (isPlace(type)) return [type]
+  const known = kinds.map((kind) => JSON.stringify(kind)).join(', ')
+  throw new CommandLineError(`unknown type: ${JSON.stringify(type)}: must be one of ${known}`, { exit: 1 })
+}
+
+/** As the API takes it; what is missing the daemon tells. */
+function platformJson(text: string): string {
+  const [os, architecture, variant] = text.split('/')
+  return JSON.stringify({ os, architecture, ...(variant !== undefined && { variant }) })
+}
+
+type Parameters = Readonly<Record<string, string | boolean>>
 
 interface ShowOptions {
   readonly names: readonly string[]
   readonly format: string | undefined
-  readonly size: boolean
+  readonly query: Parameters
+  /** Of several the first that has the name. */
   readonly kinds: readonly Kind[]
-  readonly noun: string
 }
 
 /** What is found is printed, what is not is said after it; one missing makes the exit status 1. */
-async function show(context: Context, { names, format, size, kinds, noun }: ShowOptions): Promise<number> {
+async function show(context: Context, { names, format, query, kinds }: ShowOptions): Promise<number> {
   const found: unknown[] = []
   const missing: string[] = []
   for (const name of names) {
-    const value = await findFirst(context, name, { kinds, size })
-    if (value === undefined) missing.push(`Error: No such ${noun}: ${name}\n`)
-    else found.push(value)
+    try {
+      found.push(await findFirst(context, name, { kinds, query }))
+    } catch (error) {
+      missing.push(`${refusalOf(error)}\n`)
+    }
   }
   const { stdout, stderr } = context.io
   if (format === undefined) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
@@ -78,20 +103,31 @@ async function show(context: Context, { names, format, size, kinds, noun }: Show
   return missing.length > 0 ? 1 : 0
 }
 
-interface FindOptions {
-  readonly kinds: readonly Kind[]
-  readonly size: boolean
+/** What the daemon refuses is said at the end; anything else ends the command. */
+function refusalOf(error: unknown): string {
+  if (error instanceof NothingFound) return `Error: ${error.message}`
+  if (error instanceof EngineError && error.details?.['status'] !== undefined) return complaint(error)
+  throw error
 }
 
-async function findFirst({ client }: Context, name: string, { kinds, size }: FindOptions): Promise<unknown> {
-  for (const kind of kinds) {
+interface FindOptions {
+  readonly kinds: readonly Kind[]
+  readonly query: Parameters
+}
+
+/** Nothing of any kind has that name; of one kind alone the daemon's own words are better. */
+class NothingFound extends EngineError {}
+
+async function findFirst({ client }: Context, name: string, { kinds, query }: FindOptions): Promise<unknown> {
+  const [only, ...others] = kinds
+  for (const kind of name === '' ? [] : kinds) {
     try {
-      return await client.get<unknown>(PLACES[kind](encodeURIComponent(name)), { query: { size } })
+      return await client.get<unknown>(PLACES[kind](encodeURIComponent(name)), { query })
     } catch (error) {
-      if (!isKind(error, 'not-found')) throw error
+      if (!isKind(error, 'not-found') || others.length === 0) throw error
     }
   }
-  return undefined
+  throw new NothingFound('not-found', `No such ${others.length === 0 ? only : 'object'}: ${name}`)
 }
 
 function isPlace(name: string): name is Kind {
