@@ -37,7 +37,7 @@ export interface Arrivals extends AsyncDisposable {
 interface Arrival {
   /** The file that grows. */
   readonly path: string
-  /** Bytes that are there. */
+  /** Bytes that are in the file. */
   available: number
   state: 'running' | 'landed' | 'failed'
   error: unknown
@@ -53,7 +53,8 @@ export function createArrivals(parts: ArrivalParts): Arrivals {
     const lease = await parts.leases.open(`cache ${blob.digest}`)
     try {
       lease.hold({ kind: 'blob', id: blob.digest })
-      const ingest = await parts.content.begin(`blob ${blob.digest}`, lease)
+      // Not the key of a pull: the engine may be pulling from its own cache.
+      const ingest = await parts.content.begin(`registry cache ${blob.digest}`, lease)
       const arrival: Arrival = {
         path: ingest.path,
         available: ingest.written,
@@ -95,8 +96,8 @@ interface Reading extends ArrivalRange {
 
 async function* readArriving(content: ContentStore, find: () => Promise<Arrival>, reading: Reading): Bytes {
   const { blob, start, end, signal } = reading
-  const arrival = await findPatiently(content, find, reading)
-  if (!arrival) return yield* content.read(blob.digest, { start, end })
+  if (await content.find(blob.digest)) return yield* content.read(blob.digest, { start, end })
+  const arrival = await find()
   await using handle = await openGrowing(arrival.path)
   if (!handle) return yield* content.read(blob.digest, { start, end })
   for (let at = start; at < end;) {
@@ -111,23 +112,6 @@ async function* readArriving(content: ContentStore, find: () => Promise<Arrival>
     if (bytesRead === 0) throw unavailable(`cannot read blob ${blob.digest}: its bytes went while they came`)
     yield buffer.subarray(0, bytesRead)
     at += bytesRead
-  }
-}
-
-/** Undefined where the blob is here. A pull of the engine may be fetching it at this moment: it is waited for. */
-async function findPatiently(
-  content: ContentStore,
-  find: () => Promise<Arrival>,
-  { blob, signal }: Reading,
-): Promise<Arrival | undefined> {
-  for (;;) {
-    if (await content.find(blob.digest)) return undefined
-    try {
-      return await find()
-    } catch (error) {
-      if (!isKind(error, 'conflict')) throw error
-      await sleep(PAUSE, signal)
-    }
   }
 }
 

@@ -16,7 +16,7 @@ import { test } from 'node:test'
 ownMountNamespace()
 
 const layered = async (text: string): Promise<MadeImage> =>
-  makeImage([await tarOf({ one: text.repeat(50_000) })], { form: 'plain' })
+  makeImage([await tarOf({ one: text.repeat(1_500_000) })], { form: 'plain' })
 
 async function offer(host: string, name: string, image: MadeImage): Promise<void> {
   await using registries = createRegistries({ mirrors: [], insecure: [] }, systemClock())
@@ -38,48 +38,58 @@ async function assertServed(mirror: TestHub, path: string, image: MadeImage): Pr
   }
 }
 
-test('a cache of another registry keeps what was asked for, follows its tags, and answers while it is away', async () => {
-  using folder = temporary()
-  const leftovers = watchLeftovers(folder.path)
-  {
-    await using stack = new AsyncDisposableStack()
-    const [one, two] = [await layered('one'), await layered('two')]
-    const path = '/v2/library/app/manifests/latest'
-    const upstream = await startRegistry(folder.path)
-    let mirror: TestHub
+test(
+  'a cache of another registry keeps what was asked for, follows its tags, and answers while it is away',
+  { timeout: 120_000 },
+  async () => {
+    using folder = temporary()
+    const leftovers = watchLeftovers(folder.path)
     {
-      await using _ = upstream
-      mirror = await openTestHub(stack, folder.join('store'), { mirrorOf: upstream.base })
-      assert.equal((await mirror.ask('GET', path)).status, 404)
-      await offer(upstream.host, 'library/app', one)
-      await offer(upstream.host, 'library/app:one', one)
-      await assertServed(mirror, path, one)
-      await offer(upstream.host, 'library/app', two)
+      await using stack = new AsyncDisposableStack()
+      const [one, two] = [await layered('one'), await layered('two')]
+      const path = '/v2/library/app/manifests/latest'
+      const upstream = await startRegistry(folder.path)
+      let mirror: TestHub
+      {
+        await using _ = upstream
+        mirror = await openTestHub(stack, folder.join('store'), { mirrorOf: upstream.base })
+        assert.equal((await mirror.ask('GET', path)).status, 404)
+        await offer(upstream.host, 'library/app', one)
+        await offer(upstream.host, 'library/app:one', one)
+        await assertServed(mirror, path, one)
+        await offer(upstream.host, 'library/app', two)
+        await assertServed(mirror, path, two)
+        assert.deepEqual(JSON.parse((await mirror.ask('GET', '/v2/library/app/tags/list')).text).tags, [
+          'latest',
+          'one',
+        ])
+        await mirror.store.gc.collect()
+      }
       await assertServed(mirror, path, two)
-      assert.deepEqual(JSON.parse((await mirror.ask('GET', '/v2/library/app/tags/list')).text).tags, ['latest', 'one'])
+      await assertServed(mirror, `/v2/library/app/manifests/${one.descriptor.digest}`, one)
+      assert.equal((await mirror.ask('GET', '/v2/library/app/manifests/one')).status, 503)
+      assert.equal((await mirror.ask('GET', '/v2/library/other/manifests/one')).status, 503)
+      assert.deepEqual(JSON.parse((await mirror.ask('GET', '/v2/library/app/tags/list')).text).tags, ['latest'])
+      for (const [method, at] of [
+        ['PUT', path],
+        ['DELETE', path],
+        ['POST', '/v2/library/app/blobs/uploads/'],
+      ] as const)
+        assert.deepEqual(
+          [(await mirror.ask(method, at)).status, (await mirror.ask(method, at)).code],
+          [405, 'UNSUPPORTED'],
+        )
+      assert.equal((await mirror.ask('GET', `/v2/library/app/referrers/${one.descriptor.digest}`)).status, 404)
+      assert.equal(mirror.hub.prune({ mirrors: true }), 2)
       await mirror.store.gc.collect()
+      assert.deepEqual(await mirror.store.content.list(), [])
     }
-    await assertServed(mirror, path, two)
-    await assertServed(mirror, `/v2/library/app/manifests/${one.descriptor.digest}`, one)
-    assert.equal((await mirror.ask('GET', '/v2/library/app/manifests/one')).status, 503)
-    assert.equal((await mirror.ask('GET', '/v2/library/other/manifests/one')).status, 503)
-    assert.deepEqual(JSON.parse((await mirror.ask('GET', '/v2/library/app/tags/list')).text).tags, ['latest'])
-    for (const [method, at] of [
-      ['PUT', path],
-      ['DELETE', path],
-      ['POST', '/v2/library/app/blobs/uploads/'],
-    ] as const)
-      assert.deepEqual(
-        [(await mirror.ask(method, at)).status, (await mirror.ask(method, at)).code],
-        [405, 'UNSUPPORTED'],
-      )
-    assert.equal((await mirror.ask('GET', `/v2/library/app/referrers/${one.descriptor.digest}`)).status, 404)
-    assert.equal(mirror.hub.prune({ mirrors: true }), 2)
-    await mirror.store.gc.collect()
-    assert.deepEqual(await mirror.store.content.list(), [])
-  }
-  await leftovers.assertNothingLeft()
-})
+    await leftovers.assertNothingLeft()
+  },
+)
+
+/** Bytes of a blob that come before the rest is let go. */
+const FIRST = 3_000_000
 
 /** A registry of one image whose blobs come as the test says. */
 interface Upstream extends AsyncDisposable {
@@ -150,38 +160,54 @@ function follow(
   return { chunks, ended }
 }
 
-test('readers get the bytes while they come, and the other registry is asked once for all of them', async () => {
+test(
+  'readers get the bytes while they come, and the other registry is asked once for all of them',
+  { timeout: 120_000 },
+  async () => {
+    using folder = temporary()
+    await using stack = new AsyncDisposableStack()
+    const image = await layered('tee')
+    const go = Promise.withResolvers<void>()
+    const { mirror, upstream, layer } = await mirrorOf(stack, folder, image, (bytes, response) => {
+      response.write(bytes.subarray(0, FIRST))
+      void go.promise.then(() => response.end(bytes.subarray(FIRST)))
+    })
+    const readers = [follow(mirror.address, layer), follow(mirror.address, layer), follow(mirror.address, layer)]
+    for (const { chunks } of readers) await until('the first part is here', () => chunks.length > 0, 60)
+    const range = await mirror.ask('GET', layer, { headers: { range: 'bytes=10-19' } })
+    assert.deepEqual([range.status, range.bytes.length], [206, 10])
+    go.resolve()
+    const bytes = image.blobs.get(image.manifest.layers[0]?.digest ?? image.descriptor.digest)
+    assert.ok(bytes)
+    for (const { chunks, ended } of readers) {
+      assert.equal(await ended, 'whole')
+      assert.ok(Buffer.concat(chunks).equals(bytes))
+    }
+    assert.equal(upstream.asked.length, 1)
+  },
+)
+
+test('a listener is stopped while the other registry stalls', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
-  const image = await layered('tee')
-  const go = Promise.withResolvers<void>()
-  const { mirror, upstream, layer } = await mirrorOf(stack, folder, image, (bytes, response) => {
-    response.write(bytes.subarray(0, 100_000))
-    void go.promise.then(() => response.end(bytes.subarray(100_000)))
+  const image = await layered('stall')
+  const { mirror, layer } = await mirrorOf(stack, folder, image, (bytes, response) => {
+    response.write(bytes.subarray(0, FIRST))
   })
-  const readers = [follow(mirror.address, layer), follow(mirror.address, layer), follow(mirror.address, layer)]
-  for (const { chunks } of readers)
-    await until('the first part is here', () => Buffer.concat(chunks).length === 100_000)
-  const range = await mirror.ask('GET', layer, { headers: { range: 'bytes=10-19' } })
-  assert.deepEqual([range.status, range.bytes.length], [206, 10])
-  go.resolve()
-  const bytes = image.blobs.get(image.manifest.layers[0]?.digest ?? image.descriptor.digest)
-  assert.ok(bytes)
-  for (const { chunks, ended } of readers) {
-    assert.equal(await ended, 'whole')
-    assert.ok(Buffer.concat(chunks).equals(bytes))
-  }
-  assert.equal(upstream.asked.length, 1)
+  const reader = follow(mirror.address, layer)
+  await until('the first part is here', () => reader.chunks.length > 0, 60)
+  await mirror.hub.stop(mirror.address)
+  assert.equal(await reader.ended, 'cut')
 })
 
-test('a download goes on when its reader has left', async () => {
+test('a download goes on when its reader has left', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
   const image = await layered('left')
   const go = Promise.withResolvers<void>()
   const { mirror, upstream, layer } = await mirrorOf(stack, folder, image, (bytes, response) => {
-    response.write(bytes.subarray(0, 1000))
-    void go.promise.then(() => response.end(bytes.subarray(1000)))
+    response.write(bytes.subarray(0, FIRST))
+    void go.promise.then(() => response.end(bytes.subarray(FIRST)))
   })
   await new Promise<void>((resolve) => {
     const call = get(`http://${mirror.address}${layer}`, (reply) => reply.once('data', () => call.destroy()))
@@ -193,7 +219,7 @@ test('a download goes on when its reader has left', async () => {
   assert.equal(upstream.asked.length, 1)
 })
 
-test('altered bytes never make a whole reply, and nothing of them is kept', async () => {
+test('altered bytes never make a whole reply, and nothing of them is kept', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
   const image = await layered('lie')
@@ -207,7 +233,23 @@ test('altered bytes never make a whole reply, and nothing of them is kept', asyn
   assert.deepEqual(digests, [image.descriptor.digest])
 })
 
-test('a listener beside a cache does not show what the cache holds', async () => {
+test('the engine pulls through its own cache, and pushes to its own registry', { timeout: 120_000 }, async () => {
+  using folder = temporary()
+  await using stack = new AsyncDisposableStack()
+  const image = await layered('self')
+  const { mirror, upstream } = await mirrorOf(stack, folder, image, (bytes, response) => void response.end(bytes))
+  const { transfer, images } = mirror.store
+  const pulled = await transfer.pull(parseReference(`${mirror.address}/app:v1`))
+  assert.equal(pulled.id, image.manifest.config.digest)
+  assert.equal(upstream.asked.length, 2)
+  const options = { listen: '127.0.0.1:0', readOnly: false, isPublic: false }
+  const { address } = await mirror.hub.serve(options, { keep: false })
+  await images.tag(parseReference(`${address}/own/app:v1`), pulled.id)
+  await transfer.push(parseReference(`${address}/own/app:v1`))
+  await assertServed(testHub(mirror.hub, mirror.store, address), '/v2/own/app/manifests/v1', image)
+})
+
+test('a listener beside a cache does not show what the cache holds', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
   const image = await layered('own')

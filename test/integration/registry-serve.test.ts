@@ -259,26 +259,44 @@ const MANAGEMENT: readonly HubCase[] = [
 test('the registry that mica serves does what the distribution specification asks', (context) =>
   runCases(context, [...PULL, ...DISCOVERY, ...MANAGEMENT]))
 
-test('what is pushed outlives collections; what nothing names goes after a day, what is removed at once', async () => {
+test(
+  'what is pushed outlives collections; what nothing names goes after a day, what is removed at once',
+  { timeout: 120_000 },
+  async () => {
+    using folder = temporary()
+    await using stack = new AsyncDisposableStack()
+    const hub = await openTestHub(stack, folder.join('store'))
+    const { digest, layer } = await pushImage(hub, 'kept', 'v1')
+    const loose = await hub.putBlob('kept', randomBytes(100))
+    await hub.store.gc.collect()
+    assert.equal((await hub.ask('GET', '/v2/kept/manifests/v1')).status, 200)
+    assert.equal((await hub.ask('GET', `/v2/kept/blobs/${layer}`)).status, 200)
+    assert.equal((await hub.ask('GET', `/v2/kept/blobs/${loose}`)).status, 200)
+    hub.store.database.run('UPDATE hub_blob SET used_at = 1')
+    await hub.store.gc.collect()
+    assert.equal((await hub.ask('GET', `/v2/kept/blobs/${loose}`)).status, 404)
+    assert.equal((await hub.ask('GET', `/v2/kept/blobs/${layer}`)).status, 200)
+    await hub.ask('DELETE', `/v2/kept/manifests/${digest}`)
+    await hub.store.gc.collect()
+    assert.deepEqual(await hub.store.content.list(), [])
+  },
+)
+
+test('collections beside pushes take nothing away', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
   const hub = await openTestHub(stack, folder.join('store'))
-  const { digest, layer } = await pushImage(hub, 'kept', 'v1')
-  const loose = await hub.putBlob('kept', randomBytes(100))
-  await hub.store.gc.collect()
-  assert.equal((await hub.ask('GET', '/v2/kept/manifests/v1')).status, 200)
-  assert.equal((await hub.ask('GET', `/v2/kept/blobs/${layer}`)).status, 200)
-  assert.equal((await hub.ask('GET', `/v2/kept/blobs/${loose}`)).status, 200)
-  hub.store.database.run('UPDATE hub_blob SET used_at = 1')
-  await hub.store.gc.collect()
-  assert.equal((await hub.ask('GET', `/v2/kept/blobs/${loose}`)).status, 404)
-  assert.equal((await hub.ask('GET', `/v2/kept/blobs/${layer}`)).status, 200)
-  await hub.ask('DELETE', `/v2/kept/manifests/${digest}`)
-  await hub.store.gc.collect()
-  assert.deepEqual(await hub.store.content.list(), [])
+  const pushes = Promise.all(Array.from({ length: 20 }, (_, index) => pushImage(hub, `many/${index % 4}`, `v${index}`)))
+  const over = pushes.then(() => true)
+  const soon = (): Promise<false> => new Promise((resolve) => setImmediate(() => resolve(false)))
+  for (let isOver = false; !isOver; isOver = await Promise.race([over, soon()])) await hub.store.gc.collect()
+  for (const [index, { bytes, layer }] of (await pushes).entries()) {
+    assert.equal((await hub.ask('GET', `/v2/many/${index % 4}/manifests/v${index}`)).text, bytes)
+    assert.equal((await hub.ask('GET', `/v2/many/${index % 4}/blobs/${layer}`)).status, 200)
+  }
 })
 
-test('a prune takes manifests that no tag, index or subject leads to', async () => {
+test('a prune takes manifests that no tag, index or subject leads to', { timeout: 120_000 }, async () => {
   using folder = temporary()
   await using stack = new AsyncDisposableStack()
   const hub = await openTestHub(stack, folder.join('store'))
