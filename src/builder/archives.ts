@@ -3,9 +3,9 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { isKind, shortId } from '#base'
-import { decompress, detectCompression, pathOfName } from '#archive'
+import { decompress, detectCompression } from '#archive'
 import { readContextFile } from './context.ts'
-import type { HeadOutput, SourceInput } from '#builder/files'
+import type { Head, HeadOutput, SourceInput } from '#builder/files'
 import type { Session } from './session.ts'
 
 /** Sources of ADD that are archives, as plain tar files that go with this. */
@@ -24,9 +24,10 @@ export async function archivesOf(session: Session, source: SourceInput): Promise
   const places: string[] = []
   const files: string[] = []
   try {
-    for (const { place, head } of heads) {
+    for (const found of heads) {
+      const { place, head } = found
       if (detectCompression(head) === 'plain' && !isTarHeader(head)) continue
-      const file = await plainTar(session, { source, place, home, index: files.length })
+      const file = await plainTar(session, { source, found, home, index: files.length })
       if (file === undefined) continue
       places.push(place)
       files.push(file)
@@ -40,16 +41,16 @@ export async function archivesOf(session: Session, source: SourceInput): Promise
 
 interface PlainTar {
   readonly source: SourceInput
-  readonly place: string
+  readonly found: Head
   readonly home: string
   readonly index: number
 }
 
 /** The archive without its compression; undefined where that is no tar: then the file is copied as it is. */
-async function plainTar(session: Session, { source, place, home, index }: PlainTar): Promise<string | undefined> {
+async function plainTar(session: Session, { source, found, home, index }: PlainTar): Promise<string | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 })
   const file = join(home, `${index}.tar`)
-  const bytes = readContextFile(source.folder, pathOfName(place))
+  const bytes = readContextFile(source, found)
   try {
     await pipeline(decompress(bytes, session.parts.filters), createWriteStream(file, { mode: 0o600 }), {
       signal: session.signal,

@@ -118,9 +118,10 @@ async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSo
   if (local.length === 0) return { async [Symbol.asyncDispose]() {} }
   const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
   if (origin === undefined) {
-    const { ignore, digests, folder } = context
+    const { ignore, digests, folder, tar } = context
     const input: SourceInput = {
       folder,
+      ...(tar === undefined ? {} : { tar }),
       sources: local,
       ...(ignore === undefined ? {} : { ignore }),
       ...(digests === undefined ? {} : { digests }),

@@ -5,9 +5,9 @@ import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
 import { findOwner } from './owner.ts'
-import { join } from './select.ts'
+import { join, standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
-import { keptXattrs, pathOfEntry, readEntry, TreeHash } from './tree-hash.ts'
+import { TreeHash } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
 import { TreeWriter } from '#tree'
 import type { Attributes, ConfinedRoot, Owner } from '#tree'
@@ -112,7 +112,7 @@ interface EntryCopy {
 }
 
 function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): void {
-  const xattrs = entry.kind === 'link' ? [] : keptXattrs(pathOfEntry(tree.root, selection, entry))
+  const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(...standing(selection, entry))
   const path = join(place, entry.path)
   const slash = path.lastIndexOf('/')
   const folder = slash < 0 ? '' : path.slice(0, slash)
@@ -151,7 +151,7 @@ function copyFile(
   }
   let bytes = ''
   copy.writer.file(folder, name, attributes, (append) => {
-    bytes = readEntry(tree, selection, entry, append).digest
+    bytes = tree.source.read(...standing(selection, entry), append)
   })
   if (several) copy.linked.set(inode, { folder, name, bytes })
   return bytes

@@ -1,8 +1,10 @@
 /**
  * builder/files: the file work of builds, as synchronous jobs for worker threads: what the sources of COPY and ADD
- * mean in a folder, the hash of what they hold, the copy into a root, contexts and archives unpacked. It promises
+ * mean in a folder, the hash of what they hold, the copy into a root, contexts received and archives unpacked. It promises
  * that nothing outside the source folder is read and nothing outside the root is touched, whatever links and names
  * are there, and that an unchanged file costs one stat. What is to be copied, and when, the builder decides.
  */
 export { builderJobs } from './jobs.ts'
-export type { CopyInput, CopyOutput, HeadOutput, SourceInput } from './jobs.ts'
+export type { CopyInput, CopyOutput, Head, HeadOutput, SourceInput } from './jobs.ts'
+export type { ReceiveInput, ReceiveOutput } from './receive.ts'
+export type { IndexedTar } from './tar-tree.ts'

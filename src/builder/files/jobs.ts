@@ -1,5 +1,3 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs'
-import { posix } from 'node:path'
 import { invalid } from '#base'
 import { nameOfText } from '#archive'
 import { parseIgnore } from '#dockerfile'
@@ -10,8 +8,13 @@ import { beginCopy, copySelections, folderPlace, writeInline } from './copy-tree
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import { findUser } from './owner.ts'
-import { selectSources, withoutExcluded } from './select.ts'
+import { receiveContext } from './receive.ts'
+import { selectSources, standing, withoutExcluded } from './select.ts'
 import type { Selection } from './select.ts'
+import { FolderTree } from './source-tree.ts'
+import type { SourceTree } from './source-tree.ts'
+import { TarTree } from './tar-tree.ts'
+import type { IndexedTar } from './tar-tree.ts'
 import { hashSelections } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
 
@@ -19,6 +22,8 @@ import type { ReadTree } from './tree-hash.ts'
 export interface SourceInput {
   /** A folder, or the mounted root of another stage or image. */
   readonly folder: string
+  /** A tar, instead: then the folder is empty. */
+  readonly tar?: IndexedTar
   readonly sources: readonly string[]
   /** Text of .dockerignore, and its name for errors. */
   readonly ignore?: { readonly text: string; readonly file: string }
@@ -51,10 +56,17 @@ export interface CopyOutput {
   readonly shape: 'file' | 'dir' | 'multi'
 }
 
+export interface Head {
+  readonly place: string
+  readonly head: Uint8Array
+  /** Of the bytes in the tar, where the source is one. */
+  readonly range?: { readonly start: number; readonly size: number }
+}
+
 /** The single files among the sources of ADD, with their first bytes. */
 export interface HeadOutput {
   /** `place`: a raw name below the source folder. */
-  readonly heads: readonly { readonly place: string; readonly head: Uint8Array }[]
+  readonly heads: readonly Head[]
 }
 
 /** The synchronous file work of builds, for the worker threads. */
@@ -62,7 +74,7 @@ export const builderJobs = {
   'builder.hash': (input: SourceInput, context: JobContext): CopyOutput => withSource(input, context, hashSource),
   'builder.copy': copyJob,
   'builder.folder': folderJob,
-  'builder.unpack': unpackJob,
+  'builder.receive': receiveContext,
   'builder.heads': headsJob,
 } satisfies JobTable
 
@@ -71,13 +83,19 @@ function withSource<T>(
   context: JobContext,
   use: (tree: ReadTree, selections: readonly Selection[]) => T,
 ): T {
-  using root = new ConfinedRoot(input.folder)
   const ignore: IgnoreRules | undefined =
     input.ignore === undefined ? undefined : parseIgnore(input.ignore.text, input.ignore.file)
+  const read = (source: SourceTree): T => {
+    const selections = withoutExcluded(selectSources(source, input.sources, ignore), input.excludes ?? [])
+    return use({ source, owners: input.keepOwners, context }, selections)
+  }
+  if (input.tar !== undefined) {
+    using tar = new TarTree(input.tar)
+    return read(tar)
+  }
+  using root = new ConfinedRoot(input.folder)
   const digests = new FileDigests(input.digests)
-  const now = (): bigint => BigInt(Date.now()) * 1_000_000n
-  const selections = withoutExcluded(selectSources(root, input.sources, ignore), input.excludes ?? [])
-  const outcome = use({ root, digests, now, owners: input.keepOwners, context }, selections)
+  const outcome = read(new FolderTree(root, digests, () => BigInt(Date.now()) * 1_000_000n))
   digests.save()
   return outcome
 }
@@ -133,31 +151,17 @@ function folderJob(input: { readonly root: string; readonly path: string; readon
   return root.makeFolders(place, findUser(root, input.user))
 }
 
-/** A context that came as a tar, into an empty folder. */
-function unpackJob(input: { readonly file: string; readonly folder: string }, context: JobContext): void {
-  using root = new ConfinedRoot(input.folder)
-  unpackTar(input.file, { root, place: '', context })
-}
-
 const HEAD = 512
-/** What took the place of a file meanwhile must neither lead out of the root nor block. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** First bytes of those sources of ADD that are single files: archives are told by them. */
 function headsJob(input: SourceInput, context: JobContext): HeadOutput {
-  return withSource(input, context, (tree, selections) => ({
+  return withSource(input, context, ({ source }, selections) => ({
     heads: selections.flatMap((selection) => {
       const [top, ...below] = selection.entries
       if (top?.kind !== 'file' || below.length > 0) return []
-      const { dir, base } = posix.parse(selection.place)
-      const fd = openSync(tree.root.entry(dir, base), READ_FLAGS)
-      try {
-        const head = Buffer.alloc(HEAD)
-        const size = readSync(fd, head)
-        return [{ place: selection.place, head: head.subarray(0, size) }]
-      } finally {
-        closeSync(fd)
-      }
+      const head = source.head(...standing(selection, top), HEAD)
+      const range = source instanceof TarTree ? source.range(selection.place) : undefined
+      return [{ place: selection.place, head, ...(range && { range }) }]
     }),
   }))
 }

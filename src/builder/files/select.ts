@@ -1,20 +1,17 @@
-import { closeSync, readlinkSync } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
 import { invalid } from '#base'
 import { nameOfText, textOfName } from '#archive'
 import { hasWildcards, parseGlob, parseIgnore, withoutEscapes } from '#dockerfile'
 import type { IgnoreRules, IgnoreState } from '#dockerfile'
-import { type ConfinedRoot, lstatIfThere } from '#tree'
-
-export type EntryKind = 'file' | 'folder' | 'link' | 'node'
+import { kindOf } from './source-tree.ts'
+import type { EntryKind, EntryStat, SourceTree } from './source-tree.ts'
 
 /** One thing to copy. Names are raw (one character a byte). */
 export interface Entry {
   /** Below what was selected; empty for that itself. */
   readonly path: string
   readonly kind: EntryKind
-  readonly stat: BigIntStats
+  readonly stat: EntryStat
   /** Target of a symbolic link. */
   readonly link?: string
 }
@@ -33,7 +30,7 @@ export interface Selection {
  * it; wildcards are Go's `filepath.Match`. Ignored entries are left out. Throws in Docker's words where nothing is found.
  */
 export function selectSources(
-  root: ConfinedRoot,
+  root: SourceTree,
   sources: readonly string[],
   ignore: IgnoreRules | undefined,
 ): readonly Selection[] {
@@ -70,7 +67,7 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
-function selectSource(root: ConfinedRoot, source: string, ignore: IgnoreRules | undefined): readonly Selection[] {
+function selectSource(root: SourceTree, source: string, ignore: IgnoreRules | undefined): readonly Selection[] {
   const path = posix.resolve('/', source).slice(1)
   if (hasWildcards(source)) {
     const found = matching(root, path.split('/'), '', ignore)
@@ -86,7 +83,7 @@ function selectSource(root: ConfinedRoot, source: string, ignore: IgnoreRules | 
 
 /** Raw paths below `folder` that fit the parts of a pattern, sorted. */
 function matching(
-  root: ConfinedRoot,
+  root: SourceTree,
   parts: readonly string[],
   folder: string,
   ignore: IgnoreRules | undefined,
@@ -94,12 +91,12 @@ function matching(
   const [part = '', ...others] = parts
   return namesFitting(root, folder, part).flatMap((name) => {
     const path = folder === '' ? name : `${folder}/${name}`
-    if (others.length > 0) return root.stat(path)?.isDirectory() ? matching(root, others, path, ignore) : []
+    if (others.length > 0) return isFolderAt(root, path) ? matching(root, others, path, ignore) : []
     return [path]
   })
 }
 
-function namesFitting(root: ConfinedRoot, folder: string, part: string): readonly string[] {
+function namesFitting(root: SourceTree, folder: string, part: string): readonly string[] {
   if (!hasWildcards(part)) return [nameOfText(withoutEscapes(part))]
   const glob = parseGlob(part)
   if (glob === undefined) throw invalid(`COPY failed: syntax error in pattern: ${JSON.stringify(part)}`)
@@ -107,17 +104,10 @@ function namesFitting(root: ConfinedRoot, folder: string, part: string): readonl
 }
 
 /** Undefined where nothing is there, or all of it is ignored. */
-function selectPath(root: ConfinedRoot, path: string, ignore: IgnoreRules | undefined): Selection | undefined {
-  const fd = root.open(path)
-  if (fd === undefined) return undefined
-  let place: string
-  try {
-    place = root.locate(fd)
-  } finally {
-    closeSync(fd)
-  }
-  const stat = root.stat(place)
-  if (stat === undefined) return undefined
+function selectPath(root: SourceTree, path: string, ignore: IgnoreRules | undefined): Selection | undefined {
+  const place = root.resolve(path)
+  const stat = place === undefined ? undefined : root.stat(place)
+  if (place === undefined || stat === undefined) return undefined
   const state = ignore === undefined || ignore.empty ? undefined : stateOf(ignore, place)
   const entries: Entry[] = []
   const top: Entry = { path: '', kind: kindOf(stat), stat }
@@ -128,7 +118,7 @@ function selectPath(root: ConfinedRoot, path: string, ignore: IgnoreRules | unde
 }
 
 interface Walk {
-  readonly root: ConfinedRoot
+  readonly root: SourceTree
   readonly place: string
   readonly ignore: IgnoreRules | undefined
   readonly entries: Entry[]
@@ -143,7 +133,7 @@ function walkFolder(walk: Walk, folder: Entry, state: IgnoreState | undefined): 
   else push(walk, folder)
   const at = join(walk.place, folder.path)
   for (const name of walk.root.list(at)) {
-    const stat = lstatIfThere(walk.root.entry(at, name))
+    const stat = walk.root.lstat(at, name)
     if (stat !== undefined) visit(walk, { folder, at, name, stat, state })
   }
   if (walk.pending.at(-1) === folder) walk.pending.pop()
@@ -153,7 +143,7 @@ interface Visit {
   readonly folder: Entry
   readonly at: string
   readonly name: string
-  readonly stat: BigIntStats
+  readonly stat: EntryStat
   readonly state: IgnoreState | undefined
 }
 
@@ -170,8 +160,8 @@ function push(walk: Walk, entry: Entry): void {
   walk.entries.push(...walk.pending.splice(0), entry)
 }
 
-function linkOf(root: ConfinedRoot, at: string, name: string, kind: EntryKind): { link?: string } {
-  return kind === 'link' ? { link: readlinkSync(root.entry(at, name), { encoding: 'latin1' }) } : {}
+function linkOf(root: SourceTree, at: string, name: string, kind: EntryKind): { link?: string } {
+  return kind === 'link' ? { link: root.target(at, name) } : {}
 }
 
 function stateOf(rules: IgnoreRules, place: string): IgnoreState | undefined {
@@ -182,10 +172,16 @@ function stateOf(rules: IgnoreRules, place: string): IgnoreState | undefined {
   return state
 }
 
-function kindOf(stat: BigIntStats): EntryKind {
-  if (stat.isFile()) return 'file'
-  if (stat.isDirectory()) return 'folder'
-  return stat.isSymbolicLink() ? 'link' : 'node'
+function isFolderAt(root: SourceTree, path: string): boolean {
+  const stat = root.stat(path)
+  return stat !== undefined && kindOf(stat) === 'folder'
+}
+
+/** Where an entry of a selection stands: its folder, and its name there. */
+export function standing(selection: Selection, entry: Entry): readonly [folder: string, name: string] {
+  const whole = join(selection.place, entry.path)
+  const slash = whole.lastIndexOf('/')
+  return [slash < 0 ? '' : whole.slice(0, slash), whole.slice(slash + 1)]
 }
 
 export function join(folder: string, name: string): string {

@@ -1,23 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { cancelled } from '#base'
-import { getXattr, listXattrs } from '#kernel'
 import type { JobContext } from '#kernel'
-import type { ConfinedRoot, Xattr } from '#tree'
-import { hashDescriptor } from './file-digests.ts'
-import type { FileDigests } from './file-digests.ts'
-import { join } from './select.ts'
+import type { Xattr } from '#tree'
+import { standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
+import type { SourceTree } from './source-tree.ts'
 
-/** The reference clock of a job: nanoseconds since the epoch. */
-export type Now = () => bigint
-
-/** A folder or root that is read, with what is known of its files. */
+/** What is read. */
 export interface ReadTree {
-  readonly root: ConfinedRoot
-  readonly digests: FileDigests
-  readonly now: Now
+  readonly source: SourceTree
   /** Owners count: for copies that keep them. */
   readonly owners: boolean
   readonly context: JobContext
@@ -55,15 +47,6 @@ export class TreeHash {
   }
 }
 
-/** The extended attributes that a copy keeps. */
-export function keptXattrs(path: string | Buffer): readonly Xattr[] {
-  const names = listXattrs(path).filter((name) => name === 'security.capability' || name.startsWith('user.'))
-  return names.toSorted().flatMap((name) => {
-    const value = getXattr(path, name)
-    return value === undefined ? [] : [{ name, value }]
-  })
-}
-
 /** Hashes without copying; an unchanged file costs its stat. */
 export function hashSelections(tree: ReadTree, selections: readonly Selection[]): string {
   const hash = new TreeHash(tree.owners)
@@ -71,44 +54,10 @@ export function hashSelections(tree: ReadTree, selections: readonly Selection[])
     hash.begin(selection)
     for (const entry of selection.entries) {
       if (tree.context.cancelled()) throw cancelled('hash files')
-      const path = pathOfEntry(tree.root, selection, entry)
-      const xattrs = entry.kind === 'link' ? [] : keptXattrs(path)
-      hash.entry(entry, entry.kind === 'file' ? { bytes: fileDigest(tree, selection, entry), xattrs } : { xattrs })
+      const [folder, name] = standing(selection, entry)
+      const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(folder, name)
+      hash.entry(entry, entry.kind === 'file' ? { bytes: tree.source.digest(folder, name), xattrs } : { xattrs })
     }
   }
   return hash.digest()
-}
-
-/** A path for node:fs to an entry of a selection. */
-export function pathOfEntry(root: ConfinedRoot, selection: Selection, entry: Entry): string | Buffer {
-  const whole = join(selection.place, entry.path)
-  const slash = whole.lastIndexOf('/')
-  return root.entry(slash < 0 ? '' : whole.slice(0, slash), whole.slice(slash + 1))
-}
-
-function fileDigest(tree: ReadTree, selection: Selection, entry: Entry): string {
-  const key = join(selection.place, entry.path)
-  return tree.digests.find(key, entry.stat) ?? readEntry(tree, selection, entry).digest
-}
-
-/** A fifo that took the file's place would block: hence O_NONBLOCK. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-
-/** Reads a file once; what goes into the digest goes to `take`. The digest is remembered where the file held still. */
-export function readEntry(
-  tree: ReadTree,
-  selection: Selection,
-  entry: Entry,
-  take?: (chunk: Buffer) => void,
-): { readonly digest: string } {
-  const fd = openSync(pathOfEntry(tree.root, selection, entry), READ_FLAGS)
-  try {
-    const before = fstatSync(fd, { bigint: true })
-    const digest = hashDescriptor(fd, Number(before.size), take)
-    const after = fstatSync(fd, { bigint: true })
-    tree.digests.remember(join(selection.place, entry.path), { before, after, now: tree.now() }, digest)
-    return { digest }
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -1,0 +1,145 @@
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
+import { getXattr, listXattrs } from '#kernel'
+import { type ConfinedRoot, lstatIfThere, type Xattr } from '#tree'
+import { type FileDigests, hashDescriptor } from './file-digests.ts'
+
+export type EntryKind = 'file' | 'folder' | 'link' | 'node'
+
+/** What a copy needs to know of an entry. */
+export type EntryStat = Pick<BigIntStats, 'mode' | 'uid' | 'gid' | 'rdev' | 'mtimeNs' | 'nlink' | 'dev' | 'ino'>
+
+/**
+ * The files that COPY and ADD read, links followed inside of it only. Paths and names are raw (one character a byte); a
+ * *place* is a path whose links are resolved. It may change while it is read: what is gone then is undefined, or ends in an
+ * error of node:fs.
+ */
+export interface SourceTree {
+  /** The place that a path means; undefined where nothing is. */
+  resolve(path: string): string | undefined
+  /** Links followed; undefined where nothing is. */
+  stat(path: string): EntryStat | undefined
+  /** Names in a folder, sorted. */
+  list(folder: string): readonly string[]
+  /** The entry itself; undefined where nothing is. */
+  lstat(folder: string, name: string): EntryStat | undefined
+  /** Target of a symbolic link. */
+  target(folder: string, name: string): string
+  /** Those that a copy keeps, by name. */
+  xattrs(folder: string, name: string): readonly Xattr[]
+  /** The sha256 of a file in hex: from memory where it is known, else read. */
+  digest(folder: string, name: string): string
+  /** Reads a file once; each chunk goes to `take` (which must not keep it). Gives the same digest. */
+  read(folder: string, name: string, take: (chunk: Buffer) => void): string
+  /** The first bytes of a file, at most `length`. */
+  head(folder: string, name: string, length: number): Buffer
+}
+
+export function kindOf(stat: Pick<EntryStat, 'mode'>): EntryKind {
+  switch (Number(stat.mode) & constants.S_IFMT) {
+    case constants.S_IFREG:
+      return 'file'
+    case constants.S_IFDIR:
+      return 'folder'
+    case constants.S_IFLNK:
+      return 'link'
+    default:
+      return 'node'
+  }
+}
+
+function isKeptXattr(name: string): boolean {
+  return name === 'security.capability' || name.startsWith('user.')
+}
+
+/** The reference clock of a job: nanoseconds since the epoch. */
+type Now = () => bigint
+
+/** What took the place of a file meanwhile must neither lead out of the root nor block. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+/** A folder, or the mounted root of another stage or image. */
+export class FolderTree implements SourceTree {
+  readonly #root: ConfinedRoot
+  readonly #digests: FileDigests
+  readonly #now: Now
+
+  constructor(root: ConfinedRoot, digests: FileDigests, now: Now) {
+    this.#root = root
+    this.#digests = digests
+    this.#now = now
+  }
+
+  resolve(path: string): string | undefined {
+    const fd = this.#root.open(path)
+    if (fd === undefined) return undefined
+    try {
+      return this.#root.locate(fd)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  stat(path: string): EntryStat | undefined {
+    return this.#root.stat(path)
+  }
+
+  list(folder: string): readonly string[] {
+    return this.#root.list(folder)
+  }
+
+  lstat(folder: string, name: string): EntryStat | undefined {
+    return this.#lstat(folder, name)
+  }
+
+  target(folder: string, name: string): string {
+    return readlinkSync(this.#root.entry(folder, name), { encoding: 'latin1' })
+  }
+
+  xattrs(folder: string, name: string): readonly Xattr[] {
+    const path = this.#root.entry(folder, name)
+    const names = listXattrs(path).filter(isKeptXattr)
+    return names.toSorted().flatMap((each) => {
+      const value = getXattr(path, each)
+      return value === undefined ? [] : [{ name: each, value }]
+    })
+  }
+
+  digest(folder: string, name: string): string {
+    const stat = this.#lstat(folder, name)
+    const known = stat && this.#digests.find(keyOf(folder, name), stat)
+    return known ?? this.read(folder, name, () => undefined)
+  }
+
+  /** The digest is remembered where the file held still. */
+  read(folder: string, name: string, take: (chunk: Buffer) => void): string {
+    const fd = openSync(this.#root.entry(folder, name), READ_FLAGS)
+    try {
+      const before = fstatSync(fd, { bigint: true })
+      const digest = hashDescriptor(fd, Number(before.size), take)
+      const after = fstatSync(fd, { bigint: true })
+      this.#digests.remember(keyOf(folder, name), { before, after, now: this.#now() }, digest)
+      return digest
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  head(folder: string, name: string, length: number): Buffer {
+    const fd = openSync(this.#root.entry(folder, name), READ_FLAGS)
+    try {
+      const buffer = Buffer.alloc(length)
+      return buffer.subarray(0, readSync(fd, buffer))
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  #lstat(folder: string, name: string): BigIntStats | undefined {
+    return lstatIfThere(this.#root.entry(folder, name))
+  }
+}
+
+function keyOf(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { EngineError } from '#base'
+import { componentsOfName } from '#archive'
+import type { TarEntry, TarSink } from '#archive'
+import { makeDevice } from '#kernel'
+
+/** One entry of an indexed tar. Names are raw. */
+export interface TarNode {
+  /** With its type, as stat has it. */
+  readonly mode: number
+  /** Nanoseconds since the epoch, in decimal; empty for a folder that the archive only implies. */
+  readonly mtime: string
+  /** Of a symbolic link. */
+  readonly link?: string
+  /** Of a device. */
+  readonly device?: number
+  /** Where a file's bytes stand in the archive, how many they are, and their sha256 in hex. */
+  readonly bytes?: { readonly start: number; readonly size: number; readonly digest: string }
+  /** In hex. */
+  readonly xattrs?: readonly (readonly [string, string])[]
+}
+
+/** Entries by their path; the root has the empty one. A folder stands before what is in it. */
+export type TarIndex = Map<string, TarNode>
+
+const TYPES = {
+  directory: constants.S_IFDIR,
+  file: constants.S_IFREG,
+  symlink: constants.S_IFLNK,
+  character: constants.S_IFCHR,
+  block: constants.S_IFBLK,
+  fifo: constants.S_IFIFO,
+  hardlink: 0,
+} as const
+
+const IMPLIED: TarNode = { mode: constants.S_IFDIR | 0o755, mtime: '' }
+const MAX_DEVICE = { major: 0xfff, minor: 0xfffff }
+
+/**
+ * Notes where each file's bytes stand while a tar passes, and their digests. `isPlain` is false for an archive whose entries
+ * build on each other in ways that only a file system shows rightly: names through links, kinds that change, holes. Such
+ * a one is to be unpacked.
+ */
+export class TarIndexer implements TarSink {
+  readonly index: TarIndex = new Map([['', IMPLIED]])
+  isPlain = true
+  #open: { readonly path: string; readonly node: TarNode; readonly size: number; readonly hash: Hash } | undefined
+  #start = 0
+
+  entry(entry: TarEntry): void {
+    const path = this.#placeOf(entry.path)
+    if (path === undefined || !this.isPlain) return
+    if (entry.kind === 'hardlink') this.#addLink(path, entry)
+    else this.#add(path, entry)
+  }
+
+  /** `at`: where the chunk stands in the archive. */
+  take(chunk: Buffer, offset: number, at: number): void {
+    if (offset === 0) this.#start = at
+    this.#open?.hash.update(chunk)
+  }
+
+  body(): void {
+    throw new EngineError('internal', 'a body came without its place')
+  }
+
+  end(): void {
+    const open = this.#open
+    this.#open = undefined
+    if (open === undefined) return
+    const bytes = { start: this.#start, size: open.size, digest: open.hash.digest('hex') }
+    this.index.set(open.path, { ...open.node, bytes })
+  }
+
+  /** The path without `.` and `..`; its folders are there then. Undefined where it cannot be said without a file system. */
+  #placeOf(raw: string): string | undefined {
+    const components = componentsOfName(raw)
+    if (raw.split('/').includes('..')) this.isPlain = false
+    for (let depth = 1; depth < components.length && this.isPlain; depth += 1) {
+      const folder = components.slice(0, depth).join('/')
+      const there = this.index.get(folder)
+      if (there === undefined) this.index.set(folder, IMPLIED)
+      else if (!isFolder(there)) this.isPlain = false
+    }
+    return this.isPlain ? components.join('/') : undefined
+  }
+
+  #add(path: string, entry: TarEntry): void {
+    const there = this.index.get(path)
+    const changesKind = there !== undefined && (isFolder(there) || entry.kind === 'directory')
+    const isKnownFolder = changesKind && isFolder(there) && entry.kind === 'directory'
+    if ((changesKind && !isKnownFolder) || entry.sparse !== undefined || !hasGoodNumbers(entry)) {
+      this.isPlain = false
+      return
+    }
+    const node = nodeOf(entry)
+    this.index.set(path, node)
+    if (entry.kind === 'file') this.#open = { path, node, size: entry.size, hash: createHash('sha256') }
+  }
+
+  /** A second name shows the same bytes: a context knows no owners, and its files never change. */
+  #addLink(path: string, entry: TarEntry): void {
+    const target = this.#placeOf(entry.link)
+    const node = target === undefined ? undefined : this.index.get(target)
+    const there = this.index.get(path)
+    if (node === undefined || isFolder(node) || (there !== undefined && isFolder(there))) this.isPlain = false
+    else this.index.set(path, node)
+  }
+}
+
+export function isFolder(node: TarNode): boolean {
+  return (node.mode & constants.S_IFMT) === constants.S_IFDIR
+}
+
+function nodeOf(entry: TarEntry): TarNode {
+  const isDevice = entry.kind === 'character' || entry.kind === 'block'
+  const xattrs = [...entry.xattrs].filter(([name]) => name === 'security.capability')
+  return {
+    mode: TYPES[entry.kind] | (entry.mode & 0o7777),
+    mtime: String(entry.mtime),
+    ...(entry.kind === 'symlink' && { link: entry.link }),
+    ...(isDevice && { device: makeDevice(entry.major, entry.minor) }),
+    ...(xattrs.length > 0 && {
+      xattrs: xattrs
+        .map(([name, value]) => [name, Buffer.from(value).toString('hex')] as const)
+        .toSorted(([left], [right]) => (left < right ? -1 : 1)),
+    }),
+  }
+}
+
+/** The largest id that chown takes. */
+const MAX_ID = 0xfffffffe
+
+/** What cannot be is refused where it is unpacked, in its own words. */
+function hasGoodNumbers({ uid, gid, major, minor }: TarEntry): boolean {
+  return uid <= MAX_ID && gid <= MAX_ID && major <= MAX_DEVICE.major && minor <= MAX_DEVICE.minor
+}
