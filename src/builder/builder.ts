@@ -78,8 +78,7 @@ async function pruneCache(
 async function imageChains(workshop: Workshop): Promise<ReadonlySet<string>> {
   const { images } = workshop.parts
   const chains = new Set<string>()
-  for (const record of await images.list()) {
-    const image = await images.open(record.id)
+  for (const image of await images.openAll()) {
     for (const chain of chainIds(image.config.rootfs.diff_ids)) chains.add(chain)
   }
   return chains

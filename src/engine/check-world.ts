@@ -85,7 +85,7 @@ function wantedBlobs(world: Omit<World, 'wanted'>): ReadonlyMap<Digest, WantedBl
 }
 
 /** A snapshot and all below it, topmost first. */
-export function stackOf({ snapshots }: Pick<World, 'snapshots'>, id: SnapshotId | undefined): readonly SnapshotState[] {
+function stackOf({ snapshots }: Pick<World, 'snapshots'>, id: SnapshotId | undefined): readonly SnapshotState[] {
   const stack: SnapshotState[] = []
   for (let at = id; at !== undefined;) {
     const state = snapshots.get(at)

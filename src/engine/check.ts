@@ -30,7 +30,7 @@ export interface CheckRun {
 /** Bulk work of others goes on beside it. */
 const AT_ONCE = Math.max(1, Math.min(3, availableParallelism() - 1))
 
-export const CURE = 'mica system check --repair'
+const CURE = 'mica system check --repair'
 
 /** One check at a time; `conflict` for a second one. The store can be used meanwhile. */
 export function createStoreCheck(parts: CheckParts): (options: CheckOptions) => Promise<CheckSummary> {
@@ -252,9 +252,9 @@ const SETTLED = 1000
 
 /** What no record knows, now and a moment later. */
 async function checkLeftovers(run: CheckRun): Promise<void> {
+  await run.parts.ground.snapshots.settle()
   const before = await strays(run)
   if (before.length === 0) return
-  await run.parts.ground.snapshots.settle()
   await sleep(SETTLED, run.options.signal)
   const still = new Set(await strays(run))
   for (const id of before.filter((name) => still.has(name))) {

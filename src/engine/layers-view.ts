@@ -77,11 +77,11 @@ async function baseDepth(images: Images, image: Image): Promise<number> {
 
 async function layerOwners(images: Images, image: Image): Promise<ReadonlyMap<ChainId, readonly string[]>> {
   const owners = new Map<ChainId, string[]>()
-  for (const record of await images.list()) {
+  for (const record of await images.openAll()) {
     if (record.id === image.id) continue
     const first = record.names[0]
     const label = first ? familiarReference(first) : abbreviate(record.id)
-    for (const chain of chainIds((await images.open(record.id)).config.rootfs.diff_ids)) {
+    for (const chain of chainIds(record.config.rootfs.diff_ids)) {
       const list = owners.get(chain) ?? []
       list.push(label)
       owners.set(chain, list)

@@ -61,14 +61,17 @@ async function openImage(parts: Parts, id: ImageId): Promise<Image> {
 
 function openAllOf({ records, configs }: Parts): Images['openAll'] {
   const opened = new WeakMap<ImageRecord, Image>()
-  return async () =>
-    await Promise.all(
-      records.list().map(async (record) => {
-        const image = opened.get(record) ?? { ...record, ...(await configs.read(record.id)) }
-        opened.set(record, image)
-        return image
-      }),
-    )
+  const open = async (record: ImageRecord): Promise<Image | undefined> => {
+    try {
+      const image = opened.get(record) ?? { ...record, ...(await configs.read(record.id)) }
+      opened.set(record, image)
+      return image
+    } catch (error) {
+      if (isKind(error, 'corrupt') || isKind(error, 'not-found')) return undefined
+      throw error
+    }
+  }
+  return async () => (await Promise.all(records.list().map(open))).filter((image) => image !== undefined)
 }
 
 async function createImage(parts: Parts, bytes: Uint8Array, facts: ImageFacts, lease: Lease): Promise<Image> {

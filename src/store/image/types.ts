@@ -56,7 +56,10 @@ export interface Images {
   remove(id: ImageId): Promise<void>
   /** Newest first. */
   list(): Promise<readonly ImageRecord[]>
-  /** Newest first, with their configs; the same objects as long as nothing has changed. */
+  /**
+   * Newest first, with their configs; the same objects as long as nothing has changed. Left out are those whose config is
+   * damaged: a check names them.
+   */
   openAll(): Promise<readonly Image[]>
   /** By its id or by the digest of a manifest known of it. */
   findByDigest(digest: Digest): Promise<ImageRecord | undefined>
