@@ -1,9 +1,10 @@
 import { invalid } from '#base'
 import type { Engine } from '#engine'
-import { filterFlag, type Filters, parseTimestamp } from '#wire'
+import { filterFlag, type Filters } from '#wire'
 import type { Exchange } from './exchange.ts'
 import type { Query } from './query.ts'
 import { wallClock } from './time-text.ts'
+import { parseUntil } from './until.ts'
 
 type CachePrune = Parameters<Engine['builds']['prune']>[0]
 type CacheUsage = Parameters<NonNullable<CachePrune['chosen']>>[0]
@@ -71,7 +72,7 @@ function untilOf(filters: Filters): bigint | undefined {
   const text = one(filters, 'until') ?? one(filters, 'unused-for')
   if (text === undefined) return undefined
   try {
-    return parseTimestamp(text, wallClock())
+    return parseUntil(text, wallClock())
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw invalid(

@@ -1,9 +1,10 @@
 import { invalid } from '#base'
 import type { CommitRequest, ContainerRecord, ContainerService, PathChange } from '#engine'
 import { canonicalReference, parseReference } from '#oci'
-import { type ChangeJson, checkFilterNames, filterLabels, type Filters, parseObjectBody, parseTimestamp } from '#wire'
+import { type ChangeJson, checkFilterNames, filterLabels, parseObjectBody } from '#wire'
 import type { Exchange } from './exchange.ts'
 import type { Route } from './route.ts'
+import { untilOf } from './until.ts'
 
 export interface ContainerDataParts {
   readonly containers: ContainerService
@@ -100,11 +101,4 @@ async function prune({ query, reply }: Exchange, containers: ContainerService, n
     !filterLabels(filters, record.labels) || (before !== undefined && record.createdAt >= before)
   const { removed, bytes } = await containers.prune(keep)
   reply(200, { ContainersDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes })
-}
-
-/** Nanoseconds since the epoch of the filter `until`; undefined where it is absent. */
-function untilOf(filters: Filters, now: bigint): bigint | undefined {
-  const [text, ...more] = filters.get('until') ?? []
-  if (more.length > 0) throw invalid('more than one until filter specified')
-  return text === undefined ? undefined : parseTimestamp(text, now)
 }

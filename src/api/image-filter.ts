@@ -41,9 +41,10 @@ function isDangling({ record }: ImageSummary): boolean {
 
 /** Which images a prune keeps: those whose labels or age do not fit the filters. */
 export function keepsImage(filters: Filters, now: bigint): (summary: ImageSummary) => boolean {
-  const until = filters.get('until')?.map((text) => Number(parseTimestamp(text, now) / 1_000_000n)) ?? []
+  const until = pruneUntil(filters, now)
   return (summary) =>
-    !filterLabels(filters, summary.image.config.config.Labels ?? {}) || until.some((time) => summary.created >= time)
+    !filterLabels(filters, summary.image.config.config.Labels ?? {}) ||
+    (until !== undefined && summary.created >= Number(until / 1_000_000n))
 }
 
 /** Milliseconds since the epoch. Docker calls what it cannot read its own error. */
