@@ -2,6 +2,7 @@ import { internal, isKind } from '#base'
 import type { ImageService, ImageSummary } from '#engine'
 import { familiarName, familiarReference, type Reference } from '#oci'
 import { checkFilterNames, filterFlag, filterLabels, type Filters, parseTimestamp } from '#wire'
+import { untilOf as pruneUntil } from './until.ts'
 
 const LIST_FILTERS = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until']
 
