@@ -48,8 +48,15 @@ async function skopeo(folder: Temporary, ...args: readonly string[]): Promise<st
   return stdout
 }
 
-const serve = (mica: Docker, ...flags: readonly string[]): Promise<string> =>
-  mica.ok('registry', 'serve', '-d', '--listen', '127.0.0.1:0', ...flags)
+/** On a port that no outgoing connection takes while the daemon is away. */
+async function serve(mica: Docker, ...flags: readonly string[]): Promise<string> {
+  for (let attempts = 20; ; attempts -= 1) {
+    const listen = `127.0.0.1:${20_000 + Math.floor(Math.random() * 12_000)}`
+    const { code, stdout, stderr } = await mica.run(['registry', 'serve', '-d', '--listen', listen, ...flags])
+    if (code === 0) return stdout.trim()
+    assert.ok(attempts > 0 && /it is in use/.test(stderr), stderr)
+  }
+}
 
 test('docker, skopeo and mica push to it, pull from it and run what came', { timeout: 300_000 }, async () => {
   await scene(async ({ folder, daemon, mica }) => {
