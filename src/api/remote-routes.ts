@@ -7,6 +7,7 @@ import {
   filterFlag,
   type Filters,
   parseAuthBody,
+  type RemoteManifestJson,
   type SearchResultJson,
 } from '#wire'
 import type { Exchange } from './exchange.ts'
@@ -21,6 +22,7 @@ export function remoteRoutes({ remotes }: Pick<Engine, 'remotes'>): readonly Rou
     { method: 'POST', pattern: '/auth', handle: (exchange) => login(remotes, exchange) },
     { method: 'GET', pattern: '/images/search', handle: (exchange) => search(remotes, exchange) },
     { method: 'GET', pattern: '/distribution/{name...}/json', handle: (exchange) => describe(remotes, exchange) },
+    { method: 'GET', pattern: '/x/remote/{name...}/manifest', handle: (exchange) => manifest(remotes, exchange) },
     { method: 'GET', pattern: '/x/remote/{name...}/tags', handle: (exchange) => listTags(remotes, exchange) },
   ]
 }
@@ -42,6 +44,13 @@ async function describe(remotes: Remotes, { param, header, signal, reply }: Exch
     Descriptor: { mediaType, digest, size, ...(annotations && { annotations }) },
     Platforms: platforms.map(({ architecture, os, variant }) => ({ architecture, os, ...(variant && { variant }) })),
   }
+  reply(200, answer)
+}
+
+async function manifest(remotes: Remotes, { param, header, signal, reply }: Exchange): Promise<void> {
+  const credentials = credentialsOf(header('x-registry-auth'))
+  const bytes = await remotes.manifest(parseNamed(param('name')), { credentials, signal })
+  const answer: RemoteManifestJson = { Manifest: Buffer.from(bytes).toString() }
   reply(200, answer)
 }
 

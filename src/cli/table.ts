@@ -181,6 +181,12 @@ export const groups: Readonly<Record<string, Group>> = {
       tag,
     },
   },
+  manifest: {
+    title: 'Look at image manifests and manifest lists in registries',
+    entries: {
+      inspect: ofImage('Display an image manifest, or manifest list', (room) => room.inspectManifest),
+    },
+  },
   network: {
     title: 'Manage networks',
     entries: {

@@ -17,6 +17,12 @@ export function createRemoteService(registries: Registries): RemoteService {
       const name = withDefaultTag(reference)
       return firstOf(registries.registryFor(name, credentials), (registry) => describeAt(registry, name, signal))
     },
+    manifest(reference, { credentials, signal } = {}) {
+      const name = withDefaultTag(reference)
+      return firstOf(registries.registryFor(name, credentials), async (registry) =>
+        registry.manifest(name.path, await registry.resolve(name, signal), signal),
+      )
+    },
     tags: (repository, { credentials, signal } = {}) =>
       firstOf(registries.registryFor(repository, credentials), async (registry) =>
         [...(await registry.tags(repository.path, signal))].sort(),

@@ -200,6 +200,11 @@ export interface RemoteService extends Pick<Registries, 'login' | 'search'> {
     name: Reference,
     options?: { readonly credentials?: Credentials; readonly signal?: AbortSignal },
   ): Promise<RemoteImage>
+  /** Its bytes as they lie there, verified. */
+  manifest(
+    name: Reference,
+    options?: { readonly credentials?: Credentials; readonly signal?: AbortSignal },
+  ): Promise<Uint8Array>
   /** All tags of the repository, sorted. */
   tags(
     repository: Reference,

@@ -15,6 +15,12 @@ export interface DistributionJson {
   readonly Platforms: readonly { readonly architecture: string; readonly os: string; readonly variant?: string }[]
 }
 
+/** Reply of GET /x/remote/{name}/manifest. */
+export interface RemoteManifestJson {
+  /** The document as text, byte for byte. */
+  readonly Manifest: string
+}
+
 /** One row of GET /images/search. */
 export interface SearchResultJson {
   readonly star_count: number

@@ -274,6 +274,10 @@ test('the daemon tells what a name stands for in a registry, and takes credentia
   }
   const manifest = await scene.docker.run(['manifest', 'inspect', '--insecure', `${scene.registry}/told:1`], { env })
   assert.equal(manifest.code, 0, manifest.stderr)
+  const mine = await scene.mica.run(['manifest', 'inspect', `${guard.host}/told:1`], { env })
+  assert.deepEqual(JSON.parse(mine.stdout), JSON.parse(manifest.stdout))
+  const none = await scene.mica.run(['manifest', 'inspect', `${scene.registry}/none:1`], { env })
+  assert.deepEqual([none.code, none.stderr], [1, `no such manifest: ${scene.registry}/none:1\n`])
 })
 
 test('search shows what a registry that offers it finds, and says where none is', async () => {
