@@ -179,7 +179,7 @@ test('random headers with right checksums end in entries or in corrupt', async (
 
 async function onlyCorrupt(tar: Uint8Array): Promise<void> {
   try {
-    for await (const entry of readTar(bytesOf(tar))) assert(entry.path.length > 0)
+    for await (const entry of readTar(bytesOf(tar))) assert(!entry.path.includes('\0'))
   } catch (error) {
     assert(error instanceof EngineError && error.kind === 'corrupt', String(error))
   }

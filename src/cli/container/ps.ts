@@ -1,6 +1,7 @@
 import { abbreviate } from '#base'
-import { ago, command, ellipsis, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
-import type { ContainerSummaryJson, PortJson } from '#wire'
+import { ago, command, defaultFormat, ellipsis, flag, formatLabels, formatRows, parseFilterFlags, size } from '#cli/kit'
+import type { ContainerSummaryJson } from '#wire'
+import { formatPorts } from './ports.ts'
 
 const COLUMNS = {
   ID: 'CONTAINER ID',
@@ -34,7 +35,8 @@ export const ps = command({
     size: flag.switch('Display total file sizes', { short: 's' }),
   },
   max: 0,
-  async run({ client, io, now }, { flags }) {
+  async run(context, { flags }) {
+    const { client, io, now } = context
     const limit = flags.latest ? 1 : flags.last !== undefined && flags.last > 0 ? flags.last : undefined
     const found = await client.get<readonly ContainerSummaryJson[]>('/containers/json', {
       query: {
@@ -49,7 +51,14 @@ export const ps = command({
     else {
       const rows = found.map((container) => rowOf(container, { whole, now }))
       io.stdout.write(
-        formatRows(rows, { columns: COLUMNS, shown: flags.size ? [...SHOWN, 'Size'] : SHOWN, format: flags.format }),
+        formatRows(rows, {
+          columns: COLUMNS,
+          shown: flags.size ? [...SHOWN, 'Size'] : SHOWN,
+          format: flags.format ?? defaultFormat(context, 'psFormat'),
+          type: '*formatter.ContainerContext',
+          labels: found.map(({ Labels }) => Labels),
+          complaint: { parse: 'failed to parse template', execution: 'failed to execute template' },
+        }),
       )
     }
     return 0
@@ -75,12 +84,10 @@ function rowOf(
     Status: container.Status,
     Ports: formatPorts(container.Ports),
     Names: names.join(','),
-    Size: `${size(container.SizeRw ?? 0)} (virtual ${size(container.SizeRootFs ?? 0)})`,
+    Size: sizeText(container),
     State: container.State,
     CreatedAt: goTime(created),
-    Labels: Object.entries(container.Labels)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(','),
+    Labels: formatLabels(container.Labels),
     Mounts: container.Mounts.map((mount) => mount.Name ?? mount.Source)
       .map((name) => (whole ? name : ellipsis(name, 15)))
       .join(','),
@@ -101,15 +108,8 @@ function goQuote(text: string): string {
   return quoted.replaceAll(/\\u00(..)/g, '\\x$1').replaceAll('\\b', '\\b')
 }
 
-/** «0.0.0.0:8080->80/tcp, 443/tcp». */
-function formatPorts(ports: readonly PortJson[]): string {
-  const text = ({ IP, PublicPort, PrivatePort, Type }: PortJson): string => {
-    const inner = `${PrivatePort}/${Type}`
-    if (PublicPort === undefined) return inner
-    const address = IP?.includes(':') ? `[${IP}]` : (IP ?? '0.0.0.0')
-    return `${address}:${PublicPort}->${inner}`
-  }
-  return ports.map(text).join(', ')
+function sizeText({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummaryJson): string {
+  return SizeRootFs > 0 ? `${size(SizeRw)} (virtual ${size(SizeRootFs)})` : size(SizeRw)
 }
 
 /** As Go prints a time: «2026-11-21 01:02:03 +0000 UTC». */

@@ -48,7 +48,9 @@ export const history = command({
       }
     })
     const shown = ['ID', flags.human ? 'CreatedSince' : 'CreatedAt', 'CreatedBy', 'Size', 'Comment']
-    io.stdout.write(formatRows(rows, { columns: COLUMNS, shown, format: flags.format }))
+    io.stdout.write(
+      formatRows(rows, { columns: COLUMNS, shown, format: flags.format, type: '*formatter.historyContext' }),
+    )
     return 0
   },
 })

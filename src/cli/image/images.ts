@@ -1,6 +1,6 @@
 import { abbreviate } from '#base'
-import { ago, command, CommandLineError, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
-import type { ImageSummaryJson, ImageTreeRowJson } from '#wire'
+import { ago, command, CommandLineError, defaultFormat, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
+import { formatSize, type ImageSummaryJson, type ImageTreeRowJson } from '#wire'
 import { treeText } from './image-tree.ts'
 
 const COLUMNS = {
@@ -11,6 +11,10 @@ const COLUMNS = {
   CreatedSince: 'CREATED',
   CreatedAt: 'CREATED AT',
   Size: 'SIZE',
+  SharedSize: 'SHARED SIZE',
+  UniqueSize: 'UNIQUE SIZE',
+  Containers: 'CONTAINERS',
+  VirtualSize: 'SIZE',
 }
 
 export const images = command({
@@ -26,7 +30,8 @@ export const images = command({
     tree: flag.switch('Show each image under the one whose layers it stands on'),
   },
   max: 1,
-  async run({ client, io, now }, { flags, args: [name] }) {
+  async run(context, { flags, args: [name] }) {
+    const { client, io, now } = context
     const filters = parseFilterFlags([...flags.filter, ...(name === undefined ? [] : [`reference=${name}`])])
     if (flags.tree) {
       if (flags.quiet || flags.format !== undefined)
@@ -48,7 +53,14 @@ export const images = command({
     const shown = flags.digests
       ? ['Repository', 'Tag', 'Digest', 'ID', 'CreatedSince', 'Size']
       : ['Repository', 'Tag', 'ID', 'CreatedSince', 'Size']
-    io.stdout.write(formatRows(rows, { columns: COLUMNS, shown, format: flags.format }))
+    io.stdout.write(
+      formatRows(rows, {
+        columns: COLUMNS,
+        shown,
+        format: flags.format ?? defaultFormat(context, 'imagesFormat'),
+        type: '*formatter.imageContext',
+      }),
+    )
     return 0
   },
 })
@@ -69,6 +81,10 @@ function rowsOf(
     CreatedSince: ago(image.Created * 1000, now),
     CreatedAt: `${new Date(image.Created * 1000).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`,
     Size: size(image.Size),
+    SharedSize: 'N/A',
+    UniqueSize: 'N/A',
+    Containers: 'N/A',
+    VirtualSize: formatSize(image.Size, 4),
   }
   return names(image, digests).map(([Repository, Tag, Digest]) => ({ Repository, Tag, Digest, ...shared }))
 }

@@ -38,6 +38,7 @@ test('formatTemplate() knows fields, json, len and index', () => {
     Cmd: ['a', 'b'],
     Labels: { 'x.y': 'z' },
     Empty: null,
+    Health: null,
   }
   const table: readonly (readonly [string, string])[] = [
     ['{{.State.Status}}', 'running'],
@@ -46,16 +47,23 @@ test('formatTemplate() knows fields, json, len and index', () => {
     ['{{.Cmd}} {{len .Cmd}}', '[a b] 2'],
     ['{{.Labels}}', 'map[x.y:z]'],
     ['{{index .Labels "x.y"}}', 'z'],
-    ['{{.Empty}}', '<no value>'],
-    ['a\\tb', 'a\tb'],
+    ['{{.Empty}} {{json .Empty}} {{.Health}}', '[] null <nil>'],
+    ['a\\tb', 'a\\tb'],
   ]
   for (const [template, expected] of table) assert.equal(formatTemplate(template, value), expected, template)
 })
 
-test('formatTemplate() refuses by name what it does not know', () => {
-  assert.throws(() => formatTemplate('{{range .Cmd}}x{{end}}', { Cmd: [] }), /\{\{range \.Cmd\}\} is not known yet/)
-  assert.throws(() => formatTemplate('{{.Nosuch}}', {}), /there is no field \.Nosuch/)
-  assert.throws(() => formatTemplate('{{.constructor}}', {}), /there is no field/)
+test('formatTemplate() says what is wrong in docker’s words', () => {
+  const table: readonly (readonly [string, number, RegExp])[] = [
+    [
+      '{{.Nosuch}}',
+      1,
+      /^template parsing error: template: :1:2: executing "" at <\.Nosuch>: map has no entry for key "Nosuch"$/,
+    ],
+    ['{{.constructor}}', 1, /no entry for key/],
+    ['{{nosuch}}', 64, /^template parsing error: template: :1: function "nosuch" not defined$/],
+  ]
+  for (const [template, exit, message] of table) assert.throws(() => formatTemplate(template, {}), { exit, message })
 })
 
 test('ellipsis() cuts by code points', () => {

@@ -1,21 +1,22 @@
 /**
  * cli/kit: what every command of the CLI is made of: flags by pflag's rules, usage and help, tables, sizes and times,
- * simple format templates, progress lines, terminals and attached streams. Only values and the streams handed in; the
+ * the forms of lists, progress lines, terminals and attached streams. Only values and the streams handed in; the
  * calls of the API belong to `client`, the commands themselves to `cli/container`, `cli/image`, `cli/system`.
  */
 export { command, flag } from './command.ts'
 export type { Command, Context, Io, Output } from './command.ts'
 export { CommandLineError } from './error.ts'
 export { complaint, outcomeOf, startStatus } from './exit.ts'
-export { formatRows } from './format.ts'
+export { formatLabels, formatRows } from './format.ts'
 export { parseFilterFlags } from './filter.ts'
 export { groupHelp, topHelp } from './help.ts'
 export type { HelpGroup, HelpLine } from './help.ts'
 export { parseWords } from './arguments.ts'
 export type { FlagValues } from './arguments.ts'
+export { defaultFormat } from './settings.ts'
 export { parseKeys } from './keys.ts'
 export { showProgress } from './progress.ts'
 export { connectStreams } from './streams.ts'
 export { ellipsis } from './table.ts'
-export { formatTemplate } from './template.ts'
+export { formatTemplate, formatterOf } from './template.ts'
 export { ago, isoLocal, size } from './units.ts'

@@ -1,5 +1,5 @@
 import { EngineError, isKind } from '#base'
-import { type Command, command, CommandLineError, complaint, type Context, flag, formatTemplate } from '#cli/kit'
+import { type Command, command, CommandLineError, complaint, type Context, flag, formatterOf } from '#cli/kit'
 
 const PLACES = {
   container: (name: string): string => `/containers/${name}/json`,
@@ -85,6 +85,7 @@ interface ShowOptions {
 
 /** What is found is printed, what is not is said after it; one missing makes the exit status 1. */
 async function show(context: Context, { names, format, query, kinds }: ShowOptions): Promise<number> {
+  const formatter = format === undefined || format === 'json' ? undefined : formatterOf(format)
   const found: unknown[] = []
   const missing: string[] = []
   for (const name of names) {
@@ -96,11 +97,22 @@ async function show(context: Context, { names, format, query, kinds }: ShowOptio
   }
   const { stdout, stderr } = context.io
   if (format === undefined) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
-  else
-    for (const value of found)
-      stdout.write(`${format === 'json' ? JSON.stringify(value) : formatTemplate(format, value)}\n`)
+  else if (formatter === undefined) stdout.write(`${JSON.stringify(found)}\n`)
+  else printEach(context, found, formatter)
   stderr.write(missing.join(''))
   return missing.length > 0 ? 1 : 0
+}
+
+/** What was printed before a template failed stays; docker ends an empty output with a line's end. */
+function printEach({ io }: Context, found: readonly unknown[], format: (value: unknown) => string): void {
+  let text = ''
+  try {
+    for (const value of found) text += `${format(value)}\n`
+  } catch (error) {
+    io.stdout.write(text === '' ? '\n' : text)
+    throw error
+  }
+  io.stdout.write(text)
 }
 
 /** What the daemon refuses is said at the end; anything else ends the command. */

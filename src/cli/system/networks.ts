@@ -1,8 +1,18 @@
 import { abbreviate } from '#base'
-import { command, flag, formatRows, parseFilterFlags } from '#cli/kit'
+import { command, defaultFormat, flag, formatLabels, formatRows, parseFilterFlags } from '#cli/kit'
 import type { NetworkJson } from '#wire'
 
-const COLUMNS = { ID: 'NETWORK ID', Name: 'NAME', Driver: 'DRIVER', Scope: 'SCOPE' }
+const COLUMNS = {
+  ID: 'NETWORK ID',
+  Name: 'NAME',
+  Driver: 'DRIVER',
+  Scope: 'SCOPE',
+  IPv4: 'IPV4',
+  IPv6: 'IPV6',
+  Internal: 'INTERNAL',
+  Labels: 'LABELS',
+  CreatedAt: 'CREATED AT',
+}
 
 export const networks = command({
   usage: '[OPTIONS]',
@@ -14,7 +24,8 @@ export const networks = command({
     quiet: flag.switch('Only display network IDs', { short: 'q' }),
   },
   max: 0,
-  async run({ client, io }, { flags }) {
+  async run(context, { flags }) {
+    const { client, io } = context
     const reply = await client.get<readonly NetworkJson[]>('/networks', {
       query: { filters: parseFilterFlags(flags.filter) },
     })
@@ -27,9 +38,20 @@ export const networks = command({
         Name: network.Name,
         Driver: network.Driver,
         Scope: network.Scope,
+        IPv4: String(network.EnableIPv4 ?? false),
+        IPv6: String(network.EnableIPv6),
+        Internal: String(network.Internal),
+        Labels: formatLabels(network.Labels),
+        CreatedAt: network.Created,
       }))
       io.stdout.write(
-        formatRows(rows, { columns: COLUMNS, shown: ['ID', 'Name', 'Driver', 'Scope'], format: flags.format }),
+        formatRows(rows, {
+          columns: COLUMNS,
+          shown: ['ID', 'Name', 'Driver', 'Scope'],
+          format: flags.format ?? defaultFormat(context, 'networksFormat'),
+          type: '*network.networkContext',
+          labels: found.map(({ Labels }) => Labels),
+        }),
       )
     }
     return 0

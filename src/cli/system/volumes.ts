@@ -1,8 +1,19 @@
 import { EngineError } from '#base'
-import { command, complaint, flag, formatRows, parseFilterFlags } from '#cli/kit'
+import { command, complaint, defaultFormat, flag, formatLabels, formatRows, parseFilterFlags } from '#cli/kit'
 import type { VolumeJson } from '#wire'
 
-const COLUMNS = { Driver: 'DRIVER', Name: 'VOLUME NAME', Mountpoint: 'MOUNTPOINT', Scope: 'SCOPE', Labels: 'LABELS' }
+const COLUMNS = {
+  Driver: 'DRIVER',
+  Name: 'VOLUME NAME',
+  Mountpoint: 'MOUNTPOINT',
+  Scope: 'SCOPE',
+  Labels: 'LABELS',
+  Availability: 'AVAILABILITY',
+  Group: 'GROUP',
+  Links: 'LINKS',
+  Size: 'SIZE',
+  Status: 'STATUS',
+}
 
 export const volumes = command({
   usage: '[OPTIONS]',
@@ -13,7 +24,8 @@ export const volumes = command({
     quiet: flag.switch('Only display volume names', { short: 'q' }),
   },
   max: 0,
-  async run({ client, io }, { flags }) {
+  async run(context, { flags }) {
+    const { client, io } = context
     const reply = await client.get<{ readonly Volumes: readonly VolumeJson[] | null }>('/volumes', {
       query: { filters: parseFilterFlags(flags.filter) },
     })
@@ -25,11 +37,22 @@ export const volumes = command({
         Name,
         Mountpoint,
         Scope,
-        Labels: Object.entries(Labels ?? {})
-          .map(([key, value]) => `${key}=${value}`)
-          .join(','),
+        Labels: formatLabels(Labels ?? {}),
+        Availability: 'N/A',
+        Group: 'N/A',
+        Links: 'N/A',
+        Size: 'N/A',
+        Status: 'N/A',
       }))
-      io.stdout.write(formatRows(rows, { columns: COLUMNS, shown: ['Driver', 'Name'], format: flags.format }))
+      io.stdout.write(
+        formatRows(rows, {
+          columns: COLUMNS,
+          shown: ['Driver', 'Name'],
+          format: flags.format ?? defaultFormat(context, 'volumesFormat'),
+          type: '*formatter.volumeContext',
+          labels: found.map(({ Labels }) => Labels ?? {}),
+        }),
+      )
     }
     return 0
   },

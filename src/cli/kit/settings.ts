@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoOf } from '#base'
+import type { Context } from './command.ts'
+
+/** The members of docker's config.json that give a list its form where no --format is typed. */
+type FormatSetting = 'psFormat' | 'imagesFormat' | 'networksFormat' | 'volumesFormat'
+
+/** The form that the user's config.json gives a list; undefined where there is none, or no file that can be read. */
+export function defaultFormat({ env }: Pick<Context, 'env'>, setting: FormatSetting): string | undefined {
+  const text = readText(join(env['DOCKER_CONFIG'] || join(env['HOME'] || '/', '.docker'), 'config.json'))
+  const value = text.includes(`"${setting}"`) ? memberOf(text, setting) : undefined
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return ''
+  }
+}
+
+function memberOf(text: string, name: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? new Map(Object.entries(value)).get(name) : undefined
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return undefined
+  }
+}
