@@ -24,6 +24,7 @@ import {
   readFileInRoot,
   syncFileSystem,
 } from './descriptor.ts'
+import { createPipe, readDescriptor, spliceFile } from './pipe.ts'
 import { isErrno } from './system-call-error.ts'
 import { getXattr, listXattrs, makeDevice, makeNode, removeXattr, setTimes, setXattr, splitDevice } from './xattr.ts'
 
@@ -191,4 +192,25 @@ test('makeDevice() and splitDevice() agree', () => {
   }
   const { rdev } = statSync('/dev/null')
   assert.equal(makeDevice(1, 3), rdev)
+})
+
+test('spliceFile() moves a part of a file into a pipe, also one that is too small for it', async (t) => {
+  const path = join(folder(t), 'file')
+  const bytes = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, at) => at % 251))
+  writeFileSync(path, bytes)
+  const file = openSync(path, 'r')
+  const pipe = createPipe()
+  const chunks: Uint8Array[] = []
+  const read = (async () => {
+    for await (const chunk of readDescriptor(pipe.from)) chunks.push(chunk)
+  })()
+  await spliceFile(file, { start: 10, end: 299_000 }, pipe.to)
+  closeSync(pipe.to)
+  await read
+  assert.ok(Buffer.concat(chunks).equals(bytes.subarray(10, 299_000)))
+  const other = createPipe()
+  await assert.rejects(spliceFile(file, { start: 300_000, end: 300_001 }, other.to), { kind: 'internal' })
+  closeSync(other.from)
+  await assert.rejects(spliceFile(file, { start: 0, end: 10 }, other.to), (error) => isErrno(error, 'EPIPE'))
+  for (const fd of [file, pipe.from, other.to]) closeSync(fd)
 })

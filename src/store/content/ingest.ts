@@ -129,6 +129,7 @@ class FileIngest implements Ingest {
 
   async follow(): Promise<GrowingFile> {
     this.#assertOpen()
+    await this.#flush()
     this.#growth ??= createGrowth(this.#written)
     const { growth } = this.#growth
     const handle = await open(this.path, 'r')

@@ -38,6 +38,7 @@ export interface Ingest extends AsyncDisposable {
   readonly offset: number
   /** Of these, bytes that a reader of the file finds already. */
   readonly written: number
+  /** Takes the chunk; some may be gathered before they are written (they are lost if this process is killed). */
   write(chunk: Uint8Array): Promise<void>
   /** Throws the bytes away and begins again at 0. */
   reset(): Promise<void>
