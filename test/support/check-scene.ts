@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon, type TestDaemon } from './daemon.ts'
-import { type Choose, damageFile, type Done, filesUnder } from './damage.ts'
+import { type Choose, damageFile, type Done, filesUnder, removeTree } from './damage.ts'
 import type { Docker } from './docker.ts'
 import { micaClient } from './mica.ts'
 import { startRegistry } from './registry.ts'
@@ -177,7 +177,11 @@ export async function damageOne({ daemon }: CheckScene, choose: Choose): Promise
     return done
   }
   const files = await storeFiles(daemon)
-  const done = damageFile(files[choose(files.length)] ?? '', choose)
+  const blobs = files.filter((path) => path.includes('/blobs/'))
+  const chosen = choose(3) === 0 ? blobs : files
+  const path = chosen[choose(chosen.length)] ?? ''
+  const tree = /^.*\/snapshots\/\d+\/fs/.exec(path)?.[0]
+  const done = tree !== undefined && choose(20) === 0 ? removeTree(tree) : damageFile(path, choose)
   // a start looks at files too, and forgets what it had read before
   if (choose(6) === 0) await daemon.restart()
   return done

@@ -38,3 +38,9 @@ export function damageFile(path: string, choose: Choose): Done {
   utimesSync(path, atime, mtime)
   return { path, kind }
 }
+
+/** A whole folder goes. */
+export function removeTree(path: string): Done {
+  rmSync(path, { recursive: true })
+  return { path, kind: 'remove' }
+}
