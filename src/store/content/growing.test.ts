@@ -42,6 +42,13 @@ test('followGrowth() ends with an error where the rest does not come, and when i
   await assert.rejects(growthEnded(writer.growth), { kind: 'unavailable' })
 })
 
+test('followGrowth() and readGrown() give up where the file is shorter than was said: it was begun anew', async (t) => {
+  const fd = makeFile(t)
+  const { growth } = createGrowth(5)
+  await assert.rejects(collect(followGrowth(fd, growth)), { kind: 'unavailable' })
+  assert.throws(() => readGrown({ fd, growth }, Buffer.alloc(8), 0, context), { kind: 'unavailable' })
+})
+
 test('readGrown() reads no further than what has come, and 0 at the end', (t) => {
   const fd = makeFile(t)
   writeSync(fd, 'hello world')

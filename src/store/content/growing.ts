@@ -57,7 +57,11 @@ export function readGrown(
   const numbers = new Int32Array(growth)
   for (;;) {
     const look = lookAt(growth, position)
-    if (look.available > 0) return readSync(fd, buffer, 0, Math.min(buffer.length, look.available), position)
+    if (look.available > 0) {
+      const count = readSync(fd, buffer, 0, Math.min(buffer.length, look.available), position)
+      if (count === 0) throw lost()
+      return count
+    }
     if (look.isEnd) return 0
     if (context.cancelled()) throw cancelled('read of a file that grows')
     Atomics.wait(numbers, CHANGES, look.changes, LOOK)
@@ -72,6 +76,8 @@ export async function* followGrowth(fd: number, growth: Growth, signal?: AbortSi
     for (let at = start; at < end;) {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at))
       const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, at)
+      // a file that was begun anew is shorter for a while
+      if (bytesRead === 0) throw lost()
       at += bytesRead
       yield buffer.subarray(0, bytesRead)
     }
@@ -119,7 +125,11 @@ function lookAt(growth: Growth, position: number): Look {
   const changes = Atomics.load(numbers, CHANGES)
   const state = Atomics.load(numbers, STATE)
   const available = Number(Atomics.load(new BigInt64Array(growth), BYTES)) - position
-  if (state === LOST) throw unavailable('cannot read a file that grows: the rest of it does not come')
+  if (state === LOST) throw lost()
   const isWhole = state === WHOLE
   return { changes, available, isWhole, isEnd: isWhole && available <= 0 }
+}
+
+function lost(): Error {
+  return unavailable('cannot read a file that grows: the rest of it does not come')
 }
