@@ -65,8 +65,28 @@ async function dispatch(environment: CliEnvironment): Promise<number> {
     environment.io.stdout.write(topHelp(topGroups(), GLOBAL_FLAGS))
     return 0
   }
+  const answer = await completion(first, rest, chooseHost(flags.host, environment.env))
+  if (answer !== undefined) {
+    environment.io.stdout.write(answer)
+    return 0
+  }
   const words = first === 'help' ? [...rest, '--help'] : args
   return await typed(environment, words, chooseHost(flags.host, environment.env))
+}
+
+/** `completion SHELL` and what its script asks; undefined for other words. No daemon is started for a shell that completes. */
+async function completion(first: string, rest: readonly string[], host: ChosenHost): Promise<string | undefined> {
+  if (first === 'completion') {
+    const { completionScripts } = await import('./completion-scripts.ts')
+    const [shell = ''] = rest
+    const script = Object.hasOwn(completionScripts, shell) ? completionScripts[shell] : undefined
+    if (script !== undefined) return script
+    const shells = Object.keys(completionScripts).join('|')
+    throw new CommandLineError(`Usage:  mica completion ${shells}`, { exit: 1 })
+  }
+  if (first !== '__complete' && first !== '__completeNoDesc') return undefined
+  const { completeWords } = await import('./complete.ts')
+  return await completeWords(rest, { client: createClient({ host: host.text }), help: first === '__complete' })
 }
 
 function parseGlobal(words: readonly string[]) {

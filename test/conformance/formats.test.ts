@@ -66,6 +66,28 @@ async function run(words: readonly string[], env: Readonly<Record<string, string
   return { exit, stdout: stdout.text, stderr: stderr.text }
 }
 
+test('__complete answers in the form that completion scripts of docker read', { timeout: 60_000 }, async () => {
+  using folder = temporary()
+  const socket = folder.join('s')
+  await using _server = await serve(socket)
+  const env = { DOCKER_HOST: `unix://${socket}`, HOME: folder.path }
+  const table: readonly (readonly [readonly string[], string])[] = [
+    [['__completeNoDesc', 'hist'], 'history\n:4\n'],
+    [['__complete', 'container', 'comm'], "commit\tCreate a new image from a container's changes\n:4\n"],
+    [['__completeNoDesc', 'ps', '--no'], '--no-trunc\n:4\n'],
+    [['__completeNoDesc', 'rm', ''], 'one\nplain\n:4\n'],
+    [['__completeNoDesc', 'run', 'busy'], 'busybox:1.32.0\n:4\n'],
+    [['__completeNoDesc', 'volume', 'rm', 'da'], 'data\n:4\n'],
+    [['__completeNoDesc', 'network', 'inspect', 'br'], 'bridge\n:4\n'],
+    [['__completeNoDesc', 'load', ''], ':0\n'],
+    [['__completeNoDesc', 'nosuch', ''], ':0\n'],
+  ]
+  for (const [words, stdout] of table) assert.deepEqual(await run(words, env), { exit: 0, stdout, stderr: '' })
+  for (const shell of ['bash', 'zsh', 'fish'])
+    assert.match((await run(['completion', shell], env)).stdout, /mica __complete/)
+  assert.equal((await run(['completion', 'tcsh'], env)).exit, 1)
+})
+
 test('--format answers as the docker CLI does, on the same replies of the API', { timeout: 60_000 }, async (t) => {
   using folder = temporary()
   const socket = folder.join('s')

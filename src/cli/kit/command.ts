@@ -53,6 +53,7 @@ export interface Context {
 export interface Command {
   readonly usage: string
   readonly summary: string
+  readonly flags: FlagSpecs
   start(context: Context, words: readonly string[]): Promise<number>
 }
 
@@ -75,6 +76,7 @@ export function command<F extends FlagSpecs>(spec: CommandSpec<F>): Command {
   return {
     usage: spec.usage,
     summary: spec.summary,
+    flags: spec.flags,
     async start(context, words) {
       const usage = `Usage:  ${context.name} ${spec.usage}`.trimEnd()
       const parsed = advise(context, usage, () => parseWords(spec.flags, words, { leading: spec.leading ?? false }))

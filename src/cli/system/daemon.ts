@@ -19,6 +19,7 @@ Options:
 
 /** Its words are the daemon's own: it reads them itself. */
 export const daemon: Command = {
+  flags: {},
   usage: '[OPTIONS]',
   summary: 'Run the engine in the foreground, or end the one that runs',
   async start(context, words) {

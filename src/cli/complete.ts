@@ -1,0 +1,108 @@
+import { EngineError } from '#base'
+import type { Client } from '#client'
+import type { Command } from '#cli/kit'
+import { aliases, commands, type Entry, type Group, groups } from './table.ts'
+
+/** What a shell is told besides the words (cobra's protocol, which docker's clients speak): 4 means no names of files. */
+const NO_FILES = 4
+const FILES = 0
+
+interface Found {
+  readonly words: readonly (readonly [word: string, help: string])[]
+  readonly directive: typeof NO_FILES | typeof FILES
+}
+
+/** Answers `__complete`: one word a line with its help behind a tab, then `:` and the directive. The last word is unfinished. */
+export async function completeWords(
+  words: readonly string[],
+  { client, help }: { readonly client: Client; readonly help: boolean },
+): Promise<string> {
+  const prefix = words.at(-1) ?? ''
+  const found = await find(words.slice(0, -1), prefix, client)
+  const lines = found.words
+    .filter(([word]) => word.startsWith(prefix))
+    .map(([word, text]) => (help && text !== '' ? `${word}\t${text}\n` : `${word}\n`))
+  return `${lines.join('')}:${found.directive}\n`
+}
+
+async function find([first, ...rest]: readonly string[], prefix: string, client: Client): Promise<Found> {
+  if (first === undefined) return { words: topWords(), directive: NO_FILES }
+  const group = own(groups, first)
+  if (group !== undefined && rest[0] === undefined) return { words: entriesOf(group), directive: NO_FILES }
+  const name = group === undefined ? first : (rest[0] ?? '')
+  const entry =
+    group === undefined ? commandOf(first) : (own(group.entries, name) ?? own(group.entries, own(aliases, name) ?? ''))
+  if (entry === undefined) return { words: [], directive: FILES }
+  const command = await entry.load()
+  if (prefix.startsWith('-')) return { words: flagsOf(command), directive: NO_FILES }
+  return await namesFor(command, client)
+}
+
+function commandOf(name: string): Entry | undefined {
+  return commands.map(({ entries }) => own(entries, name)).find((entry) => entry !== undefined)
+}
+
+function topWords(): Found['words'] {
+  const all = [
+    ...commands.flatMap((group) => entriesOf(group)),
+    ...Object.entries(groups).map(([name, { title }]) => [name, title] as const),
+  ]
+  return all.toSorted(([one], [other]) => (one < other ? -1 : 1))
+}
+
+function entriesOf({ entries }: Group): Found['words'] {
+  return Object.entries(entries).map(([name, { summary }]) => [name, summary] as const)
+}
+
+function flagsOf({ flags }: Command): Found['words'] {
+  return Object.entries(flags).map(([name, { help }]) => [`--${name}`, help] as const)
+}
+
+type NamesOf = (client: Client) => Promise<readonly string[]>
+
+/** What the word of a command's usage stands for. */
+const NAMES: readonly (readonly [usage: RegExp, names: NamesOf])[] = [
+  [/\bCONTAINER\b/, containers],
+  [/\bIMAGE\b/, images],
+  [/\bVOLUME\b/, volumes],
+  [/\bNETWORK\b/, networks],
+]
+
+async function namesFor({ usage }: Command, client: Client): Promise<Found> {
+  const wanted = NAMES.filter(([pattern]) => pattern.test(usage))
+  if (wanted.length === 0) return { words: [], directive: FILES }
+  try {
+    const names = await Promise.all(wanted.map(([, namesOf]) => namesOf(client)))
+    return { words: names.flat().map((name) => [name, ''] as const), directive: NO_FILES }
+  } catch (error) {
+    // a shell that completes shows no errors
+    if (error instanceof EngineError) return { words: [], directive: NO_FILES }
+    throw error
+  }
+}
+
+async function containers(client: Client): Promise<readonly string[]> {
+  const found = await client.get<readonly { readonly Names: readonly string[] }[]>('/containers/json', {
+    query: { all: true },
+  })
+  return found.flatMap(({ Names }) => Names.slice(0, 1).map((name) => name.replace(/^\//, '')))
+}
+
+async function images(client: Client): Promise<readonly string[]> {
+  const found = await client.get<readonly { readonly RepoTags: readonly string[] | null }[]>('/images/json')
+  return found.flatMap(({ RepoTags }) => RepoTags ?? [])
+}
+
+async function volumes(client: Client): Promise<readonly string[]> {
+  const found = await client.get<{ readonly Volumes: readonly { readonly Name: string }[] | null }>('/volumes')
+  return (found.Volumes ?? []).map(({ Name }) => Name)
+}
+
+async function networks(client: Client): Promise<readonly string[]> {
+  const found = await client.get<readonly { readonly Name: string }[]>('/networks')
+  return found.map(({ Name }) => Name)
+}
+
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined
+}
