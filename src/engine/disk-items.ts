@@ -85,7 +85,8 @@ function factsOf(records: Records, { path, split }: SurveyedItem): Facts {
 }
 
 /** What the engine itself keeps at the top of its data root. */
-const RECORDS = /^(engine\.db(-wal|-shm|-journal|\.copy|\.sum|\.new|\.damaged-.*)?|engine-id|lock|lost-\d+|mount-points)$/
+const RECORDS =
+  /^(engine\.db(-wal|-shm|-journal|\.copy|\.sum|\.new|\.damaged-.*)?|engine-id|lock|lost-\d+|mount-points)$/
 
 function plain(kind: DiskKind, id: string): Facts {
   return { kind, id, owners: () => [] }
