@@ -79,9 +79,12 @@ function nameOf(repository: string | undefined, tag: string | undefined): string
   return canonicalReference(parseReference(tag === undefined ? repository : `${repository}:${tag}`))
 }
 
+/** What dockerode says in the query and once more in the body, where Docker does not look at it. */
+const IN_QUERY = new Set(['container', 'repo', 'tag', 'comment', 'author', 'pause', 'changes'])
+
 /** Old clients may send a whole config; changes are asked for by Dockerfile lines here. */
 function refuseConfig(body: unknown): void {
-  const set = Object.entries(parseObjectBody(body ?? {})).filter(([, value]) => asks(value))
+  const set = Object.entries(parseObjectBody(body ?? {})).filter(([name, value]) => !IN_QUERY.has(name) && asks(value))
   if (set.length > 0) {
     const members = set.map(([name]) => name).join(', ')
     throw invalid(`commit: a config in the body is not yet carried out by mica (${members}); use --change instead`)

@@ -40,6 +40,9 @@ const CONFIG_FIELDS: FieldTable = {
   OnBuild: { flag: 'OnBuild' },
   Shell: { flag: 'Shell' },
   ArgsEscaped: { flag: 'ArgsEscaped' },
+  // dockerode says them in the query and once more here.
+  name: 'carried out',
+  platform: 'carried out',
 }
 
 /** What Docker masks and write-protects below /proc and /sys; inspect gives them back, so create takes them. */

@@ -1,4 +1,4 @@
-import { invalid, unsupported } from '#base'
+import { collect, invalid, unsupported } from '#base'
 import type { ContainerRecord, ContainerService, LogLine } from '#engine'
 import { type ApiVersion, compareVersions, encodeFrame, MULTIPLEXED_STREAM, parseTimestamp, RAW_STREAM } from '#wire'
 import { createBatch } from './batch.ts'
@@ -65,6 +65,7 @@ async function attach(exchange: Exchange, containers: StreamRouteParts['containe
   const logsFirst = query.flag('logs')
   if (!stream && !logsFirst) throw invalid('Bad parameters: you must choose at least one stream')
   await using ends = await containers.attach(record.id, { logs: logsFirst, stream, signal: exchange.signal })
+  await leaveBody(exchange)
   const client = exchange.hijack(streamType(exchange.version, tty))
   await joinStreams(client, ends, {
     raw: tty,
@@ -75,6 +76,13 @@ async function attach(exchange: Exchange, containers: StreamRouteParts['containe
     detachKeys: tty ? keys : undefined,
   })
 }
+
+/** dockerode sends its options as a body; it is none of the input that comes behind it. */
+async function leaveBody({ body, header }: Exchange): Promise<void> {
+  if (Number(header('content-length') ?? 0) > 0) await collect(body, MAX_IGNORED)
+}
+
+const MAX_IGNORED = 64 * 1024
 
 function refuseWebSocket(): never {
   throw unsupported('attach over a WebSocket: not yet carried out by mica; attach over a hijacked connection instead')
