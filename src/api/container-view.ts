@@ -51,6 +51,11 @@ export interface ContainerFacts {
   readonly size?: ContainerSize | undefined
 }
 
+/** As Docker: the path of another driver's files is nobody's business. */
+function keepsFile({ request }: ContainerRecord): boolean {
+  return request.log === undefined || request.log.driver === 'json-file'
+}
+
 /** GET /containers/{id}/json. */
 export function containerJson(record: ContainerRecord, facts: ContainerFacts): ContainerJson {
   // Files that are made by the first start.
@@ -65,7 +70,7 @@ export function containerJson(record: ContainerRecord, facts: ContainerFacts): C
     ResolvConfPath: file('resolv.conf'),
     HostnamePath: file('hostname'),
     HostsPath: file('hosts'),
-    LogPath: file(basename(record.logPath)),
+    LogPath: keepsFile(record) ? file(basename(record.logPath)) : '',
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: 'overlay2',

@@ -112,8 +112,6 @@ const REFUSED: readonly (readonly [object, string])[] = [
   [{ SecurityOpt: ['no-new-privileges'] }, '--security-opt'],
   [{ MaskedPaths: [] }, '--security-opt systempaths'],
   [{ ReadonlyPaths: ['/proc'] }, '--security-opt systempaths'],
-  [{ LogConfig: { Type: 'none', Config: {} } }, '--log-driver, --log-opt'],
-  [{ LogConfig: { Type: '', Config: { 'max-size': '1m' } } }, '--log-driver, --log-opt'],
   [{ Dns: ['1.1.1.1'] }, '--dns'],
   [{ ExtraHosts: ['a:1.2.3.4'] }, '--add-host'],
   [{ Devices: [{ PathOnHost: '/dev/null' }] }, '--device'],

@@ -69,6 +69,7 @@ function streamsOf(wanted: ConfigBody): Pick<CreateRequest, 'tty' | 'openStdin' 
 function fromHostConfig(host: HostConfigBody) {
   return {
     ...(host.ShmSize && { shmSize: host.ShmSize }),
+    ...logOf(host.LogConfig),
     networkMode: networkModeOf(host.NetworkMode ?? ''),
     mounts: mountRequests(host),
     autoRemove: host.AutoRemove === true,
@@ -78,6 +79,11 @@ function fromHostConfig(host: HostConfigBody) {
     capDrop: host.CapDrop ?? [],
     readonlyRoot: host.ReadonlyRootfs === true,
   }
+}
+
+/** An empty name is that of the daemon's own driver. */
+function logOf(wanted: HostConfigBody['LogConfig']): Pick<CreateRequest, 'log'> {
+  return wanted ? { log: { driver: wanted.Type ?? '', options: wanted.Config ?? {} } } : {}
 }
 
 /** Only the members that have a value: '' and null are how clients say «not given». */

@@ -83,7 +83,7 @@ const HOST_CONFIG_FIELDS: FieldTable = {
   // Known to the client alone: where it writes the id, and how large its terminal is (it resizes after the start).
   ContainerIDFile: 'carried out',
   ConsoleSize: 'carried out',
-  LogConfig: { flag: '--log-driver, --log-opt', accepts: isDefaultLog },
+  LogConfig: 'carried out',
   PortBindings: { flag: '-p' },
   PublishAllPorts: { flag: '-P' },
   RestartPolicy: { flag: '--restart', accepts: isNoRestart },
@@ -242,11 +242,6 @@ function isNoHealthcheck(value: unknown): boolean {
 
 function isNoRestart(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'Name' in value && value.Name === 'no'
-}
-
-function isDefaultLog(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || !('Type' in value)) return false
-  return value.Type === 'json-file' && isZero({ ...value, Type: '' })
 }
 
 function isList(paths: readonly string[]) {

@@ -26,7 +26,7 @@ export function hostConfigJson(
     IpcMode: 'private',
     CgroupnsMode: cgroups === 'v2' && !request.privileged ? 'private' : 'host',
     ShmSize: request.shmSize ?? SHM_SIZE,
-    LogConfig: { Type: 'json-file', Config: {} },
+    LogConfig: { Type: request.log?.driver ?? 'json-file', Config: request.log?.options ?? {} },
     RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
     MemorySwappiness: null,
     PidsLimit: null,

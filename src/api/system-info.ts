@@ -85,8 +85,13 @@ function storageFacts({ system }: Engine) {
       ['Using metacopy', 'false'],
       ['Native Overlay Diff', 'true'],
     ],
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
-    LoggingDriver: 'json-file',
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file', 'local', 'none'],
+    },
+    LoggingDriver: system.config.containerLog?.driver ?? 'json-file',
     CgroupDriver: system.cgroups === 'none' ? 'none' : 'cgroupfs',
     CgroupVersion: system.cgroups === 'v2' ? '2' : '1',
   }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { invalid, messageOf } from '#base'
 import type { LogLevel } from '#base'
+import type { LogConfig } from '#engine'
 
 /** The daemon's flags, named as dockerd names them. */
 export interface DaemonOptions {
@@ -11,6 +12,8 @@ export interface DaemonOptions {
   readonly mirrors: readonly string[]
   readonly insecureRegistries: readonly string[]
   readonly bip?: string
+  /** Where the output of containers goes that ask for nothing. */
+  readonly containerLog?: LogConfig
   readonly logLevel: LogLevel
   /** `run`, or what to do with a daemon that runs, or only look at the machine. */
   readonly action: 'run' | 'stop' | 'doctor'
@@ -36,6 +39,7 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions {
     mirrors: (values['registry-mirror'] ?? []).map(checkMirror),
     insecureRegistries: values['insecure-registry'] ?? [],
     ...(values.bip !== undefined && { bip: values.bip }),
+    ...containerLogOf(values['log-driver'], values['log-opt'] ?? []),
     logLevel,
     action: actionOf(positionals),
     all: values.all ?? false,
@@ -56,7 +60,9 @@ function parse(args: readonly string[]) {
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         bip: { type: 'string' },
+        'log-driver': { type: 'string' },
         'log-level': { type: 'string', short: 'l' },
+        'log-opt': { type: 'string', multiple: true },
         debug: { type: 'boolean', short: 'D' },
         all: { type: 'boolean' },
         json: { type: 'boolean' },
@@ -67,6 +73,16 @@ function parse(args: readonly string[]) {
       cause: error,
     })
   }
+}
+
+function containerLogOf(driver: string | undefined, words: readonly string[]): Pick<DaemonOptions, 'containerLog'> {
+  if (driver === undefined && words.length === 0) return {}
+  const options = words.map((word) => {
+    const at = word.indexOf('=')
+    if (at < 0) throw invalid(`cannot start the daemon: --log-opt ${word} has no value`)
+    return [word.slice(0, at), word.slice(at + 1)]
+  })
+  return { containerLog: { driver: driver ?? 'json-file', options: Object.fromEntries(options) } }
 }
 
 function actionOf(positionals: readonly string[]): DaemonOptions['action'] {

@@ -11,6 +11,7 @@ export function engineConfigOf(options: DaemonOptions): EngineConfig {
     execRoot: options.execRoot,
     mirrors: options.mirrors,
     insecureRegistries: options.insecureRegistries,
+    ...(options.containerLog && { containerLog: options.containerLog }),
     proxy: proxyOf(process.env),
     ...(options.bip !== undefined && { bip: options.bip }),
     logLevel: options.logLevel,

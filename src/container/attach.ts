@@ -1,7 +1,7 @@
-import { conflict } from '#base'
+import { conflict, unsupported } from '#base'
 import type { OutputChunk, StreamEnds } from '#runtime'
 import { readLog } from '#container/stream'
-import type { LogLife, LogLine, LogOptions } from '#container/stream'
+import type { LogFiles, LogLife, LogLine, LogOptions } from '#container/stream'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
@@ -17,7 +17,7 @@ export interface AttachOptions {
 export async function attachContainer(parts: Parts, name: string, options: AttachOptions): Promise<StreamEnds> {
   const { record } = parts.records.resolve(name)
   if (record.state === 'paused') throw conflict('container is paused, unpause the container before attach')
-  const past = options.logs ? await collectLog(parts, record) : []
+  const past = options.logs && parts.lives.of(record.id).log ? await collectLog(parts, record) : []
   if (!options.stream) return pastOnly(past)
   const { hub } = parts.lives.of(record.id)
   const streams = hub.join()
@@ -31,7 +31,7 @@ export async function attachContainer(parts: Parts, name: string, options: Attac
 async function collectLog(parts: Parts, record: ContainerRecord): Promise<readonly OutputChunk[]> {
   const lines: OutputChunk[] = []
   const options = { follow: false, stdout: true, stderr: true }
-  for await (const { stream, bytes } of readLog(record.logPath, options, lifeOf(parts, record.id)))
+  for await (const { stream, bytes } of readLog(logFilesOf(parts, record), options, lifeOf(parts, record.id)))
     lines.push({ stream, bytes })
   return lines
 }
@@ -58,7 +58,13 @@ async function* nothing(): AsyncIterable<OutputChunk> {
 /** The lines of a container's log, with those to come where asked for. */
 export function containerLogs(parts: Parts, name: string, options: LogOptions): AsyncIterable<LogLine> {
   const { record } = parts.records.resolve(name)
-  return readLog(record.logPath, options, lifeOf(parts, record.id))
+  return readLog(logFilesOf(parts, record), options, lifeOf(parts, record.id))
+}
+
+function logFilesOf(parts: Parts, { id }: ContainerRecord): LogFiles {
+  const { log } = parts.lives.of(id)
+  if (!log) throw unsupported('configured logging driver does not support reading')
+  return log.files
 }
 
 function lifeOf(parts: Parts, id: string): LogLife {

@@ -8,6 +8,7 @@ import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
 import { exportContainer } from './export.ts'
+import { checkLog } from '#container/stream'
 import { checkName } from './names.ts'
 import { createLives, emitEvent, folderOf } from './parts.ts'
 import type { ContainerOptions, Parts } from './parts.ts'
@@ -29,6 +30,7 @@ export interface OpenContainers extends ContainerService, AsyncDisposable {
 
 /** Opens the room on its records; `restore` then makes records and kernel agree. Closing leaves containers running. */
 export async function openContainers(options: ContainerOptions): Promise<OpenContainers> {
+  if (options.config.containerLog) checkLog(options.config.containerLog)
   const records = openRecords(options.database)
   const lives = createLives(options, records)
   const parts: Parts = { ...options, records, lives, locks: createKeyedLock() }
@@ -54,7 +56,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     get: async (name) => records.resolve(name).record,
     list: async () => records.all().map(({ record }) => record),
     attach: (name, wanted) => attachContainer(parts, name, wanted),
-    resize: async (name, rows, columns) => await options.runtime.resize(idOf(name), rows, columns),
+    resize: async (name, rows, columns) => await options.runtime.resize(liveId(parts, name), rows, columns),
     logs: async (name, wanted) => containerLogs(parts, name, wanted),
     changes: async (name) => {
       const { upper, parent } = await options.snapshots.reopen(idOf(name))
@@ -73,7 +75,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     execResize: (id, rows, columns) => execs.resize(id, rows, columns),
     execGet: (id) => execs.get(id),
     execIds: (name) => execs.of(idOf(name)),
-    [Symbol.asyncDispose]: async () => undefined,
+    [Symbol.asyncDispose]: async () => lives.close(),
   }
 }
 
@@ -99,6 +101,12 @@ async function setPaused(parts: Parts, name: string, paused: boolean): Promise<v
     const state = nextState(record.state, paused ? 'paused' : 'resumed')
     emitEvent(parts, paused ? 'pause' : 'unpause', parts.records.update(id, { state }))
   })
+}
+
+function liveId({ records }: Parts, name: string): string {
+  const { id, state } = records.resolve(name).record
+  if (!isLive(state)) throw conflict(`container ${id} is not running`)
+  return id
 }
 
 interface Waiting {

@@ -10,9 +10,10 @@ import type { MergedConfig } from './merge.ts'
 import { planMounts } from '#container/mount'
 import type { PlannedMount } from '#container/mount'
 import { checkName, randomName } from './names.ts'
-import { emitEvent, folderOf } from './parts.ts'
+import { emitEvent, folderOf, logOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
+import { checkLog } from '#container/stream'
 import { parseSignal } from './signal.ts'
 import { removeAnonymous } from './remove.ts'
 import type { ContainerRecord, CreateRequest } from './types.ts'
@@ -51,6 +52,7 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
   const image = await parts.images.open((await parts.images.resolve(request.image)).id)
   const merged = mergeConfig(request, image.config.config, id)
   parseSignal(merged.stopSignal)
+  checkLog(logOf(parts, request))
   capabilitiesOf({ privileged: request.privileged, add: request.capAdd, drop: request.capDrop }, parts.capabilities)
   const mounts = await plan(parts, request, merged.volumes, id)
   await using lease = await parts.leases.open(`create container ${id}`)
@@ -150,7 +152,7 @@ function recordOf(
     image,
     imageName: request.image,
     createdAt: parts.clock.nanoseconds(),
-    request,
+    request: { ...request, log: logOf(parts, request) },
     ...merged,
     mounts,
     state: 'created',

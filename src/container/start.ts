@@ -70,9 +70,9 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
   const sandbox = await joinNetwork(parts, record)
   const mounts = [...nameFiles(parts, record, sandbox), ...(await extraMounts(parts, record, place))]
   const request = runRequest(parts, { record, place, sandbox, mounts })
-  const { logPath } = record
   const { openStdin } = record.request
   const stdinOnce = closesInput(record.request)
+  const logPath = parts.lives.of(id).log && record.logPath
   const { pid } = await parts.runtime.create(request, { logPath, openStdin, stdinOnce })
   await parts.lives.of(id).hub.open()
   await parts.runtime.start(id)
@@ -177,7 +177,8 @@ function recordStart(parts: Parts, record: ContainerRecord, { pid, sandbox }: La
 
 /** Watches a running container: at its end the exit is recorded, and slow readers hold nothing up any more. */
 export function followRun(parts: Parts, id: string, pid: number): void {
-  const { hub } = parts.lives.of(id)
+  const { hub, log } = parts.lives.of(id)
+  log?.keep()
   if (pid > 0) {
     processExited(pid, { keepAlive: false }).then(
       () => hub.release(),

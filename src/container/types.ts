@@ -1,6 +1,6 @@
 import type { Bytes } from '#base'
 import type { MountPoint, MountRequest } from '#container/mount'
-import type { LogLine, LogOptions } from '#container/stream'
+import type { LogConfig, LogLine, LogOptions } from '#container/stream'
 import type { Endpoint, PortBinding } from '#network'
 import type { Healthcheck, ImageId } from '#oci'
 import type { ExecProcess, StreamEnds } from '#runtime'
@@ -8,7 +8,7 @@ import type { PathChange } from '#store/layer'
 import type { Usage } from '#store/snapshot'
 
 export type { MountPoint, MountRequest } from '#container/mount'
-export type { LogLine, LogOptions } from '#container/stream'
+export type { LogConfig, LogLine, LogOptions } from '#container/stream'
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
 
@@ -43,6 +43,8 @@ export interface CreateRequest {
   readonly capDrop: readonly string[]
   readonly readonlyRoot: boolean
   readonly shmSize?: number
+  /** As asked for, an empty driver being the daemon's own; in a record, what it is. Older ones have none. */
+  readonly log?: LogConfig
   /** The request as it came, given back by inspect (HostConfig and Config as on the wire). */
   readonly asGiven: {
     readonly config: Readonly<Record<string, unknown>>
@@ -81,6 +83,7 @@ export interface ContainerRecord {
   readonly finishedAt: bigint
   readonly restartCount: number
   readonly endpoints: readonly Endpoint[]
+  /** Where its log would be, should it have one. */
   readonly logPath: string
 }
 

@@ -1,5 +1,5 @@
 import type { Builder } from '#builder'
-import type { ContainerService } from '#container'
+import type { ContainerService, LogConfig } from '#container'
 import type { EventBus } from '#event'
 import type { Hub } from '#hub'
 import type { NetworkRecord, Networks } from '#network'
@@ -21,6 +21,8 @@ export interface EngineConfig {
   readonly proxy: { readonly http?: string; readonly https?: string; readonly except?: string }
   /** CIDR of the default bridge's gateway; chosen free of the host's routes where absent. */
   readonly bip?: string
+  /** Where the output of containers is kept that ask for nothing. */
+  readonly containerLog?: LogConfig
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** The worker's entry file. */
   readonly workerEntry: string | URL

@@ -50,7 +50,10 @@ export async function startMonitor(request: MonitorRequest): Promise<MonitorAnsw
   }
 }
 
-/** `--log-size-max` is never given: conmon 2.1.6 loses lines by it. */
+/**
+ * `--log-size-max` is never given: conmon 2.1.6 loses lines by it. With `--no-sync-log` nothing waits for the disk when a
+ * log goes on in a new file.
+ */
 function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorRequest): readonly string[] {
   return [
     '--api-version=1',
@@ -62,7 +65,8 @@ function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorR
     `--runtime-arg=--root=${folders.state}`,
     `--bundle=${bundle.folder}`,
     `--container-pidfile=${bundle.pidFile}`,
-    `--log-path=k8s-file:${stdio.logPath}`,
+    '--no-sync-log',
+    `--log-path=${stdio.logPath === undefined ? 'none' : `k8s-file:${stdio.logPath}`}`,
     `--exit-dir=${folders.exits}`,
     ...(terminal ? ['--terminal'] : []),
     ...(stdio.openStdin ? ['--stdin'] : []),

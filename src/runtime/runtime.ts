@@ -144,6 +144,11 @@ class ProgramRuntime implements Runtime {
     writeFifo(controlFifo, `1 ${rows} ${columns}\n`)
   }
 
+  /** conmon takes `2 0 0` there for «open the log again»: a new file is renamed to its path. */
+  reopenLog(id: string): boolean {
+    return writeFifo(this.#bundle(id).controlFifo, '2 0 0\n')
+  }
+
   async signal(id: string, signal: number, all = false): Promise<void> {
     const pid = this.#livePid(id)
     if (pid === 0) throw notFound('running process of container', id)

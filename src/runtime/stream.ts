@@ -212,18 +212,20 @@ function quietly(work: () => void): void {
   }
 }
 
-/** Writes a short text to a fifo, if somebody reads it. */
-export function writeFifo(path: string, text: string): void {
+/** Writes a short text to a fifo, if somebody reads it; false where nobody does, or does not come to it. */
+export function writeFifo(path: string, text: string): boolean {
   try {
     const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
     try {
       writeSync(fd, text)
+      return true
     } finally {
       closeSync(fd)
     }
   } catch (error) {
     const gone = ['ENXIO', 'ENOENT', 'EPIPE', 'EAGAIN'].includes(errnoOf(error) ?? '')
     if (!gone) throw error
+    return false
   }
 }
 

@@ -58,8 +58,8 @@ export interface RunRequest {
 
 /** Where a container's output is kept, and what becomes of its stdin. */
 export interface LogTarget {
-  /** k8s-file lines: `RFC3339nano stream F|P text`. */
-  readonly logPath: string
+  /** k8s-file lines: `RFC3339nano stream F|P text`; undefined where nothing is written down. */
+  readonly logPath: string | undefined
   readonly openStdin: boolean
   /** stdin ends with the first attached client. */
   readonly stdinOnce: boolean
@@ -119,6 +119,11 @@ export interface Runtime {
   start(id: string): Promise<void>
   attach(id: string): Promise<StreamEnds>
   resize(id: string, rows: number, columns: number): Promise<void>
+  /**
+   * Has the log of a container go on in a new file at its path; what is there by then is replaced, so the caller moves it
+   * away before. No line is lost, none goes over the end of a file. False where nobody could be told.
+   */
+  reopenLog(id: string): boolean
   signal(id: string, signal: Signal, all?: boolean): Promise<void>
   pause(id: string): Promise<void>
   resume(id: string): Promise<void>

@@ -86,6 +86,7 @@ const HostConfigSchema = v.object({
   Privileged: flag,
   ReadonlyRootfs: flag,
   ShmSize: number,
+  LogConfig: v.nullish(v.object({ Type: text, Config: labels })),
   Tmpfs: labels,
   Mounts: v.nullish(v.array(MountSchema), []),
   Init: v.nullish(v.boolean(), false),

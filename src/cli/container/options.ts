@@ -21,6 +21,8 @@ export const containerFlags = {
   ipc: flag.text('IPC mode to use'),
   label: flag.list('Set meta data on a container', { short: 'l' }),
   'label-file': flag.list('Read in a line delimited file of labels'),
+  'log-driver': flag.text('Logging driver for the container'),
+  'log-opt': flag.list('Log driver options'),
   memory: flag.text('Memory limit', { short: 'm', value: 'bytes' }),
   name: flag.text('Assign a name to the container'),
   network: flag.text('Connect a container to a network', { value: 'network' }),

@@ -69,6 +69,7 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
     Tmpfs: pairs(flags.tmpfs, ':'),
     Sysctls: pairs(flags.sysctl, '='),
     RestartPolicy: parseRestart(flags.restart),
+    LogConfig: logConfig(flags),
     ...(given.has('init') && { Init: flags.init }),
     ...(flags.memory !== undefined && { Memory: parseBytes('--memory', flags.memory) }),
     ...(flags['shm-size'] !== undefined && { ShmSize: parseBytes('--shm-size', flags['shm-size']) }),
@@ -77,6 +78,12 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
     ...(flags.ulimit.length > 0 && { Ulimits: flags.ulimit.map(parseUlimit) }),
     ...(flags.device.length > 0 && { Devices: flags.device.map(device) }),
   }
+}
+
+function logConfig(flags: ContainerFlags): Readonly<Record<string, unknown>> {
+  const driver = flags['log-driver'] ?? ''
+  if (driver === 'none' && flags['log-opt'].length > 0) throw invalid('invalid logging opts for driver none')
+  return { Type: driver, Config: pairs(flags['log-opt'], '=') }
 }
 
 function networkOf(flags: ContainerFlags): string {

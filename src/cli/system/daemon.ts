@@ -12,7 +12,9 @@ Options:
       --exec-root string             Root directory of what runs (default "/run/mica")
   -H, --host list                    Sockets to listen on (default "unix:///run/mica/mica.sock")
       --insecure-registry list       Registries (host or CIDR) that are reached without TLS
+      --log-driver string            Where output of containers is kept: json-file, local or none (default "json-file")
   -l, --log-level string             debug, info, warn or error (default "info")
+      --log-opt list                 Of the log driver: max-size (default 20m) and max-file (default 5)
   -p, --pidfile string               Path of the PID file (default "/run/mica/mica.pid")
       --registry-mirror list         Registry that is asked before docker.io itself
 `

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { parseLogLine, readLog } from './log-file.ts'
+import { createLogFiles } from './log-files.ts'
 import type { LogOptions } from './types.ts'
 
 const time = 1_795_225_588_969_660_765n
@@ -48,9 +49,12 @@ function logOf(t: TestContext, lines: readonly string[], rest = ''): string {
   return path
 }
 
+const LIMITS = { maxSize: 1000, maxFiles: 5 }
+
 async function textOf(path: string, more: Partial<LogOptions> = {}): Promise<string> {
+  const files = createLogFiles(path, LIMITS)
   let text = ''
-  for await (const { bytes } of readLog(path, { follow: false, stdout: true, stderr: true, ...more }, ended))
+  for await (const { bytes } of readLog(files, { follow: false, stdout: true, stderr: true, ...more }, ended))
     text += Buffer.from(bytes).toString()
   return text
 }
@@ -86,4 +90,28 @@ test('readLog() finds the end of a long log from behind, over its blocks', async
   assert.equal(await textOf(path, { tail: 2 }), 'line 19998\nline 19999\n')
   assert.equal((await textOf(path, { tail: 5000 })).split('\n')[0], 'line 15000')
   assert.equal((await textOf(path)).split('\n').length, 20_001)
+})
+
+test('readLog() reads files that were put aside as one log, with --tail, --since and --until over them', async (t) => {
+  const path = logOf(t, LINES)
+  const lines = readFileSync(path, 'utf8').match(/.*\n/g) ?? []
+  for (const sizes of [
+    [1, 1, 1, 1, 1, 1],
+    [2, 3, 1],
+    [4, 0, 2],
+    [6, 0],
+  ]) {
+    let at = 0
+    for (const [index, size] of sizes.entries()) {
+      const name = index === sizes.length - 1 ? path : `${path}.${index}`
+      writeFileSync(name, lines.slice(at, (at += size)).join(''))
+    }
+    assert.equal(await textOf(path), 'one\ntwo\nthree\n\nno end', String(sizes))
+    assert.equal(await textOf(path, { tail: 3 }), 'three\n\nno end', String(sizes))
+    assert.equal(await textOf(path, { tail: 0 }), '', String(sizes))
+    assert.equal(await textOf(path, { tail: 100 }), 'one\ntwo\nthree\n\nno end', String(sizes))
+    assert.equal(await textOf(path, { since: 1_700_000_004_000_000_000n }), '\nno end', String(sizes))
+    assert.equal(await textOf(path, { until: 1_700_000_001_000_000_000n, tail: 1 }), 'two\n', String(sizes))
+    for (const index of sizes.keys()) rmSync(`${path}.${index}`, { force: true })
+  }
 })

@@ -1,7 +1,6 @@
-import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { watch } from 'node:fs'
-import { errnoOf } from '#base'
+import type { LogFiles, LogReading } from './log-files.ts'
 import type { LogLine, LogOptions } from './types.ts'
 
 const LINE_FEED = 10
@@ -44,32 +43,85 @@ export interface LogLife {
   ended(): Promise<unknown>
 }
 
-/** The lines of a log, byte for byte: a line that ended comes with its line feed. Follows the file where asked for. */
-export async function* readLog(path: string, options: LogOptions, life: LogLife): AsyncIterable<LogLine> {
+/** The lines of a log, byte for byte: a line that ended comes with its line feed. Follows its files where asked for. */
+export async function* readLog(files: LogFiles, options: LogOptions, life: LogLife): AsyncIterable<LogLine> {
   const { wanted, isPast } = selectionOf(options)
-  await using file = await openLog(path, options.follow && life.isLive() ? life : undefined, options.signal)
-  if (!file) return
-  using growth = options.follow ? watchGrowth(path, life, options.signal) : undefined
-  for await (const line of linesOf(file.handle, options, { life, growth })) {
+  using growth = options.follow ? watchGrowth(files.folder, life, options.signal) : undefined
+  using reading = files.read()
+  for await (const line of linesOf({ files, reading, options, life, growth })) {
     if (isPast(line)) return
     if (wanted(line)) yield line
   }
 }
 
+interface Reading {
+  readonly files: LogFiles
+  readonly reading: LogReading
+  readonly options: LogOptions
+  readonly life: LogLife
+  readonly growth: Growth | undefined
+}
+
 /** The last lines that were asked for, or all; then, where it is followed, those to come. */
-async function* linesOf(
-  handle: FileHandle,
-  options: LogOptions,
-  { life, growth }: { readonly life: LogLife; readonly growth: Growth | undefined },
-): AsyncIterable<LogLine> {
-  const from = options.tail === undefined ? 0 : await tailPosition(handle, options.tail, selectionOf(options))
-  const reader = new LineReader(handle, from)
-  for (;;) {
-    const live = life.isLive()
-    yield* reader.available()
-    if (!growth || !live || options.signal?.aborted) return
-    await growth.next()
+async function* linesOf(where: Reading): AsyncIterable<LogLine> {
+  const { files, reading, options } = where
+  const last = files.newest
+  let { number, position } = await beginning(files, reading, options)
+  while (options.follow || number <= last) {
+    reading.pass(number)
+    if ((yield* linesOfFile(where, number, position)) === 'end') return
+    number += 1
+    position = 0
   }
+}
+
+/** The lines of one file from a position on; tells whether another file comes behind it. */
+async function* linesOfFile(
+  { reading, options, life, growth }: Reading,
+  number: number,
+  position: number,
+): AsyncGenerator<LogLine, 'end' | 'more'> {
+  let open: LineReader | undefined
+  try {
+    for (;;) {
+      // In this order: what was written before these became true is read after it.
+      const [live, final] = [life.isLive(), reading.isFinal(number)]
+      open ??= await openLines(reading, number, position)
+      if (open) yield* open.available()
+      if (final) return 'more'
+      if (!growth || !live || options.signal?.aborted) return 'end'
+      await growth.next()
+    }
+  } finally {
+    await open?.close()
+  }
+}
+
+async function openLines(reading: LogReading, number: number, position: number): Promise<LineReader | undefined> {
+  const handle = await reading.open(number)
+  return handle && new LineReader(handle, position)
+}
+
+interface Position {
+  readonly number: number
+  readonly position: number
+}
+
+/** Where to begin: at the oldest line, or so that the wanted number of lines follows. */
+async function beginning(files: LogFiles, reading: LogReading, options: LogOptions): Promise<Position> {
+  if (options.tail === undefined) return { number: reading.first, position: 0 }
+  const count = { lines: 0, wanted: options.tail }
+  for (let number = files.newest; number >= reading.first; number -= 1) {
+    const handle = await reading.open(number)
+    if (!handle) continue
+    try {
+      const position = await tailPosition(handle, count, selectionOf(options))
+      if (position !== undefined) return { number, position }
+    } finally {
+      await handle.close()
+    }
+  }
+  return { number: reading.first, position: 0 }
 }
 
 interface Selection {
@@ -85,28 +137,6 @@ function selectionOf(options: LogOptions): Selection {
   }
 }
 
-interface OpenLog extends AsyncDisposable {
-  readonly handle: FileHandle
-}
-
-async function openLog(
-  path: string,
-  life: LogLife | undefined,
-  signal: AbortSignal | undefined,
-): Promise<OpenLog | undefined> {
-  for (;;) {
-    try {
-      const handle = await open(path, 'r')
-      return { handle, [Symbol.asyncDispose]: () => handle.close() }
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error
-      if (!life?.isLive() || signal?.aborted) return undefined
-      using growth = watchGrowth(path, life, signal)
-      await growth.next()
-    }
-  }
-}
-
 /** Reads whole lines from where it stands; a half-written one is left for the next time. */
 class LineReader {
   readonly #handle: FileHandle
@@ -116,6 +146,10 @@ class LineReader {
   constructor(handle: FileHandle, position: number) {
     this.#handle = handle
     this.#position = position
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
   }
 
   /** All lines that are there now. */
@@ -146,19 +180,31 @@ function withLineFeed(data: Buffer, end: number, length: number): Buffer {
   return data.subarray(end - length, end + 1)
 }
 
-/** Where the last `count` wanted lines begin, looked for from the end; a line in several chunks counts once. */
-async function tailPosition(handle: FileHandle, count: number, { wanted, isPast }: Selection): Promise<number> {
+interface TailCount {
+  /** Found so far, in files behind this one. */
+  lines: number
+  readonly wanted: number
+}
+
+/**
+ * Where the last wanted lines begin, looked for from the end; a line in several chunks counts once. Undefined where they
+ * begin in a file before this one.
+ */
+async function tailPosition(
+  handle: FileHandle,
+  count: TailCount,
+  { wanted, isPast }: Selection,
+): Promise<number | undefined> {
   const { size } = await handle.stat()
-  if (count === 0) return size
-  let lines = 0
+  if (count.wanted === 0) return size
   for await (const { bytes, end } of backwards(handle, size)) {
     const line = parseLogLine(bytes)
     if (!line || !wanted(line) || isPast(line)) continue
     // The newest may be without its end; every other end is that of one line more.
-    if (line.ended || lines === 0) lines += 1
-    if (lines > count) return end
+    if (line.ended || count.lines === 0) count.lines += 1
+    if (count.lines > count.wanted) return end
   }
-  return 0
+  return undefined
 }
 
 /** The lines of a file, last first, each with the position behind its line feed. What is behind the last one is left out. */
@@ -187,14 +233,14 @@ async function* backwards(
 /** Where inotify is silent the file is looked at again after so long. Milliseconds. */
 const LOOK_EVERY = 500
 
-/** Tells when a file may have grown since it was last asked. */
+/** Tells when a log may have grown since it was last asked. */
 interface Growth extends Disposable {
   /** Resolves when it may have, the container ended, or nobody listens any more. */
   next(): Promise<void>
 }
 
-/** Watches from now on: what is written between a read and the question after it is not missed. */
-function watchGrowth(path: string, life: LogLife, signal: AbortSignal | undefined): Growth {
+/** Watches a folder from now on: what is written between a read and the question after it is not missed. */
+function watchGrowth(folder: string, life: LogLife, signal: AbortSignal | undefined): Growth {
   let grown = false
   let wake: (() => void) | undefined
   const note = (): void => {
@@ -203,7 +249,7 @@ function watchGrowth(path: string, life: LogLife, signal: AbortSignal | undefine
   }
   signal?.addEventListener('abort', note)
   void life.ended().then(note, note)
-  const watcher = watchFile(path, note)
+  const watcher = watchFolder(folder, note)
   return {
     async next() {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -220,7 +266,7 @@ function watchGrowth(path: string, life: LogLife, signal: AbortSignal | undefine
   }
 }
 
-function watchFile(path: string, changed: () => void): { close(): void } | undefined {
+function watchFolder(path: string, changed: () => void): { close(): void } | undefined {
   try {
     const watcher = watch(path, { persistent: false }, changed)
     watcher.on('error', () => watcher.close())
