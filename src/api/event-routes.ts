@@ -22,27 +22,32 @@ async function follow(events: Engine['events'], { query, stream, signal }: Excha
   const output = stream('application/json')
   const bounds = { ...(since !== undefined && { since }), ...(until !== undefined && { until }) }
   for await (const event of events.follow({ ...bounds, signal })) {
-    if (isWanted(event, filters)) await output.write(`${JSON.stringify(eventJson(event))}\n`)
+    if (isWanted(event, filters)) await output.write(`${encodeEvent(event)}\n`)
   }
   if (signal.aborted) throw cancelled('events')
   output.end()
 }
 
+/** All digits of the nanoseconds, which are more than a number of JavaScript holds; the attributes by name. */
+export function encodeEvent(event: EngineEvent): string {
+  return `${JSON.stringify(eventJson(event)).slice(0, -1)},"timeNano":${event.time}}`
+}
+
 /** Containers and images keep the members that clients of old read. */
-function eventJson({ type, action, actor, time }: EngineEvent): EventJson {
-  const old =
-    type === 'container'
-      ? { status: action, id: actor.id, from: actor.attributes['image'] ?? '' }
-      : type === 'image'
-        ? { status: action, id: actor.id }
-        : {}
+function eventJson({ type, action, actor, time }: EngineEvent): Omit<EventJson, 'timeNano'> {
+  const { id, attributes } = actor
+  const isOld = type === 'container' || type === 'image'
+  const from = type === 'container' ? (attributes['image'] ?? '') : ''
   return {
-    ...old,
+    ...(isOld && { status: action, ...(id !== '' && { id }), ...(from !== '' && { from }) }),
     Type: type,
     Action: action,
-    Actor: { ID: actor.id, Attributes: actor.attributes },
+    Actor: { ID: id, Attributes: sorted(attributes) },
     scope: 'local',
     time: Number(time / 1_000_000_000n),
-    timeNano: Number(time),
   }
+}
+
+function sorted(attributes: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(attributes).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -1,5 +1,5 @@
 import { formatTime } from '#base'
-import { formatImageConfig, parseReference } from '#oci'
+import { familiarReference, formatImageConfig, parseReference } from '#oci'
 import type { HistoryEntry, ImageConfig, ImageId, RunConfig } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SnapshotId } from '#store/snapshot'
@@ -31,8 +31,15 @@ export async function commitContainer(parts: Parts, request: CommitRequest, sign
     history: [...base.config.history, { ...historyOf(record, request, facts), ...(isEmpty && { empty_layer: true }) }],
   }
   const image = await parts.images.create(formatImageConfig(whole), { parent: record.image }, lease)
-  if (request.name) await parts.images.tag(parseReference(request.name), image.id)
-  emitEvent(parts, 'commit', record, { comment: request.comment ?? '', imageID: image.id })
+  const attributes = { ...config.Labels, name: image.id }
+  parts.events.emit({ type: 'image', action: 'create', actor: { id: image.id, attributes } })
+  const name = request.name ? parseReference(request.name) : undefined
+  if (name) await parts.images.tag(name, image.id)
+  emitEvent(parts, 'commit', record, {
+    comment: request.comment ?? '',
+    imageID: image.id,
+    ...(name && { imageRef: familiarReference(name) }),
+  })
   return image.id
 }
 

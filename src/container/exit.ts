@@ -33,8 +33,12 @@ export async function finishExit(parts: Parts, id: string, exit: ProcessExit): P
   const state = isLive(before.state) ? nextState(before.state, 'exited') : 'exited'
   const facts = { state, exitCode: exit.code, finishedAt: exit.at, pid: 0, endpoints: [] } as const
   const record = parts.records.update(id, facts, false)
-  emitEvent(parts, 'die', record, { exitCode: String(exit.code) })
   parts.lives.exited(id)
-  await releaseRun(parts, id)
+  try {
+    await releaseRun(parts, id)
+  } finally {
+    const seconds = (exit.at - before.startedAt) / 1_000_000_000n
+    emitEvent(parts, 'die', record, { exitCode: String(exit.code), execDuration: String(seconds) })
+  }
   if (record.request.autoRemove) await removeLocked(parts, id, { volumes: true })
 }

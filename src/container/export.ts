@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Bytes, shortId } from '#base'
 import { attachMounts, type Mount } from '#kernel'
 import type { ExportInput } from './jobs.ts'
+import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace } from '#container/mount'
 import { bytesOfJob } from './stream-job.ts'
@@ -12,6 +13,7 @@ export async function exportContainer(parts: Parts, name: string, signal?: Abort
   const { record } = parts.records.resolve(name)
   const { upper, parent } = await parts.snapshots.reopen(record.id)
   const lowers = parent === undefined ? [] : await parts.snapshots.lowers(parent)
+  emitEvent(parts, 'export', record)
   return streamOf(parts, viewOf([upper, ...lowers]), signal)
 }
 

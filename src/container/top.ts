@@ -1,5 +1,6 @@
 import { conflict, internal, invalid, unavailable } from '#base'
 import { isErrno, runProcess } from '#kernel'
+import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { isLive } from './state.ts'
 
@@ -17,9 +18,21 @@ export async function topContainer(parts: Parts, name: string, psArgs: readonly 
   if (!isLive(record.state)) throw conflict(`container ${record.id} is not running`)
   const args = psArgs.length === 0 ? ['-ef'] : psArgs
   const pids = new Set(await parts.runtime.processes(record.id))
-  const { status, stdout, stderr } = await runPs(parts, args)
+  const { status, stdout, stderr } = await runPsFor(parts, args, pids)
   if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim().split('\n')[0] ?? ''}`)
-  return parseTable(stdout.toString('utf8'), pids)
+  const table = parseTable(stdout.toString('utf8'), pids)
+  emitEvent(parts, 'top', record)
+  return table
+}
+
+/** Asked for these processes; without that where its other words do not go together with it (`f`). */
+async function runPsFor(
+  parts: Parts,
+  args: readonly string[],
+  pids: ReadonlySet<number>,
+): ReturnType<typeof runProcess> {
+  const outcome = await runPs(parts, [...args, `-q${[...pids].join(',')}`])
+  return outcome.status.code === 0 ? outcome : await runPs(parts, args)
 }
 
 async function runPs(parts: Parts, args: readonly string[]): ReturnType<typeof runProcess> {

@@ -11,6 +11,7 @@ import type { Transfer } from '#transfer'
 import { viewLayers } from './layers-view.ts'
 import { createLooking } from './looking.ts'
 import { pruneImages } from './prune-images.ts'
+import { tellPrune } from './prune-event.ts'
 import { removeImage } from './remove-image.ts'
 import { openScene } from './removal-scene.ts'
 import { createSummaries } from './summaries.ts'
@@ -46,7 +47,11 @@ export function createImageService(parts: ImageServiceParts): ImageService {
       parts.collectSoon()
       return removed
     },
-    prune: (options) => pruneImages(parts, () => summaries.list(), options),
+    prune: async (options) => {
+      const pruned = await pruneImages(parts, () => summaries.list(), options)
+      tellPrune(parts.events, 'image', pruned.bytes)
+      return pruned
+    },
     descriptorOf: (record) => record.manifests[0],
     applyChanges,
   }

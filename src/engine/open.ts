@@ -3,6 +3,7 @@ import { applyChanges, createBuilder, createCacheCollector } from '#builder'
 import type { Builder } from '#builder'
 import { openContainers } from '#container'
 import type { OpenContainers } from '#container'
+import type { EventBus } from '#event'
 import { createHub, createHubCollector } from '#hub'
 import type { Hub } from '#hub'
 import { capabilities } from '#kernel'
@@ -25,6 +26,7 @@ import { keepEngineId, openGround } from './ground.ts'
 import type { Ground } from './ground.ts'
 import { createImageService } from './images.ts'
 import { createRemoteService } from './remotes.ts'
+import { tellPrune } from './prune-event.ts'
 import { isAlive } from './remove-image.ts'
 import { restoreImages } from './restore-images.ts'
 import { restoreLayers } from './restore-layers.ts'
@@ -210,9 +212,9 @@ function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
   return {
     images,
     remotes,
-    builds: collectingBuilder(builds, collection),
+    builds: collectingBuilder(builds, collection, events),
     containers,
-    networks: networkService(networks),
+    networks: networkService(networks, events),
     volumes,
     registry: hub,
     events,
@@ -222,22 +224,27 @@ function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
 }
 
 /** Cache records that a prune takes away were roots: what only they held comes back at once. */
-function collectingBuilder(builds: Builder, collection: Collection): Builder {
+function collectingBuilder(builds: Builder, collection: Collection, events: EventBus): Builder {
   return {
     ...builds,
     async prune(options) {
       const { removed } = await builds.prune(options)
-      return { removed, bytes: removed.length === 0 ? 0 : await collection.now() }
+      const bytes = removed.length === 0 ? 0 : await collection.now()
+      tellPrune(events, 'builder', bytes)
+      return { removed, bytes }
     },
   }
 }
 
 /** Networks of a user's own come later: there is never one to prune. */
-function networkService(networks: Networks): NetworkService {
+function networkService(networks: Networks, events: EventBus): NetworkService {
   return {
     get: (name) => networks.get(name),
     list: () => networks.list(),
     endpoints: (id) => networks.endpoints(id),
-    prune: async () => [],
+    async prune() {
+      tellPrune(events, 'network', 0)
+      return []
+    },
   }
 }

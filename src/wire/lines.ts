@@ -22,6 +22,11 @@ export function encodeLine(value: unknown): string {
 
 /** The JSON values of a stream of lines; the last may lack its line end. Throws `corrupt` at what is not JSON. */
 export async function* decodeLines(bytes: Bytes): AsyncIterable<unknown> {
+  for await (const line of decodeText(bytes)) yield parseLine(line)
+}
+
+/** The lines themselves, as text; empty ones are left out. Throws `corrupt` at one that has no end. */
+export async function* decodeText(bytes: Bytes): AsyncIterable<string> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const chunk of bytes) {
@@ -29,10 +34,10 @@ export async function* decodeLines(bytes: Bytes): AsyncIterable<unknown> {
     const lines = text.split('\n')
     text = lines.pop() ?? ''
     if (text.length > MAX_LINE) throw corrupt('cannot read JSON lines: a line is too long')
-    for (const line of lines) if (line.trim() !== '') yield parseLine(line)
+    for (const line of lines) if (line.trim() !== '') yield line
   }
   text += decoder.decode()
-  if (text.trim() !== '') yield parseLine(text)
+  if (text.trim() !== '') yield text
 }
 
 /** The bar and numbers that Docker's progress lines carry for clients that show them as they are. */

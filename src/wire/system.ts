@@ -44,6 +44,7 @@ export interface EventJson {
   readonly Action: string
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> }
   readonly scope: 'local'
+  /** Seconds since the epoch; `timeNano` on the wire is more than a number of JavaScript holds. */
   readonly time: number
   readonly timeNano: number
 }
