@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Bytes of stdout and of stderr that are kept; the rest is read and dropped. Default 16 MiB. */
   readonly limit?: number
+  /** Called once it runs. */
+  readonly onStart?: (pid: number) => void
 }
 
 const OUTPUT_LIMIT = 16 << 20
@@ -53,6 +55,7 @@ export async function runProcess(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  options.onStart?.(child.pid)
   const kill = (): void => void killProcess(child.pid, constants.signals.SIGKILL)
   options.signal?.addEventListener('abort', kill)
   try {

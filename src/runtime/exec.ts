@@ -5,6 +5,7 @@ import { listenForDescriptor, spawnProcess } from '#kernel'
 import type { ExitStatus, SpawnedProcess } from '#kernel'
 import { startError } from './command-error.ts'
 import { processOf } from './spec.ts'
+import { killFamily, standstillOf } from './standstill.ts'
 import { streamsOfPipes, streamsOfTerminal } from './stream.ts'
 import type { OwnedStreams } from './stream.ts'
 import type { ExecOptions, ExecProcess, ProcessSpec, RuntimeProgram } from './types.ts'
@@ -123,24 +124,48 @@ function spawnRuntime(
   })
 }
 
+/** So long a start may take; it takes milliseconds, seconds on a crowded machine. Milliseconds. */
+const STARTING = 60_000
+
 /** Waits for the pid file, which the runtime writes when the process is there, or for the runtime's end. */
-async function pidOf({ place, process, folder }: Launch, child: SpawnedProcess): Promise<number> {
+async function pidOf(launch: Launch, child: SpawnedProcess): Promise<number> {
+  const { place, process, folder } = launch
   const file = join(folder, 'pid')
-  let end: ExitStatus | undefined
+  let [end, failure]: [ExitStatus | undefined, string | undefined] = [undefined, undefined]
   const watching = child.exited.then((status) => (end = status))
-  for (let attempt = 0; ; attempt += 1) {
-    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').trim()) : 0
-    if (pid > 0) return pid
-    if (end)
-      throw startError('exec', {
-        root: place.root,
-        command: process.args[0] ?? '',
-        cwd: process.cwd,
-        message: complaintOf(folder),
-      })
-    // It takes some 5 ms; looking costs a hundredth of that.
-    await Promise.race([watching, sleep(attempt < 30 ? 1 : 10)])
+  const over = new AbortController()
+  whyNot(child.pid, over.signal).then(
+    (reason) => {
+      failure = reason
+      killFamily(child.pid)
+    },
+    () => undefined,
+  )
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').trim()) : 0
+      if (pid > 0) return pid
+      if (end)
+        throw startError('exec', {
+          root: place.root,
+          command: process.args[0] ?? '',
+          cwd: process.cwd,
+          message: failure ?? complaintOf(folder),
+        })
+      // It takes some 5 ms; looking costs a hundredth of that.
+      await Promise.race([watching, sleep(attempt < 30 ? 1 : 10)])
+    }
+  } finally {
+    over.abort()
   }
+}
+
+/** Resolves with the reason why no process will come, should there be one. */
+async function whyNot(pid: number, signal: AbortSignal): Promise<string> {
+  return await Promise.race([
+    standstillOf(pid, signal),
+    sleep(STARTING, signal).then(() => `the runtime did not answer within ${STARTING / 1000} seconds`),
+  ])
 }
 
 /** The last line of the runtime's log: what it could not do. */

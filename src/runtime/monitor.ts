@@ -3,8 +3,10 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { sleep } from '#base'
 import { killProcess, processExited, readDescriptor, spawnProcess } from '#kernel'
+import type { SpawnedProcess } from '#kernel'
 import { readPid } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
+import { isStopped, standstillOf } from './standstill.ts'
 import type { LogTarget, RuntimeProgram } from './types.ts'
 
 export interface MonitorRequest {
@@ -40,8 +42,8 @@ export async function startMonitor(request: MonitorRequest): Promise<MonitorAnsw
     })
     // With --sync conmon writes no pid file of its own.
     writeFileSync(request.bundle.monitorPidFile, String(child.pid))
-    const answer = await readAnswer(child.pipes.get(3))
-    if (answer === undefined) return { failure: `the runtime did not answer within ${CREATION / 1000} seconds` }
+    const answer = await readAnswer(child)
+    if (typeof answer !== 'string') return answer
     return (
       parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || 'conmon ended without an answer' }
     )
@@ -77,20 +79,30 @@ function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorR
 /** So long a creation may take; it takes milliseconds, seconds on a crowded machine. Milliseconds. */
 const CREATION = 60_000
 
-/** Undefined where it does not come in time. */
-async function readAnswer(fd: number | undefined): Promise<string | undefined> {
+/** What conmon writes, or why nothing more is to be expected. */
+async function readAnswer({ pid, pipes }: SpawnedProcess): Promise<string | { readonly failure: string }> {
+  const fd = pipes.get(3)
   if (fd === undefined) return ''
-  const late = AbortSignal.timeout(CREATION)
+  const answered = new AbortController()
+  const given = new AbortController()
+  const { signal } = answered
+  const late = sleep(CREATION, signal).then(() => `the runtime did not answer within ${CREATION / 1000} seconds`)
+  const giveUp = Promise.race([late, standstillOf(pid, signal)]).then(
+    (reason) => given.abort(reason),
+    () => undefined,
+  )
   const chunks: Uint8Array[] = []
   try {
-    for await (const chunk of readDescriptor(fd, { signal: late })) {
+    for await (const chunk of readDescriptor(fd, { signal: given.signal })) {
       chunks.push(chunk)
       if (chunk.includes(LINE_FEED)) break
     }
   } catch (error) {
-    if (!late.aborted) throw error
-    return undefined
+    if (!given.signal.aborted) throw error
+    return { failure: String(given.signal.reason) }
   } finally {
+    answered.abort()
+    await giveUp
     closeSync(fd)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -122,16 +134,27 @@ export async function monitorLost(bundle: Bundle, id: string): Promise<undefined
 
 /** So long a monitor may take to say how its container ended: the disk of the log may be slow. Milliseconds. */
 const SILENCE = 10_000
+/** One that was stopped is woken after this time, so that it can say it. Milliseconds. */
+const WAKE_AFTER = 200
 
-/** Kills the monitor of a container when its process has ended and nothing is heard of that; to be aborted where it is. */
+/**
+ * When the process of a container has ended and nothing is heard of that: wakes its monitor where it was stopped, and in
+ * the end kills it. To be aborted where it is heard.
+ */
 export async function endSilentMonitor(
   bundle: Bundle,
   { id, pid, signal }: { readonly id: string; readonly pid: number; readonly signal: AbortSignal },
 ): Promise<void> {
   if (pid > 0) await processExited(pid, { keepAlive: false, signal })
-  await sleep(SILENCE, signal)
+  await sleep(WAKE_AFTER, signal)
   const monitor = readPid(bundle.monitorPidFile)
+  if (isMonitorOf(monitor, id)) wake(monitor)
+  await sleep(SILENCE, signal)
   if (isMonitorOf(monitor, id)) killProcess(monitor, constants.signals.SIGKILL)
+}
+
+function wake(monitor: number): void {
+  if (isStopped(monitor)) killProcess(monitor, constants.signals.SIGCONT)
 }
 
 /** A monitor whose container is gone ends by itself, and writes the exit file before. Milliseconds. */
@@ -141,6 +164,7 @@ const PATIENCE = 3000
 export async function endMonitor(bundle: Bundle, id: string): Promise<void> {
   const pid = readPid(bundle.monitorPidFile)
   if (!isMonitorOf(pid, id)) return
+  wake(pid)
   const waiting = new AbortController()
   const late = sleep(PATIENCE, waiting.signal).then(
     () => killProcess(pid, constants.signals.SIGKILL),

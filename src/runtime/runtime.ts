@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { EngineError, internal, type Log, messageOf, notFound, unavailable } from '#base'
-import { capabilities, cgroupMode, killProcess, processExited, runProcess, sealProgram } from '#kernel'
+import { capabilities, cgroupMode, killProcess, processExited, sealProgram } from '#kernel'
 import type { CgroupMode, ExitStatus } from '#kernel'
 import { bundleOf, foldersOf, readPid, removeBundle, removeRuntimeState } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
@@ -32,6 +32,7 @@ import type { SeccompFilters } from './seccomp-filter.ts'
 import type { HostFacts } from './spec.ts'
 import { removeStepsIn, runStepIn } from './step.ts'
 import type { StepPlace } from './step.ts'
+import { runWatched } from './standstill.ts'
 import { attachToMonitor, releaseProcess, writeFifo } from './stream.ts'
 import type {
   ExecOptions,
@@ -113,7 +114,8 @@ class ProgramRuntime implements Runtime {
     const bundle = this.#bundle(request.id)
     mkdirSync(bundle.folder, { recursive: true, mode: 0o711 })
     rmSync(bundle.exitFile, { force: true })
-    writeFileSync(bundle.config, JSON.stringify(specOf(request, this.#facts(request))))
+    // Its environment is nobody else's.
+    writeFileSync(bundle.config, JSON.stringify(specOf(request, this.#facts(request))), { mode: 0o600 })
     const { folders, monitor, starter: program, path } = this.#parts
     const terminal = request.process.terminal
     const answer = await startMonitor({ id: request.id, terminal, program, monitor, folders, bundle, stdio, path })
@@ -153,6 +155,8 @@ class ProgramRuntime implements Runtime {
     const pid = this.#livePid(id)
     if (pid === 0) throw notFound('running process of container', id)
     killProcess(all ? -pid : pid, signal)
+    // Who froze it need not have been this engine; until it goes on it cannot die.
+    if (signal === SIGKILL && this.#freezer.isFrozen(this.cgroupOf(id))) await this.resume(id)
   }
 
   async pause(id: string): Promise<void> {
@@ -266,9 +270,9 @@ class ProgramRuntime implements Runtime {
     }
   }
 
-  async #run(...args: readonly string[]): ReturnType<typeof runProcess> {
+  async #run(...args: readonly string[]): ReturnType<typeof runWatched> {
     const { starter: program, folders, path } = this.#parts
-    return await runProcess(program.file, [`--root=${folders.state}`, ...args], { env: { PATH: path } })
+    return await runWatched(program.file, [`--root=${folders.state}`, ...args], path)
   }
 
   /** Its monitor was killed: the container cannot go on without anybody to read its output, and its code is lost. */

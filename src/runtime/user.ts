@@ -2,8 +2,8 @@ import { invalid } from '#base'
 import { closeDescriptor, openRoot, readFileInRoot } from '#kernel'
 import type { ProcessUser } from './types.ts'
 
-/** More than any real file; a hostile image must not fill the daemon's memory. Bytes. */
-const FILE_LIMIT = 8 << 20
+/** More than any real file; a hostile image must not fill the daemon's memory, nor take its time. Bytes. */
+const FILE_LIMIT = 4 << 20
 
 const ID_LIMIT = 2 ** 31 - 1
 
@@ -12,12 +12,6 @@ interface PasswdEntry {
   readonly uid: number
   readonly gid: number
   readonly home: string
-}
-
-interface GroupEntry {
-  readonly name: string
-  readonly gid: number
-  readonly members: readonly string[]
 }
 
 /** Texts of a root's user files; empty where there is none. */
@@ -37,19 +31,25 @@ export function resolveUser(root: string, user: string): ProcessUser {
 /** The pure half of `resolveUser`, by Docker's rules: a group that was named comes alone, else all that list the user. */
 export function lookUpUser(files: UserFiles, user: string): ProcessUser {
   const [userPart = '', groupPart = ''] = splitOnce(user)
-  const entry = parsePasswd(files.passwd).find((line) => matches(userPart, line.name, line.uid))
+  const entry = findPasswd(files.passwd, userPart)
   const uid = entry?.uid ?? numberOf(userPart === '' ? '0' : userPart)
   if (uid === undefined) throw invalid(`unable to find user ${userPart}: no matching entries in passwd file`)
-  const gids = groupsOf(parseGroup(files.group), entry, groupPart)
+  const gids = groupsOf(files.group, entry, groupPart)
   if ([uid, ...gids].some((id) => id > ID_LIMIT)) throw invalid('uids and gids must be in range 0-2147483647')
   return { uid, gid: gids[0] ?? 0, additionalGids: [...new Set(gids)], home: entry?.home || '/' }
 }
 
 /** The primary group first. */
-function groupsOf(groups: readonly GroupEntry[], entry: PasswdEntry | undefined, wanted: string): readonly number[] {
-  if (wanted !== '') return [namedGroup(groups, wanted)]
+function groupsOf(file: string, entry: PasswdEntry | undefined, wanted: string): readonly number[] {
+  if (wanted !== '') return [namedGroup(file, wanted)]
   if (!entry) return [0]
-  return [entry.gid, ...groups.filter((group) => group.members.includes(entry.name)).map((group) => group.gid)]
+  const gids = [entry.gid]
+  for (const [, , gid, members] of entries(file)) if (lists(members, entry.name)) gids.push(fieldNumber(gid))
+  return gids
+}
+
+function lists(members = '', name: string): boolean {
+  return members !== '' && `,${members},`.includes(`,${name},`)
 }
 
 function splitOnce(text: string): readonly string[] {
@@ -61,8 +61,9 @@ function matches(wanted: string, name: string, id: number): boolean {
   return wanted === '' ? id === 0 : name === wanted || String(id) === wanted
 }
 
-function namedGroup(groups: readonly GroupEntry[], wanted: string): number {
-  const gid = groups.find((group) => matches(wanted, group.name, group.gid))?.gid ?? numberOf(wanted)
+function namedGroup(file: string, wanted: string): number {
+  for (const [name = '', , gid] of entries(file)) if (matches(wanted, name, fieldNumber(gid))) return fieldNumber(gid)
+  const gid = numberOf(wanted)
   if (gid === undefined) throw invalid(`unable to find group ${wanted}: no matching entries in group file`)
   return gid
 }
@@ -74,29 +75,25 @@ function numberOf(text: string): number | undefined {
   return value
 }
 
-function parsePasswd(text: string): readonly PasswdEntry[] {
-  return lines(text).map(([name = '', , uid, gid, , home = '']) => ({
-    name,
-    uid: fieldNumber(uid),
-    gid: fieldNumber(gid),
-    home,
-  }))
+function findPasswd(file: string, wanted: string): PasswdEntry | undefined {
+  for (const [name = '', , uid, gid, , home = ''] of entries(file)) {
+    if (matches(wanted, name, fieldNumber(uid))) return { name, uid: fieldNumber(uid), gid: fieldNumber(gid), home }
+  }
+  return undefined
 }
 
-function parseGroup(text: string): readonly GroupEntry[] {
-  return lines(text).map(([name = '', , gid, members = '']) => ({
-    name,
-    gid: fieldNumber(gid),
-    members: members.split(',').filter((member) => member !== ''),
-  }))
-}
+/** Fields that are looked at; a line may hold millions. */
+const FIELDS = 6
 
-function lines(text: string): readonly (readonly string[])[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(':'))
+/** One line after the other: a file of an image may hold millions, and this is not done in a worker. */
+function* entries(file: string): Iterable<readonly string[]> {
+  for (let at = 0; at < file.length;) {
+    const found = file.indexOf('\n', at)
+    const end = found < 0 ? file.length : found
+    const text = end === at ? '' : file.slice(at, end).trim()
+    if (text !== '' && !text.startsWith('#')) yield text.split(':', FIELDS)
+    at = end + 1
+  }
 }
 
 /** What is not a number counts as 0, as in Docker. */
