@@ -5,6 +5,7 @@ import { type ApiVersion, encodeLine } from '#wire'
 import { createRawStream, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
 import { createQuery, type Query } from './query.ts'
 import { errorBody, statusOf } from './status.ts'
+import { acceptWebSocket, createWebSocket } from './web-socket.ts'
 
 /** A reply whose head is on its way and whose bytes come one by one. */
 export interface ReplyStream {
@@ -37,6 +38,8 @@ export interface Exchange {
   readonly stream: (contentType: string, headers?: Readonly<Record<string, string>>) => ReplyStream
   /** The socket, after `101 UPGRADED`, or after `200 OK` for clients that asked for no upgrade. */
   readonly hijack: (contentType: string) => RawStream
+  /** The payloads of a WebSocket, after `101 Switching Protocols`; undefined where none was asked for. */
+  readonly webSocket: (kind: 'text' | 'binary') => RawStream | undefined
   readonly fail: (error: unknown) => void
 }
 
@@ -80,6 +83,10 @@ export function createExchange(facts: ExchangeFacts): Exchange {
     reply,
     stream: (contentType, headers = {}) => beginStream(response, contentType, headers),
     hijack: (contentType) => beginRaw(request, response, contentType),
+    webSocket: (kind) => {
+      const answer = acceptWebSocket(header)
+      return answer === undefined ? undefined : beginWebSocket(request, response, { answer, kind })
+    },
     fail: (error) => reply(statusOf(error), statusOf(error) === 304 ? undefined : errorBody(error)),
   }
 }
@@ -133,6 +140,18 @@ function beginRaw(request: IncomingMessage, response: ServerResponse, contentTyp
   const raw = createRawStream(socket)
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   return raw
+}
+
+function beginWebSocket(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { answer, kind }: { readonly answer: string; readonly kind: 'text' | 'binary' },
+): RawStream {
+  const socket = takeSocket(request, response)
+  const raw = createRawStream(socket)
+  const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
+  socket.write(`${[...head, `Sec-WebSocket-Accept: ${answer}`].join('\r\n')}\r\n\r\n`)
+  return createWebSocket(raw, kind)
 }
 
 async function* bytesOfRequest(request: IncomingMessage): Bytes {

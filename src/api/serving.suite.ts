@@ -20,9 +20,11 @@ export interface Call {
   readonly body?: string
 }
 
-/** A server of these routes on a unix socket, with one connection for all calls. */
+/** A server of these routes on a unix socket, with one connection for all calls, and on the loopback. */
 export interface Serving extends AsyncDisposable {
   readonly socketPath: string
+  /** `127.0.0.1:PORT`. */
+  readonly address: string
   call(path: string, options?: Call): Promise<Answer>
 }
 
@@ -30,10 +32,11 @@ export async function serve(routes: readonly Route[]): Promise<Serving> {
   const folder = mkdtempSync(join(tmpdir(), 'mica-api-'))
   const socketPath = join(folder, 's')
   const server = createApiServer({ router: createRouter(routes), log: silentLog(), product: 'test' })
-  await server.listen([`unix://${socketPath}`])
+  const [, address = ''] = await server.listen([`unix://${socketPath}`, 'tcp://127.0.0.1:0'])
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   return {
     socketPath,
+    address: address.replace('tcp://', ''),
     call: (path, options = {}) => call({ socketPath, agent, path }, options),
     async [Symbol.asyncDispose]() {
       agent.destroy()

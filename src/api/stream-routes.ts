@@ -1,4 +1,4 @@
-import { collect, invalid, unsupported } from '#base'
+import { collect, invalid } from '#base'
 import type { ContainerRecord, ContainerService, LogLine } from '#engine'
 import { type ApiVersion, compareVersions, encodeFrame, MULTIPLEXED_STREAM, parseTimestamp, RAW_STREAM } from '#wire'
 import { createBatch } from './batch.ts'
@@ -24,7 +24,12 @@ export function streamRoutes({ containers, now }: StreamRouteParts): readonly Ro
       hijacks: true,
       handle: (exchange) => attach(exchange, containers),
     },
-    { method: 'GET', pattern: '/containers/{id}/attach/ws', handle: refuseWebSocket },
+    {
+      method: 'GET',
+      pattern: '/containers/{id}/attach/ws',
+      hijacks: true,
+      handle: (exchange) => attachWebSocket(exchange, containers),
+    },
     {
       method: 'POST',
       pattern: '/containers/{id}/resize',
@@ -84,9 +89,29 @@ async function leaveBody({ body, header }: Exchange): Promise<void> {
 
 const MAX_IGNORED = 64 * 1024
 
-function refuseWebSocket(): never {
-  throw unsupported('attach over a WebSocket: not yet carried out by mica; attach over a hijacked connection instead')
+/** Bytes of both streams as they are. Clients before 1.42 cannot choose, and get all of them. */
+async function attachWebSocket(exchange: Exchange, containers: StreamRouteParts['containers']): Promise<void> {
+  const { query, version } = exchange
+  const record = await containers.get(exchange.param('id'))
+  const { tty, openStdin, stdinOnce } = record.request
+  const keys = parseDetachKeys(query.text('detachKeys'))
+  const chooses = compareVersions(version, FRAMES_NAMED) >= 0
+  const wants = (name: string): boolean => !chooses || query.flag(name)
+  const stream = query.flag('stream')
+  await using ends = await containers.attach(record.id, { logs: query.flag('logs'), stream, signal: exchange.signal })
+  const client = exchange.webSocket(compareVersions(version, BINARY_FRAMES) >= 0 ? 'binary' : 'text')
+  if (!client) return exchange.reply(400, 'not websocket protocol')
+  await joinStreams(client, ends, {
+    raw: true,
+    stdin: stream && openStdin && wants('stdin'),
+    stdout: wants('stdout'),
+    stderr: wants('stderr'),
+    closesInput: stdinOnce && !tty,
+    detachKeys: tty ? keys : undefined,
+  })
 }
+
+const BINARY_FRAMES: ApiVersion = { major: 1, minor: 28 }
 
 async function logs(exchange: Exchange, containers: StreamRouteParts['containers'], now: bigint): Promise<void> {
   const { query } = exchange

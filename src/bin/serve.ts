@@ -14,15 +14,16 @@ export async function serve(options: DaemonOptions): Promise<void> {
   process.once('beforeExit', sayStuck)
   const engine = await openEngine(config)
   const api = createApi({ engine, log })
+  let addresses: readonly string[]
   try {
-    await api.listen(options.hosts)
+    addresses = await api.listen(options.hosts)
   } catch (error) {
     await engine[Symbol.asyncDispose]()
     throw error
   }
   await mkdir(options.execRoot, { recursive: true })
   await writeFileAtomic(options.pidfile, `${process.pid}\n`, 0o644)
-  process.stdout.write(`mica: accepting calls on ${options.hosts.join(', ')}\n`)
+  process.stdout.write(`mica: accepting calls on ${addresses.join(', ')}\n`)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
     process.once(signal, () => {
       close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) =>
