@@ -41,7 +41,7 @@ function textOf(line: ProgressLine): string {
 
 const ESC = '\u001B['
 
-/** Lines with an id keep their row; others go below them and end the rows. */
+/** Lines with an id keep their row; others go below them and end the rows. A row that has left the screen stays as it is. */
 function createLive(output: Output): Print {
   const rows = new Map<string, number>()
   return (line) => {
@@ -50,19 +50,31 @@ function createLive(output: Output): Print {
       rows.clear()
       return output.write(textOf(line))
     }
-    const id = line.id ?? ''
-    const row = rows.get(id)
+    const { rows: height, columns } = sizeOf(output)
+    const text = rowText(line, columns)
+    const row = rows.get(line.id)
     if (row === undefined) {
-      rows.set(id, rows.size)
-      return output.write(`${liveText(line)}\n`)
+      rows.set(line.id, rows.size)
+      return output.write(`${text}\n`)
     }
     const up = rows.size - row
-    output.write(`${ESC}${up}A\r${ESC}2K${liveText(line)}\r${ESC}${up}B`)
+    if (up < height) output.write(`${ESC}${up}A\r${ESC}2K${text}\r${ESC}${up}B`)
   }
 }
 
-function liveText(line: ProgressLine): string {
+/** Some terminals say 0 by 0. */
+function sizeOf(output: Output): ReturnType<Output['size']> {
+  const { rows, columns } = output.size()
+  return { rows: rows || 24, columns: columns || 80 }
+}
+
+/** As docker's client: the bar has room from this width on, below it only the numbers are shown. */
+const BAR_WIDTH = 110
+
+/** Never wider than the terminal: a row that wraps would move all others. */
+function rowText(line: ProgressLine, columns: number): string {
   const { current = 0, total = 0 } = line.progressDetail ?? {}
-  const bar = line.progress ?? (current > 0 ? progressText(current, total) : '')
-  return `${line.id ?? ''}: ${line.status ?? ''} ${bar}`.trimEnd()
+  const bar = current > 0 || total > 0 ? progressText(current, total) : ''
+  const shown = columns > BAR_WIDTH ? bar : bar.replace(/^\[.*\] /, '')
+  return `${line.id ?? ''}: ${line.status ?? ''} ${shown}`.trimEnd().slice(0, columns - 1)
 }

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { defaultFormat } from '#cli/kit'
+import type { Output } from '#cli/kit'
+import { runCli } from './main.ts'
+import { commands, groups } from './table.ts'
+
+interface Said {
+  readonly exit: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Words to the CLI where no daemon listens: what help and wrong words say takes none. */
+async function say(...words: readonly string[]): Promise<Said> {
+  const texts = { stdout: '', stderr: '' }
+  const output = (name: keyof typeof texts): Output => ({
+    terminal: false,
+    write: (chunk) => void (texts[name] += String(chunk)),
+    size: () => ({ rows: 0, columns: 0 }),
+    onResize: () => ({ [Symbol.dispose]: () => undefined }),
+  })
+  const refuse = (): never => assert.fail('no program is to be run')
+  const bytes = (async function* () {})()
+  const nothing = { [Symbol.dispose]: () => undefined }
+  const exit = await runCli({
+    words,
+    env: { DOCKER_HOST: 'unix:///nonexistent/mica.sock' },
+    cwd: '/',
+    io: {
+      stdout: output('stdout'),
+      stderr: output('stderr'),
+      stdin: { terminal: false, bytes, raw: () => nothing },
+      onSignals: () => nothing,
+    },
+    now: () => 0,
+    version: '1.2.3',
+    runProgram: refuse,
+    becomeDaemon: refuse,
+    startDaemon: refuse,
+  })
+  return { exit, ...texts }
+}
+
+const ALL = [
+  ...commands.flatMap(({ entries }) => Object.entries(entries).map(([name, entry]) => [[name], entry] as const)),
+  ...Object.entries(groups).flatMap(([group, { entries }]) =>
+    Object.entries(entries).map(([name, entry]) => [[group, name], entry] as const),
+  ),
+]
+
+for (const [words, entry] of ALL) {
+  // its words are read by the daemon's program
+  if (words[0] === 'daemon') continue
+  const name = `mica ${words.join(' ')}`
+  test(`${name} --help shows usage, what it does and each flag; a wrong flag is refused`, async () => {
+    const command = await entry.load()
+    const { exit, stdout, stderr } = await say(...words, '--help')
+    assert.deepEqual([exit, stderr], [0, ''])
+    assert.ok(stdout.startsWith(`Usage:  ${name} ${command.usage}`.trimEnd()), stdout)
+    assert.ok(stdout.includes(command.summary), stdout)
+    for (const [flag, { help }] of Object.entries(command.flags)) {
+      assert.ok(stdout.includes(`--${flag}`) && stdout.includes(help), `${flag} is not explained`)
+      assert.match(help, /^["\p{Lu}]/u, `${flag}: «${help}» begins as a sentence`)
+    }
+    assert.deepEqual(await say('help', ...words), { exit, stdout, stderr })
+    const wrong = await say(...words, '--nosuch')
+    assert.deepEqual([wrong.exit, wrong.stdout], [125, ''])
+    assert.match(
+      wrong.stderr,
+      /^unknown flag: --nosuch\n\nUsage: {2}mica [^]*\n\nRun 'mica .* --help' for more information\n$/,
+    )
+  })
+}
+
+test('mica help names all commands and groups; a group its commands', async () => {
+  const { exit, stdout } = await say('help')
+  assert.equal(exit, 0)
+  for (const name of [...commands.flatMap(({ entries }) => Object.keys(entries)), ...Object.keys(groups)])
+    assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+  assert.deepEqual(await say('--help'), await say('help'))
+  const group = await say('image', '--help')
+  for (const name of Object.keys(groups['image']?.entries ?? {}))
+    assert.match(group.stdout, new RegExp(`^  ${name} `, 'm'))
+})
+
+test('unknown commands and flags: words and exit statuses of docker', async () => {
+  assert.deepEqual(await say('nosuch'), {
+    exit: 1,
+    stdout: '',
+    stderr: "mica: unknown command: mica nosuch\n\nRun 'mica --help' for more information\n",
+  })
+  assert.equal((await say('image', 'nosuch')).exit, 1)
+  assert.equal((await say('--nosuch')).exit, 125)
+})
+
+test('defaultFormat() reads the form of a list out of config.json, and passes over all else', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-settings-'))
+  const env = { DOCKER_CONFIG: folder }
+  try {
+    assert.equal(defaultFormat({ env }, 'psFormat'), undefined)
+    const path = join(folder, 'config.json')
+    writeFileSync(
+      path,
+      JSON.stringify({ psFormat: '{{.ID}}', imagesFormat: 'json', statsFormat: 'x', volumesFormat: 1 }),
+    )
+    assert.equal(defaultFormat({ env }, 'psFormat'), '{{.ID}}')
+    assert.equal(defaultFormat({ env }, 'imagesFormat'), 'json')
+    assert.equal(defaultFormat({ env }, 'networksFormat'), undefined)
+    assert.equal(defaultFormat({ env }, 'volumesFormat'), undefined)
+    writeFileSync(path, '{ "psFormat": ')
+    assert.equal(defaultFormat({ env }, 'psFormat'), undefined)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
