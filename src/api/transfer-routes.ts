@@ -4,6 +4,7 @@ import { familiarReference, parsePlatform, type Platform, type Reference, withDe
 import { type AuthBody, parseAuthHeader } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { referenceOf } from './image-routes.ts'
+import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
 import { parsePlatformText } from './platform-query.ts'
 import { progressLine, type TransferProgress } from './progress-line.ts'
 import { streamProgress } from './progress-stream.ts'
@@ -18,7 +19,7 @@ export function transferRoutes({ images }: Pick<Engine, 'images'>): readonly Rou
   return [
     { method: 'POST', pattern: '/images/create', handle: (exchange) => create(images, exchange) },
     { method: 'POST', pattern: '/images/load', handle: (exchange) => load(transfer, exchange) },
-    { method: 'POST', pattern: '/images/{name...}/push', handle: (exchange) => push(transfer, exchange) },
+    { method: 'POST', pattern: '/images/{name...}/push', handle: (exchange) => push(images, exchange) },
     {
       method: 'GET',
       pattern: '/images/get',
@@ -58,13 +59,14 @@ async function pull(transfer: Transfer, exchange: Exchange): Promise<void> {
   })
 }
 
-async function push(transfer: Transfer, exchange: Exchange): Promise<void> {
+async function push(images: ImageService, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange
+  const { transfer } = images
   const name = referenceOf(exchange.param('name'), query.text('tag'))
-  if (query.text('platform') !== undefined) throw invalid('--platform: not yet carried out by mica for push')
-  const credentials = credentialsOf(exchange.header('x-registry-auth'))
+  await checkPlatform(images, exchange, name)
+  const shared = { ...compressionOf(exchange), credentials: credentialsOf(exchange.header('x-registry-auth')), signal }
   await streamProgress(exchange, async ({ line }) => {
-    const options = { credentials, signal, progress: (progress: TransferProgress) => line(progressLine(progress)) }
+    const options = { ...shared, progress: (progress: TransferProgress) => line(progressLine(progress)) }
     if (name.tag === undefined) {
       await transfer.pushAll(name, options)
       return
@@ -72,6 +74,22 @@ async function push(transfer: Transfer, exchange: Exchange): Promise<void> {
     const { digest, size } = await transfer.push(name, options)
     line({ progressDetail: {}, aux: { Tag: name.tag, Digest: digest, Size: size } })
   })
+}
+
+/** An image is of one platform here: it is the one that is asked for, or nothing goes out. */
+async function checkPlatform(images: ImageService, { query }: Exchange, name: Reference): Promise<void> {
+  const platform = parsePlatformParameter(query.text('platform'))
+  if (platform === undefined) return
+  const text = familiarReference(withDefaultTag(name))
+  requirePlatform(text, await images.get(text), platform)
+}
+
+/** A parameter that Docker's daemon does not have. */
+function compressionOf({ query }: Exchange): { readonly compression?: 'gzip' | 'zstd' } {
+  const text = query.text('compression')
+  if (text === undefined) return {}
+  if (text === 'gzip' || text === 'zstd') return { compression: text }
+  throw invalid(`cannot push with compression ${JSON.stringify(text)}: gzip and zstd are known`)
 }
 
 async function load(transfer: Transfer, exchange: Exchange): Promise<void> {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { createLimiter, type Limiter } from '#base'
 import { familiarName, familiarReference, type ImageConfig, type Reference } from '#oci'
 import { createDownloads, type Downloads } from './download.ts'
@@ -11,6 +12,8 @@ export interface TransferContext extends TransferParts {
   readonly limits: TransferLimits
   readonly downloads: Downloads
   readonly uploads: Limiter
+  /** Layers that are packed at the same time, over all pushes. */
+  readonly packing: Limiter
   readonly followers: Followers
 }
 
@@ -41,7 +44,14 @@ export function createContext(parts: TransferParts): TransferContext {
   const limits = parts.limits ?? LIMITS
   const { content, leases, clock } = parts
   const downloads = createDownloads({ content, leases, clock, limits })
-  return { ...parts, limits, downloads, uploads: createLimiter(limits.uploads), followers: createFollowers() }
+  return {
+    ...parts,
+    limits,
+    downloads,
+    uploads: createLimiter(limits.uploads),
+    packing: createLimiter(availableParallelism()),
+    followers: createFollowers(),
+  }
 }
 
 /** Nobody listens. */

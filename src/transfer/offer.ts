@@ -2,7 +2,7 @@ import { collect } from '#base'
 import { digestOf, parseManifest, type Descriptor, type ImageId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { TransferContext } from './context.ts'
-import { holdImage, makeManifest } from './push.ts'
+import { holdImage, makeManifest } from './manifest.ts'
 
 const MAX_MANIFEST = 4 << 20
 
@@ -16,7 +16,7 @@ export async function manifestFor(
   const image = await context.images.open(id)
   holdImage(lease, image)
   for (const known of image.manifests) if (await isWhole(context, known, lease)) return known
-  const { bytes, manifest } = await makeManifest({ context, lease, signal }, image)
+  const { bytes, manifest } = await makeManifest(context, image, { lease, signal })
   return { mediaType: manifest.mediaType, digest: digestOf(bytes), size: bytes.length }
 }
 

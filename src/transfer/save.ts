@@ -24,7 +24,7 @@ import {
 import type { Image, Images } from '#store/image'
 import type { Lease } from '#store/lease'
 import { emitId, type TransferContext } from './context.ts'
-import { holdImage } from './push.ts'
+import { holdImage } from './manifest.ts'
 
 const MAX_MANIFEST = 4 << 20
 

@@ -28,6 +28,14 @@ export interface TransferOptions {
   readonly signal?: AbortSignal
 }
 
+/** How layers are packed for a registry. */
+export type PushCompression = 'gzip' | 'zstd'
+
+export interface PushOptions extends Omit<TransferOptions, 'platform'> {
+  /** Layers of this form alone, under an OCI manifest; without, a manifest the image is known by, else gzip. */
+  readonly compression?: PushCompression
+}
+
 export interface RefetchOptions {
   readonly names: readonly Reference[]
   readonly credentialsFor?: ((domain: string) => Credentials | undefined) | undefined
@@ -65,9 +73,9 @@ export interface Transfer {
   /** Every tag of the repository. */
   pullAll(repository: Reference, options?: TransferOptions): Promise<readonly Image[]>
   /** What was pulled goes out with the digest it came with; a layer made here is packed once. Emits `push`. */
-  push(name: Reference, options?: TransferOptions): Promise<Descriptor>
+  push(name: Reference, options?: PushOptions): Promise<Descriptor>
   /** Every tag of the repository that is here. */
-  pushAll(repository: Reference, options?: TransferOptions): Promise<readonly Descriptor[]>
+  pushAll(repository: Reference, options?: PushOptions): Promise<readonly Descriptor[]>
   /**
    * The manifest by which a registry of our own offers an image: one it is known by whose blobs are all here, else one
    * of its layers, packed now. The lease holds the manifest, its blobs and the image.

@@ -1,6 +1,6 @@
 import { registryHeaders } from '#cli/credential'
 import { command, flag, showProgress } from '#cli/kit'
-import { canonicalReference, familiarName, parseNamed, withDefaultTag } from '#oci'
+import { canonicalReference, familiarName, parseNamed, parsePlatform, withDefaultTag } from '#oci'
 import type { ProgressLine } from '#wire'
 
 export const push = command({
@@ -8,6 +8,10 @@ export const push = command({
   summary: 'Upload an image to a registry',
   flags: {
     'all-tags': flag.switch('Push all tags of an image to the repository', { short: 'a' }),
+    compression: flag.text('Pack the layers as gzip or zstd (default: as the image came, else gzip)'),
+    platform: flag.text(
+      'Push a platform-specific manifest as a single-platform image to the registry. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
     quiet: flag.switch('Suppress verbose output', { short: 'q' }),
   },
   min: 1,
@@ -18,7 +22,11 @@ export const push = command({
     const reference = flags['all-tags'] ? named : withDefaultTag(named)
     if (reference !== named && !flags.quiet) io.stdout.write('Using default tag: latest\n')
     const lines = client.lines<ProgressLine>('POST', `/images/${encodeURIComponent(familiarName(reference))}/push`, {
-      query: { tag: reference.tag },
+      query: {
+        tag: reference.tag,
+        platform: flags.platform === undefined ? undefined : JSON.stringify(parsePlatform(flags.platform)),
+        compression: flags.compression,
+      },
       headers: await registryHeaders(context, reference.domain),
     })
     await showProgress(lines, flags.quiet ? { ...io.stdout, terminal: false, write: () => undefined } : io.stdout)
