@@ -6,11 +6,18 @@ import { canonicalReference, familiarReference } from '#oci'
  * the image's id.
  */
 export function imageLabels(images: readonly ImageSummary[]): (record: ContainerRecord) => string {
-  const namesOf = new Map<string, ReadonlySet<string>>(
-    images.map(({ record }) => [record.id, new Set(record.names.flatMap((name) => spellings(name)))]),
-  )
+  const byId = new Map<string, ImageSummary['record']>(images.map(({ record }) => [record.id, record]))
+  // Of some hundred images a few have containers: only these are spelled out.
+  const spelled = new Map<string, ReadonlySet<string>>()
+  const namesOf = (id: string): ReadonlySet<string> | undefined => {
+    const record = byId.get(id)
+    if (record === undefined) return undefined
+    const names = spelled.get(id) ?? new Set(record.names.flatMap((name) => spellings(name)))
+    spelled.set(id, names)
+    return names
+  }
   return ({ image, imageName }) => {
-    const names = namesOf.get(image)
+    const names = namesOf(image)
     if (names === undefined) return image
     const isId = image === imageName || image.startsWith(`sha256:${imageName}`)
     return isId || names.has(imageName) ? imageName : image
