@@ -63,7 +63,7 @@ type NamesOf = (client: Client) => Promise<readonly string[]>
 /** What the word of a command's usage stands for. */
 const NAMES: readonly (readonly [usage: RegExp, names: NamesOf])[] = [
   [/\bCONTAINER\b/, containers],
-  [/\bIMAGE\b/, images],
+  [/\b(?:SOURCE_)?IMAGE\b/, images],
   [/\bVOLUME\b/, volumes],
   [/\bNETWORK\b/, networks],
 ]

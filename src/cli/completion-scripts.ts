@@ -1,10 +1,21 @@
 /** What `mica completion SHELL` prints: `eval "$(mica completion bash)"`. */
 export const completionScripts: Readonly<Record<string, string>> = {
   bash: String.raw`_mica() {
-  local IFS=$'\n' out word
-  out=$(mica __completeNoDesc "${'$'}{COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || return
+  local IFS=$'\n' out word typed=() last='' head='' at
+  # bash takes a colon for a word of its own: what belongs together is joined again
+  for ((at = 1; at <= COMP_CWORD; at++)); do
+    word=${'$'}{COMP_WORDS[at]}
+    if ((${'$'}{#typed[@]})) && [[ $word == :* || $last == *: ]] && [[ $word != '' || ${'$'}{COMP_LINE:0:COMP_POINT} != *[[:space:]] ]]; then
+      typed[${'$'}{#typed[@]}-1]+=$word
+    else typed+=("$word")
+    fi
+    last=$word
+  done
+  out=$(mica __completeNoDesc "${'$'}{typed[@]}" 2>/dev/null) || return
+  word=${'$'}{typed[${'$'}{#typed[@]}-1]}
+  [[ $word == *:* && $COMP_WORDBREAKS == *:* ]] && head=${'$'}{word%:*}:
   COMPREPLY=()
-  for word in ${'$'}{out%:*}; do COMPREPLY+=("$word"); done
+  for word in ${'$'}{out%:*}; do COMPREPLY+=("${'$'}{word#"$head"}"); done
   if [ ${'$'}{#COMPREPLY[@]} -eq 0 ] && [ "${'$'}{out##*:}" = 0 ]; then compopt -o default; fi
 }
 complete -F _mica mica
