@@ -175,6 +175,8 @@ async function pruneContainers(
     await removeContainer(parts, record.id, { force: false, volumes: false })
     removed.push(record.id)
   }
+  const actor = { id: '', attributes: { reclaimed: String(bytes) } }
+  parts.events.emit({ type: 'container', action: 'prune', actor })
   return { removed, bytes }
 }
 
