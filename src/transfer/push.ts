@@ -1,26 +1,21 @@
-import { abbreviate, collect, EngineError, invalid } from '#base'
+import { abbreviate, EngineError, invalid } from '#base'
 import {
   canonicalReference,
   configDigest,
   familiarName,
   familiarReference,
-  layerCompression,
   MEDIA_TYPES,
-  parseManifest,
   repositoryOf,
   withDefaultTag,
   type Descriptor,
-  type Digest,
-  type Manifest,
   type Reference,
 } from '#oci'
 import type { Image } from '#store/image'
 import { emitNamed, SILENT, type TransferContext } from './context.ts'
+import { findManifest } from './known-manifest.ts'
 import { allOrFirstFailure, holdImage, makeManifest, type KnownManifest } from './manifest.ts'
 import type { ProgressSink, PushOptions } from './types.ts'
 import { createUpload, type Push } from './upload.ts'
-
-const MAX_MANIFEST = 4 << 20
 
 export async function pushImage(
   context: TransferContext,
@@ -66,7 +61,7 @@ async function pushName(context: TransferContext, name: Reference, options: Push
   const registry = context.registryFor(name, credentials).at(-1)
   if (!registry) throw missing(name)
   await using lease = await context.leases.open(`push ${canonicalReference(name)}`)
-  const push: Push = { context, name, registry, lease, progress, compression, signal }
+  const push: Push = { context, name, registry, credentials, lease, progress, compression, signal }
   return await pushTo(push, await context.images.open(record.id))
 }
 
@@ -111,27 +106,11 @@ async function sendMade(
   const made = makeManifest(context, image, { lease, signal, form: compression, packed: upload })
   const config = { mediaType: MEDIA_TYPES.ociConfig, digest: configDigest(image.id), size: image.configBytes.length }
   await allOrFirstFailure([made.then(() => undefined), upload(config)])
+  if (compression !== undefined) await keepFirst(context, image)
   return await made
 }
 
-/** A manifest that the image is known by, if each of its blobs is here or there already: it keeps its digest. */
-async function findManifest(push: Push, image: Image): Promise<KnownManifest | undefined> {
-  const { context, registry, name, lease, signal } = push
-  for (const { digest, mediaType } of image.manifests) {
-    if ((await context.content.find(digest)) === undefined) continue
-    const bytes = await collect(context.content.read(digest), MAX_MANIFEST)
-    const manifest = parseManifest(bytes, mediaType)
-    if (!isWanted(push, manifest)) continue
-    lease.hold(...manifest.layers.map((layer) => ({ kind: 'blob', id: layer.digest }) as const))
-    const isWithin = async (blob: Digest): Promise<boolean> =>
-      (await context.content.find(blob)) !== undefined || registry.hasBlob(name.path, blob, signal)
-    const within = await Promise.all(manifest.layers.map((layer) => isWithin(layer.digest)))
-    if (within.every(Boolean)) return { manifest, bytes }
-  }
-  return undefined
-}
-
-/** Without a wish any form is welcome. */
-function isWanted({ compression }: Push, { layers }: Manifest): boolean {
-  return compression === undefined || layers.every(({ mediaType }) => layerCompression(mediaType) === compression)
+/** The newest manifest is what an image goes out with by itself: one that was wished for once does not become it. */
+async function keepFirst({ content, images }: TransferContext, { id, manifests: [first] }: Image): Promise<void> {
+  if (first && (await content.find(first.digest))) await images.addManifest(id, first)
 }

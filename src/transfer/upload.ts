@@ -1,6 +1,6 @@
 import { isKind, sleep } from '#base'
 import type { Descriptor, Digest, Reference } from '#oci'
-import type { Registry } from '#registry'
+import type { Credentials, Registry } from '#registry'
 import type { Lease } from '#store/lease'
 import { SILENT, type TransferContext } from './context.ts'
 import { createMeter, metered } from './meter.ts'
@@ -12,6 +12,8 @@ export interface Push {
   readonly context: TransferContext
   readonly name: Reference
   readonly registry: Registry
+  /** For the registry; it may also be where the image came from. */
+  readonly credentials: Credentials | undefined
   readonly lease: Lease
   readonly progress: ProgressSink
   readonly compression: PushCompression | undefined
