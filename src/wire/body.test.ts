@@ -4,7 +4,9 @@ import {
   parseAuthConfigHeader,
   parseAuthHeader,
   parseConfigBody,
+  parseExecBody,
   parseExecStartBody,
+  parseVolumeBody,
   parseHostConfigBody,
   parseNullableStringMap,
   parseObjectBody,
@@ -42,6 +44,11 @@ test('parseObjectBody() refuses a list and a text, and takes null for an empty o
   assert.deepEqual(parseObjectBody(null), {})
   assert.throws(() => parseObjectBody([]), { kind: 'invalid' })
   assert.throws(() => parseObjectBody('x'), { kind: 'invalid' })
+})
+
+test('no body may be a list where an object is due', () => {
+  for (const parse of [parseConfigBody, parseExecBody, parseExecStartBody, parseVolumeBody])
+    assert.throws(() => parse([]), { kind: 'invalid' })
 })
 
 test('parseExecStartBody() takes a size of two numbers', () => {

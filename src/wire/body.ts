@@ -140,7 +140,7 @@ export const parseVolumeBody = (value: unknown): VolumeBody => check(VolumeSchem
 
 /** A JSON object, as a record. */
 export function parseObjectBody(value: unknown, name = ''): Readonly<Record<string, unknown>> {
-  return Array.isArray(value) ? check(object, null, name) : check(object, value ?? {}, name)
+  return check(object, value ?? {}, name)
 }
 
 /** A JSON map of strings (labels); null is none. */
@@ -182,8 +182,9 @@ function decodeHeader(header: string | undefined): unknown {
   }
 }
 
+/** A list would pass for an object without members. */
 function check<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, name = ''): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value)
+  const result = v.safeParse(schema, Array.isArray(value) ? null : value)
   if (result.success) return result.output
   throw bodyError(result.issues[0], name)
 }
