@@ -3,6 +3,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -13,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { pathOfName } from '#archive'
+import { errnoOf } from '#base'
 import { makeNode, setTimes, setXattr } from '#kernel'
 import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
@@ -56,9 +58,8 @@ export class TreeWriter {
 
   /** A folder; one that is there gets the attributes. Its time is set by `finish`. */
   folder(parent: string, name: string, attributes: Attributes): void {
-    const there = this.#clear(parent, name, true) === 'folder'
+    this.#makeFolder(parent, name)
     const at = this.#root.entry(parent, name)
-    if (!there) mkdirSync(at, 0o700)
     const fd = openSync(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
     try {
       applyTo(fd, at, attributes)
@@ -70,10 +71,8 @@ export class TreeWriter {
 
   /** A file, new and empty; `finish` must follow, or `abandon`. */
   openFile(parent: string, name: string): OpenFile {
-    this.#clear(parent, name, false)
-    const at = this.#root.entry(parent, name)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const fd = openSync(at, flags, 0o600)
+    const fd = this.#make(parent, name, (at) => openSync(at, flags, 0o600))
     return {
       append: (chunk, offset) => writeWhole(fd, chunk, offset),
       finish: (attributes, size) => {
@@ -103,24 +102,21 @@ export class TreeWriter {
   }
 
   link(parent: string, name: string, attributes: Attributes, target: string): void {
-    this.#clear(parent, name, false)
+    this.#make(parent, name, (path) => symlinkSync(pathOfName(target), path))
     const at = this.#root.entry(parent, name)
-    symlinkSync(pathOfName(target), at)
     lchownSync(at, attributes.owner.uid, attributes.owner.gid)
     if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
   }
 
   /** A second name for an entry of this root that was written before. */
   hardLink(parent: string, name: string, source: { readonly folder: string; readonly name: string }): void {
-    this.#clear(parent, name, false)
-    linkSync(this.#root.entry(source.folder, source.name), this.#root.entry(parent, name))
+    this.#make(parent, name, (at) => linkSync(this.#root.entry(source.folder, source.name), at))
   }
 
   /** A FIFO or device; `mode` with its type. */
   node(parent: string, name: string, attributes: Attributes, device: bigint): void {
-    this.#clear(parent, name, false)
+    this.#make(parent, name, (path) => makeNode(path, attributes.mode, device))
     const at = this.#root.entry(parent, name)
-    makeNode(at, attributes.mode, device)
     lchownSync(at, attributes.owner.uid, attributes.owner.gid)
     if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
   }
@@ -129,6 +125,26 @@ export class TreeWriter {
   finish(): void {
     for (const { folder, name, mtime } of this.#folders.toReversed())
       setTimes(this.#root.entry(folder, name), mtime, mtime)
+  }
+
+  /** A new entry. That the place is mostly free needs no look: only where it is taken is it cleared. */
+  #make<T>(parent: string, name: string, make: (at: string | Buffer) => T): T {
+    try {
+      return make(this.#root.entry(parent, name))
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    this.#clear(parent, name, false)
+    return make(this.#root.entry(parent, name))
+  }
+
+  #makeFolder(parent: string, name: string): void {
+    try {
+      return mkdirSync(this.#root.entry(parent, name), 0o700)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    }
+    if (this.#clear(parent, name, true) === 'nothing') mkdirSync(this.#root.entry(parent, name), 0o700)
   }
 
   /** Takes away what stands there, unless it is a folder and one is wanted. */
@@ -149,7 +165,8 @@ export class TreeWriter {
 
 /** Owner before mode: chown takes setuid away; attributes last: chown takes capabilities away. */
 function applyTo(fd: number, at: string | Buffer, { mode, owner, xattrs }: Attributes): void {
-  fchownSync(fd, owner.uid, owner.gid)
+  const { uid, gid } = fstatSync(fd)
+  if (uid !== owner.uid || gid !== owner.gid) fchownSync(fd, owner.uid, owner.gid)
   fchmodSync(fd, mode & 0o7777)
   for (const { name, value } of xattrs) setXattr(at, name, value)
 }
