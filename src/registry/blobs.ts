@@ -2,8 +2,7 @@ import { corrupt, unsupported, type Bytes } from '#base'
 import type { Descriptor, Digest } from '#oci'
 import type { Call, Client } from './client.ts'
 import { RegistryError, replyError, withoutRequest } from './error.ts'
-import { describeRequest, type HttpReply } from './http.ts'
-import type { PutOutcome } from './types.ts'
+import type { HttpReply } from './http.ts'
 
 /** Asks with HEAD; a redirect to where the bytes are counts as there. */
 export async function findBlob(
@@ -87,48 +86,4 @@ async function* counted(bytes: Bytes, wanted: number, what: string): Bytes {
       status: 0,
     })
   }
-}
-
-export interface WriteBlob {
-  readonly repository: string
-  readonly blob: Descriptor
-  readonly bytes: () => Bytes
-  readonly mountFrom?: string | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** A mount where the registry grants it, else one POST and one PUT (distribution-spec, «Pushing a blob monolithically»). */
-export async function writeBlob(client: Client, request: WriteBlob): Promise<PutOutcome> {
-  const { repository, blob, signal } = request
-  const scopes = [`repository:${repository}:pull,push`, ...mountScopes(request)]
-  const begun = await client.expect(
-    { method: 'POST', target: uploadTarget(request), headers: EMPTY, repeatable: true, scopes, signal },
-    [201, 202],
-  )
-  await begun.discard()
-  if (begun.status === 201) return 'mounted'
-  const target = await client.resolveLink(begun.header('location') ?? '', signal)
-  target.searchParams.set('digest', blob.digest)
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': String(blob.size) }
-  const ended = await client.expect(
-    { method: 'PUT', target, headers, body: request.bytes, scopes: [`repository:${repository}:pull,push`], signal },
-    [200, 201, 204],
-  )
-  await ended.discard()
-  const said = ended.header('docker-content-digest')
-  if (said === undefined || said === blob.digest) return 'uploaded'
-  const what = describeRequest({ method: 'PUT', url: target })
-  throw corrupt(`${what}: the registry stored blob ${blob.digest} as ${JSON.stringify(said)}`)
-}
-
-const EMPTY = { 'content-length': '0' }
-
-function uploadTarget({ repository, blob, mountFrom }: WriteBlob): string {
-  const query =
-    mountFrom === undefined ? '' : `?${new URLSearchParams({ mount: blob.digest, from: mountFrom }).toString()}`
-  return `/v2/${repository}/blobs/uploads/${query}`
-}
-
-function mountScopes({ mountFrom }: WriteBlob): readonly string[] {
-  return mountFrom === undefined ? [] : [`repository:${mountFrom}:pull`]
 }

@@ -18,7 +18,7 @@ const STALL_TIMEOUT = 60_000
 const MAX_DISCARD = 16 << 10
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Bytes | Uint8Array
@@ -206,6 +206,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'dial tcp HOST: i/o timeout',
   UND_ERR_HEADERS_TIMEOUT: 'context deadline exceeded: no reply for too long',
   UND_ERR_BODY_TIMEOUT: 'context deadline exceeded: no bytes for too long',
+  EPIPE: 'unexpected EOF: the connection was cut',
   ECONNRESET: 'unexpected EOF: the connection was cut',
   UND_ERR_SOCKET: 'unexpected EOF: the connection was cut',
 }

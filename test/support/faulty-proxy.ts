@@ -11,6 +11,7 @@ export type Fault =
   | 'ignore range'
   | 'status 500'
   | 'status 429'
+  | 'status 413'
   | 'short length'
   | 'too long'
   | 'wrong type'
@@ -84,9 +85,9 @@ interface Scene {
 async function answer(scene: Scene, request: IncomingMessage, reply: ServerResponse): Promise<number> {
   const { fault, elsewhere, random, registry } = scene
   const isRead = request.method === 'GET'
-  if (fault === 'status 500' || fault === 'status 429') {
+  if (fault === 'status 500' || fault === 'status 429' || fault === 'status 413') {
     request.resume()
-    reply.writeHead(fault === 'status 500' ? 500 : 429, { 'retry-after': '0' }).end()
+    reply.writeHead(Number(fault.slice(-3)), { 'retry-after': '0' }).end()
     return 0
   }
   if (isRead && (fault === 'redirect' || fault === 'redirect to trap')) {
