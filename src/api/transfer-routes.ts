@@ -4,6 +4,7 @@ import { familiarReference, parsePlatform, type Platform, type Reference, withDe
 import { type AuthBody, parseAuthHeader } from '#wire'
 import type { Exchange } from './exchange.ts'
 import { referenceOf } from './image-routes.ts'
+import { importImage } from './import-image.ts'
 import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
 import { parsePlatformText } from './platform-query.ts'
 import { progressLine, type TransferProgress } from './progress-line.ts'
@@ -42,9 +43,8 @@ async function create(images: ImageService, exchange: Exchange): Promise<void> {
   const { query } = exchange
   if (query.text('fromImage') !== undefined) return await pull(images.transfer, exchange)
   const source = query.text('fromSrc')
-  if (source === '-') return await importRoot(images, exchange)
   if (source === undefined) throw invalid('either fromImage or fromSrc is needed')
-  throw invalid(`docker import: fetching ${source} is not yet carried out by mica; fetch it and import the file`)
+  await importImage(images, exchange, source)
 }
 
 /** Without a tag: every tag of the repository. */
@@ -119,35 +119,15 @@ function onePlatform(texts: readonly string[]): { readonly platform?: Platform }
 
 /** The head waits for the first bytes: an unknown name is answered by a status. */
 async function save(transfer: Transfer, exchange: Exchange, names: readonly string[]): Promise<void> {
-  refusePlatforms(exchange)
+  const platform = onePlatform(exchange.query.list('platform'))
   if (names.length === 0) throw invalid('no image names are given')
-  const bytes = transfer.save(names, exchange.signal)[Symbol.asyncIterator]()
+  const bytes = transfer.save(names, { ...platform, signal: exchange.signal })[Symbol.asyncIterator]()
   const first = await bytes.next()
   const output = exchange.stream('application/x-tar')
   if (!first.done) await output.write(first.value)
   const rest: Bytes = { [Symbol.asyncIterator]: () => bytes }
   for await (const chunk of rest) await output.write(chunk)
   output.end()
-}
-
-async function importRoot(images: ImageService, exchange: Exchange): Promise<void> {
-  const { query, body, signal } = exchange
-  const changes = query.list('changes')
-  images.applyChanges({}, changes)
-  const repository = query.text('repo')
-  const name = repository === undefined ? undefined : withDefaultTag(referenceOf(repository, query.text('tag')))
-  if (name?.digest !== undefined) throw invalid('cannot import digest reference')
-  const message = query.text('message')
-  await streamProgress(exchange, async ({ line }) => {
-    const image = await images.transfer.importRoot(body, {
-      ...platformOf(exchange),
-      ...(name && { name }),
-      ...(message !== undefined && { message }),
-      changes: (config) => images.applyChanges(config, changes),
-      signal,
-    })
-    line({ status: image.id })
-  })
 }
 
 /** Of the header; nobody's where it is absent or cannot be read, as Docker's daemon takes it. */
@@ -168,8 +148,4 @@ export function credentialsFrom(auth: AuthBody): Credentials {
 function platformOf({ query }: Exchange): { readonly platform?: Platform } {
   const text = query.text('platform')
   return text === undefined ? {} : { platform: parsePlatform(text) }
-}
-
-function refusePlatforms({ query }: Exchange): void {
-  if (query.text('platform') !== undefined) throw invalid('--platform: not yet carried out by mica for save and load')
 }

@@ -21,6 +21,7 @@ export interface ImageServiceParts {
   readonly images: Images
   readonly layers: Layers
   readonly transfer: Transfer
+  readonly fetch: ImageService['fetch']
   readonly events: EventBus
   readonly containers: ContainerService
   readonly leases: Pick<Leases, 'held'>
@@ -36,6 +37,7 @@ export function createImageService(parts: ImageServiceParts): ImageService {
   const summaries = createSummaries(parts)
   return {
     transfer,
+    fetch: parts.fetch,
     list: () => summaries.list(),
     get: async (name) => await summaries.of(await images.open((await images.resolve(name)).id)),
     history: async (name) => await history(parts, await images.open((await images.resolve(name)).id)),

@@ -193,6 +193,7 @@ function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
     images: records,
     layers,
     transfer,
+    fetch: createFetcher({ proxy: ground.config.proxy }),
     events,
     containers,
     leases: ground.leases,

@@ -4,7 +4,7 @@ import type { EventBus } from '#event'
 import type { Hub } from '#hub'
 import type { NetworkRecord, Networks } from '#network'
 import type { Descriptor, HistoryEntry, ImageId, Platform, Reference, RunConfig } from '#oci'
-import type { Credentials, Registries } from '#registry'
+import type { createFetcher, Credentials, Registries } from '#registry'
 import type { Image, ImageRecord } from '#store/image'
 import type { LayerChanges, PathOrigin, TreeDifference } from '#store/layer'
 import type { Transfer } from '#transfer'
@@ -144,6 +144,8 @@ export interface ImageService {
     readonly keep: (image: ImageSummary) => boolean
   }): Promise<{ readonly removed: readonly RemovedImage[]; readonly bytes: number }>
   readonly transfer: Transfer
+  /** A file of the web, for an import. */
+  readonly fetch: ReturnType<typeof createFetcher>
   descriptorOf(record: ImageRecord): Descriptor | undefined
   /** Dockerfile lines of `import --change` on a config. Throws `DockerfileError`. */
   applyChanges(config: RunConfig, lines: readonly string[]): RunConfig

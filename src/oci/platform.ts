@@ -36,7 +36,9 @@ const PLAIN_VARIANTS = new Set(['amd64/v1', 'arm64/v8', 'arm64/8'])
 /** `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is the host's. Throws `invalid`. */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   const parts = text.split('/')
-  if (parts.length > 3 || !parts.every((part) => COMPONENT.test(part))) {
+  if (parts.length > 3)
+    throw invalid(`${JSON.stringify(text.slice(0, 100))}: cannot parse platform specifier: invalid argument`)
+  if (!parts.every((part) => COMPONENT.test(part))) {
     throw invalid(`${JSON.stringify(text.slice(0, 100))} is an invalid platform: want os, os/arch or os/arch/variant`)
   }
   const [first = '', second, variant] = parts.map((part) => part.toLowerCase())
@@ -44,7 +46,7 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   if (SYSTEMS.has(first)) return { ...host, os: first }
   const alone = platformOf(host.os, first)
   if (ARCHITECTURES.has(alone.architecture)) return alone
-  throw invalid(`${JSON.stringify(text)}: unknown operating system or architecture`)
+  throw invalid(`${JSON.stringify(text)}: unknown operating system or architecture: invalid argument`)
 }
 
 /** `linux/arm/v7`. */

@@ -1,4 +1,4 @@
-import { collect, corrupt, isKind, notFound, throwIfCancelled, type Bytes } from '#base'
+import { collect, corrupt, internal, isKind, notFound, throwIfCancelled, type Bytes } from '#base'
 import { writeTar, type TarSource } from '#archive'
 import {
   canonicalReference,
@@ -9,7 +9,9 @@ import {
   familiarReference,
   formatIndex,
   formatManifest,
+  formatPlatform,
   hexOf,
+  matchPlatform,
   MEDIA_TYPES,
   parseDigest,
   parseManifest,
@@ -25,6 +27,7 @@ import type { Image, Images } from '#store/image'
 import type { Lease } from '#store/lease'
 import { emitId, type TransferContext } from './context.ts'
 import { holdImage } from './manifest.ts'
+import type { SaveOptions } from './types.ts'
 
 const MAX_MANIFEST = 4 << 20
 
@@ -44,13 +47,20 @@ interface SavedBlob {
 
 type Blobs = Map<Digest, SavedBlob>
 
-export async function* saveImages(context: TransferContext, texts: readonly string[], signal?: AbortSignal): Bytes {
+export async function* saveImages(
+  context: TransferContext,
+  texts: readonly string[],
+  { signal, platform }: SaveOptions = {},
+): Bytes {
   await using lease = await context.leases.open(`save ${texts.join(' ')}`)
   const blobs: Blobs = new Map()
   const saved: SavedImage[] = []
   for (const [id, names] of await selectImages(context, texts)) {
     throwIfCancelled(signal, 'save')
-    saved.push(await planImage({ context, lease, blobs, signal }, await context.images.open(id), names))
+    const image = await context.images.open(id)
+    if (platform && !matchPlatform(platform, image.config))
+      throw internal(`no suitable export target found for platform ${formatPlatform(platform)}`)
+    saved.push(await planImage({ context, lease, blobs, signal }, image, names))
   }
   for await (const chunk of writeTar(members(saved, blobs))) {
     throwIfCancelled(signal, 'save')

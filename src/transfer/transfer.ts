@@ -16,7 +16,7 @@ export function createTransfer(parts: TransferParts): Transfer {
     push: (name, options) => pushImage(context, name, options),
     pushAll: (repository, options) => pushAllTags(context, repository, options),
     manifestFor: (image, lease, signal) => manifestFor(context, image, { lease, signal }),
-    save: (names, signal) => saveImages(context, names, signal),
+    save: (names, options) => saveImages(context, names, options),
     load: (bytes, options) => loadImages(context, bytes, options),
     refetch: (blob, options) => refetch(context, blob, options),
     importRoot: (bytes, options) => importRoot(context, bytes, options),

@@ -58,6 +58,12 @@ export interface LoadOptions {
   readonly platform?: Platform
 }
 
+export interface SaveOptions {
+  readonly signal?: AbortSignal
+  /** An image for another is refused, in Docker's words. */
+  readonly platform?: Platform
+}
+
 export interface ImportOptions {
   readonly name?: Reference
   readonly message?: string
@@ -82,7 +88,7 @@ export interface Transfer {
    */
   manifestFor(image: ImageId, lease: Lease, signal?: AbortSignal): Promise<Descriptor>
   /** One tar: the OCI layout plus `manifest.json` and `repositories`, deterministic. A name without tag means all its tags. */
-  save(names: readonly string[], signal?: AbortSignal): Bytes
+  save(names: readonly string[], options?: SaveOptions): Bytes
   /** Docker's archives (old and new) and OCI layouts, plain or compressed. Nothing is written by a name out of the archive. */
   load(bytes: Bytes, options?: LoadOptions): Promise<readonly LoadOutcome[]>
   /**

@@ -9,7 +9,9 @@ import { skopeoClient, type Skopeo } from '#test/skopeo'
 import { temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 
@@ -175,6 +177,61 @@ test('several images, some by id, that share layers are one archive; each is fou
   }
   assert.equal(await there.ok('run', '--rm', idOf('committed')), 'more')
   await there.ok('rmi', nameOf('pulled'), nameOf('built'), nameOf('zstd'), 'busybox', idOf('committed'))
+})
+
+test('save: another platform, and a place that cannot be written, are refused in Docker’s words', async () => {
+  const name = nameOf('built')
+  const own = process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64'
+  const other = process.arch === 'arm64' ? 'linux/amd64' : 'linux/arm64'
+  const refusals = [
+    [['--platform', other, name], `no suitable export target found for platform ${other}`],
+    [['--platform', 'bad/bad/bad/bad', name], '"bad/bad/bad/bad": cannot parse platform specifier: invalid argument'],
+    [['-o', folder.join('nowhere/x.tar'), name], `invalid output path: stat ${folder.join('nowhere')}: no such file`],
+    [['-o', folder.path, name], 'failed to save image: cannot write to a directory'],
+  ] as const
+  for (const client of [docker, mica]) {
+    for (const [flags, text] of refusals) {
+      const { code, stderr } = await client.run(['save', ...flags])
+      assert.equal(code, 1)
+      assert.ok(stderr.includes(text), stderr)
+    }
+    await client.ok('save', '--platform', own, '-o', file('own'), name)
+    assert.equal(await configBySkopeo(`docker-archive:${file('own')}`), idOf('built'))
+  }
+})
+
+test('import of a file of the web: its history, changes, message and refusals', async () => {
+  const tar = readFileSync(folder.join('root.tar'))
+  const server = createServer((request, reply) => {
+    reply.statusCode = request.url === '/root.tar' ? 200 : 404
+    reply.end(request.url === '/root.tar' ? tar : 'nothing here')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const web = `http://127.0.0.1:${address.port}`
+  try {
+    for (const client of [docker, mica]) {
+      assert.match(
+        await client.ok('import', `${web}/root.tar`, 'web:1'),
+        /Downloading from http.*[^]*sha256:[0-9a-f]{64}$/,
+      )
+      const comment = await client.ok('history', '--format', '{{.Comment}}', 'web:1')
+      assert.equal(comment, `Imported from ${web}/root.tar`)
+      await client.ok('import', '-c', 'CMD ["cat", "/more"]', '-m', 'by hand', `${web}/root.tar`, 'web:2')
+      assert.equal(await client.ok('history', '--format', '{{.Comment}}', 'web:2'), 'by hand')
+      assert.equal(await client.ok('run', '--rm', 'web:2'), 'more')
+      const missing = await client.run(['import', `${web}/nope`, 'web:3'])
+      assert.equal(missing.code, 1)
+      assert.ok(missing.stderr.includes(`failed to GET ${web}/nope with status 404 Not Found: nothing here`))
+      const bad = await client.run(['import', '--platform', 'bad/bad/bad/bad', `${web}/root.tar`])
+      assert.ok(bad.stderr.includes('"bad/bad/bad/bad": cannot parse platform specifier: invalid argument'), bad.stderr)
+    }
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
 })
 
 /** Another engine, as far as archives go. */

@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
+import type { Bytes } from '#base'
 import { command, flag, showProgress } from '#cli/kit'
 import { familiarName, parseNamed } from '#oci'
 import type { ProgressLine } from '#wire'
 
 export const importImage = command({
-  usage: '[OPTIONS] file|- [REPOSITORY[:TAG]]',
+  usage: '[OPTIONS] file|URL|- [REPOSITORY[:TAG]]',
   summary: 'Import the contents from a tarball to create a filesystem image',
   flags: {
     change: flag.list('Apply Dockerfile instruction to the created image', { short: 'c' }),
@@ -16,17 +17,18 @@ export const importImage = command({
   max: 2,
   async run({ client, io, cwd }, { flags, args: [file = '-', name] }) {
     const reference = name === undefined ? undefined : parseNamed(name)
-    const bytes = file === '-' ? io.stdin.bytes : createReadStream(resolve(cwd, file), { highWaterMark: 1 << 20 })
+    const isAddress = /^https?:\/\//.test(file)
+    const stored = (): Bytes => createReadStream(resolve(cwd, file), { highWaterMark: 1 << 20 })
     const lines = client.lines<ProgressLine>('POST', '/images/create', {
       query: {
-        fromSrc: '-',
+        fromSrc: isAddress ? file : '-',
         repo: reference && familiarName(reference),
         tag: reference?.tag,
         message: flags.message,
         changes: flags.change,
         platform: flags.platform,
       },
-      bytes,
+      ...(!isAddress && { bytes: file === '-' ? io.stdin.bytes : stored() }),
     })
     await showProgress(lines, io.stdout)
     return 0
