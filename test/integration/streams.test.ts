@@ -2,13 +2,15 @@ import type { TestDaemon } from '#test/daemon'
 import { startDaemon } from '#test/daemon'
 import type { Docker } from '#test/docker'
 import { dockerClient } from '#test/docker'
-import { isSoak } from '#test/environment'
+import { isSoak, testEnvironment } from '#test/environment'
 import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import { until } from '#test/wait'
 import Engine from 'dockerode'
 import assert from 'node:assert/strict'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
@@ -114,6 +116,45 @@ test('resize: of what does not run a conflict, of what has no terminal nothing',
   await docker.ok('start', id)
   assert.equal((await resize()).status, 200)
   await docker.ok('rm', '-f', id)
+})
+
+/** A client that goes on beside the test. */
+function begin(...words: readonly string[]): ChildProcessWithoutNullStreams {
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', DOCKER_CONFIG: folder.path }
+  return spawn(testEnvironment().docker, ['-H', daemon.host, ...words], { env })
+}
+
+const attached = (id: string, count: number): Promise<unknown> =>
+  until('the clients are attached', async () => {
+    const events = await docker.ok(
+      'events',
+      '--since',
+      '1h',
+      '--until',
+      '0s',
+      '--filter',
+      `container=${id}`,
+      '--filter',
+      'event=attach',
+    )
+    return events.split('\n').filter(Boolean).length >= count
+  })
+
+const MEGABYTES = 40
+
+test('a reader that stands still holds up neither the container nor who reads beside it, and loses nothing', async () => {
+  const script = `read go; dd if=/dev/zero bs=1M count=${MEGABYTES} 2>/dev/null; echo problem >&2`
+  const id = await docker.ok('run', '-di', '--log-opt', 'max-size=1m', 'busybox', 'sh', '-c', script)
+  const [stalled, follower, reader] = [begin('attach', '--no-stdin', id), begin('logs', '-f', id), begin('attach', id)]
+  for (const { stdout } of [stalled, follower]) stdout.pause()
+  await attached(id, 2)
+  const heard = buffer(reader.stdout)
+  reader.stdin.write('go\n')
+  assert.equal((await heard).length, MEGABYTES << 20)
+  assert.equal(await docker.ok('wait', id), '0')
+  for (const late of [stalled, follower])
+    assert.equal((await buffer(late.stdout)).equals(Buffer.alloc(MEGABYTES << 20)), true)
+  await docker.ok('rm', id)
 })
 
 /** Bytes of an exec's output: none, few, and up to a megabyte. */
