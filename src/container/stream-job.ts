@@ -4,6 +4,8 @@ import type { Parts } from './parts.ts'
 
 /** As much as the kernel gives without privilege. */
 export const PIPE_SIZE = 1 << 20
+/** Read at once: a quarter of the pipe, so that the job goes on writing meanwhile. */
+const CHUNK = PIPE_SIZE / 4
 
 interface StreamJob<Input extends { readonly fd: number }> {
   readonly name: string
@@ -30,7 +32,7 @@ export async function* bytesOfJob<Input extends { readonly fd: number }>(
   const done = job.catch(() => undefined)
   let whole = false
   try {
-    for await (const chunk of readDescriptor(from)) yield chunk
+    for await (const chunk of readDescriptor(from, { chunk: CHUNK })) yield chunk
     whole = true
     await job
   } finally {

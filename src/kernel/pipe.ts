@@ -31,16 +31,17 @@ export function createPipe(options: { readonly size?: number } = {}): { readonly
  * What comes out of a pipe, fifo, socket or terminal until its end; one chunk a read, so packets of a SOCK_SEQPACKET socket
  * stay whole (up to 64 KiB). Waits on the event loop, on no thread. The descriptor stays the caller's; it becomes
  * non-blocking, and is to be closed only after the iteration has ended: abort `signal` to end it (kind `cancelled`).
+ * `chunk` is how many bytes a read may bring (64 KiB without): more are worth it for a large pipe with much in it.
  */
 export async function* readDescriptor(
   fd: number,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly chunk?: number } = {},
 ): AsyncIterable<Uint8Array> {
   setNonBlocking(fd)
   using readable = watch(fd, 'readable', options)
   for (let turn = 1; ; turn += 1) {
     throwIfCancelled(options.signal, 'read')
-    const chunk = readChunk(fd)
+    const chunk = readChunk(fd, options.chunk ?? CHUNK)
     if (chunk === 'wait') {
       await readable.ready()
     } else {
@@ -107,10 +108,10 @@ export async function spliceFile(
 }
 
 /** One read without waiting: a chunk, an empty one at the end, or that there is nothing yet. */
-function readChunk(fd: number): Uint8Array | 'wait' {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK)
-  const size = libc().read(fd, buffer, CHUNK)
-  if (size >= 0) return size > CHUNK / 2 ? buffer.subarray(0, size) : Buffer.from(buffer.subarray(0, size))
+function readChunk(fd: number, most: number): Uint8Array | 'wait' {
+  const buffer = Buffer.allocUnsafeSlow(most)
+  const size = libc().read(fd, buffer, most)
+  if (size >= 0) return size > most / 2 ? buffer.subarray(0, size) : Buffer.from(buffer.subarray(0, size))
   const number = ffi().errno()
   if (number === errno.EAGAIN || number === errno.EINTR) return 'wait'
   // The end of a terminal whose other side was closed, and of a socket whose peer died.
