@@ -8,7 +8,7 @@ import type { Parts } from './parts.ts'
 import { containerCapabilities } from './start.ts'
 import type { ContainerRecord, ExecRecord, ExecRequest, ExecStartOptions } from './types.ts'
 
-/** How long an exec that has ended can still be looked at. Milliseconds. */
+/** How long an exec that has ended can still be looked at, and one that was made can wait for its start. Milliseconds. */
 const KEPT = 5 * 60_000
 
 interface KnownExec {
@@ -48,16 +48,19 @@ export function createExecs(parts: Parts): Execs {
       // Said now, and not as output of the start.
       userOf(record, request)
       const id = longId()
-      known.set(id, {
+      const exec: KnownExec = {
         record: { id, container: record.id, request, running: false, pid: 0, exitCode: undefined },
-      })
+      }
+      known.set(id, exec)
+      setTimeout(() => {
+        if (isWaiting(exec)) known.delete(id)
+      }, KEPT).unref()
       emitEvent(parts, execAction('exec_create', request.command), record, { execID: id })
       return id
     },
     async start(id, options) {
       const exec = get(id)
-      if (exec.record.running || exec.record.exitCode !== undefined)
-        throw conflict(`Error: Exec command ${id} has already run`)
+      if (!isWaiting(exec)) throw conflict(`Error: Exec command ${id} has already run`)
       const { request } = exec.record
       exec.record = { ...exec.record, running: true }
       try {
@@ -86,6 +89,10 @@ export function createExecs(parts: Parts): Execs {
     of: (container) =>
       [...known.values()].filter(({ record }) => record.container === container).map(({ record }) => record.id),
   }
+}
+
+function isWaiting({ record }: KnownExec): boolean {
+  return !record.running && record.exitCode === undefined
 }
 
 /** As a shell's for a command that cannot be run. */
