@@ -32,7 +32,8 @@ export async function findPrograms(searchPath: string): Promise<Programs> {
     return undefined
   }
   const [gzip, gunzip, zstd, unzstd, bunzip2, unxz] = await Promise.all([
-    find('igzip', '-1', '-c'),
+    // without -n the time of packing is in the bytes: the same layer would have another digest each time
+    find('igzip', '-1', '-n', '-c'),
     find('igzip', '-d', '-c'),
     find('zstd', '-1', '-q', '-c', '-T2'),
     find('zstd', '-d', '-q', '-c'),
