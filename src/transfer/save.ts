@@ -149,6 +149,8 @@ async function knownManifest({ context, lease, blobs }: Plan, image: Image): Pro
     lease.hold(...manifest.layers.map((layer) => ({ kind: 'blob', id: layer.digest }) as const))
     const found = await Promise.all(manifest.layers.map((layer) => content.find(layer.digest)))
     if (found.includes(undefined)) continue
+    // A file of another size is told of while there is still a status to tell it by.
+    await Promise.all(manifest.layers.map((layer) => content.path(layer.digest)))
     for (const layer of manifest.layers) {
       blobs.set(layer.digest, { size: layer.size, open: () => content.read(layer.digest) })
     }

@@ -10,7 +10,7 @@ import { temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync, rmSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
@@ -18,7 +18,7 @@ import { after, before, test, type TestContext } from 'node:test'
 ownMountNamespace()
 
 const folder = temporary()
-const leftovers = watchLeftovers(folder.path)
+const leftovers = watchLeftovers(folder.path, ...['one', 'two', 'broken'].map((name) => folder.join(name)))
 /** Names of this run alone: peers that are asked keep what they have under other names. */
 const SPACE = `exchange-${randomBytes(4).toString('hex')}`
 const KINDS = ['pulled', 'built', 'committed', 'imported', 'zstd', 'loaded'] as const
@@ -197,6 +197,32 @@ test('save: another platform, and a place that cannot be written, are refused in
     }
     await client.ok('save', '--platform', own, '-o', file('own'), name)
     assert.equal(await configBySkopeo(`docker-archive:${file('own')}`), idOf('built'))
+  }
+})
+
+test('save of an image whose blob is damaged ends with an error', async () => {
+  await using broken = await startDaemon({ folder: folder.join('broken') })
+  using client = dockerClient(broken.host)
+  await client.ok('pull', '-q', 'busybox')
+  const blobs = join(broken.dataRoot, 'content/blobs/sha256')
+  const [largest] = readdirSync(blobs)
+    .map((name) => join(blobs, name))
+    .toSorted((a, b) => statSync(b).size - statSync(a).size)
+  assert.ok(largest)
+  const whole = readFileSync(largest)
+  const damaged = Buffer.from(whole)
+  damaged[whole.length - 100] = (whole[whole.length - 100] ?? 0) ^ 1
+  chmodSync(largest, 0o600)
+  // Cut short: a status says so. Altered: it shows when all has been sent, and the connection is cut.
+  const refusals = [
+    [whole.subarray(0, whole.length - 10), /^Error response from daemon: .*sha256:[0-9a-f]{12}/],
+    [damaged, /unexpected EOF/],
+  ] as const
+  for (const [bytes, text] of refusals) {
+    writeFileSync(largest, bytes)
+    const { code, stderr } = await client.run(['save', '-o', file('broken'), 'busybox'])
+    assert.equal(code, 1)
+    assert.match(stderr, text)
   }
 })
 
