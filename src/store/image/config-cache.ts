@@ -1,4 +1,4 @@
-import { collect } from '#base'
+import { collect, corrupt, isKind } from '#base'
 import { configDigest, parseImageConfig, type ImageConfig, type ImageId } from '#oci'
 import type { ContentStore } from '#store/content'
 
@@ -25,7 +25,7 @@ export function createConfigCache(content: Pick<ContentStore, 'read'>): ConfigCa
     async read(id) {
       const known = kept.get(id)
       if (known) return known
-      const configBytes = await collect(content.read(configDigest(id)), MAX_CONFIG)
+      const configBytes = await readConfig(content, id)
       const parsed = { config: parseImageConfig(configBytes), configBytes }
       const oldest = kept.size >= KEPT ? kept.keys().next().value : undefined
       if (oldest !== undefined) kept.delete(oldest)
@@ -33,5 +33,17 @@ export function createConfigCache(content: Pick<ContentStore, 'read'>): ConfigCa
       return parsed
     },
     forget: (id) => void kept.delete(id),
+  }
+}
+
+/** An image whose config a start found missing has a record, but its blob has none. */
+async function readConfig(content: Pick<ContentStore, 'read'>, id: ImageId): Promise<Uint8Array> {
+  try {
+    return await collect(content.read(configDigest(id)), MAX_CONFIG)
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    throw corrupt(`cannot read image ${id}: its config is missing: mica system check --repair heals it`, {
+      cause: error,
+    })
   }
 }
