@@ -1,4 +1,4 @@
-import { systemClock } from '#base'
+import { sleep, systemClock } from '#base'
 import { layerCompression, MEDIA_TYPES, parseManifest, parseReference, type Manifest } from '#oci'
 import { createRegistries } from '#registry'
 import { createTransfer, type TransferProgress } from '#transfer'
@@ -147,5 +147,22 @@ test('a push of all tags tells once where it goes, and one of a tag that is not 
       refers('made'),
       `tag does not exist: ${bench.server.host}/made:3`,
     ])
+  })
+})
+
+test('a layer that is packed again has the same digest', async () => {
+  await scene(async (bench) => {
+    const { store } = await madeHere(bench)
+    await store.transfer.push(bench.name('made:1'))
+    const digest = (await manifestOf(bench, 'made:1')).layers.at(-1)?.digest
+    assert.ok(digest)
+    await store.content.discard(digest)
+    store.layers.forgetBlob(digest)
+    const layer = (await store.layers.list()).find(({ blobs }) => blobs.length === 0)
+    assert.ok(layer)
+    // times in a gzip header are seconds
+    await sleep(1100)
+    await using lease = await store.leases.open('test')
+    assert.equal((await store.layers.pack(layer, 'gzip', lease)).digest, digest)
   })
 })
