@@ -62,7 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'cli/credential': ['base', 'wire', 'cli/kit'],
   'cli/container': ['base', 'oci', 'archive', 'wire', 'cli/kit', 'cli/credential'],
   'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit', 'cli/credential'],
-  'cli/system': ['base', 'wire', 'cli/kit'],
+  'cli/system': ['base', 'wire', 'cli/kit', 'cli/template'],
   cli: ['base', 'client', 'cli/kit', 'cli/credential', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
   bin: ['base', 'engine/namespace', 'engine', 'api', 'buildkit', 'cli'],
