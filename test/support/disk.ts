@@ -177,5 +177,6 @@ export async function pruneEverything(docker: Docker): Promise<void> {
   const containers = (await docker.ok('ps', '-aq')).split('\n').filter(Boolean)
   if (containers.length > 0) await docker.ok('rm', '-f', ...containers)
   await docker.ok('system', 'prune', '-af', '--volumes')
-  await docker.ok('volume', 'prune', '-af')
+  // older clients know no `-a`, but the daemon takes it from all
+  await docker.ok('volume', 'prune', '-f', '--filter', 'all=1')
 }
