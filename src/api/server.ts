@@ -123,15 +123,9 @@ async function answer(
       local,
     })
     const { begun } = exchange
-    if (!begun) letSend(request, response)
     failed(options.log, exchange, request, error)
     if (begun) response.destroy()
   }
-}
-
-/** A client that still sends would meet a closed connection before it reads the answer: what it sends is let go instead. */
-function letSend(request: IncomingMessage, response: ServerResponse): void {
-  if (!request.complete) response.shouldKeepAlive = true
 }
 
 function failed(log: Log, exchange: Exchange, request: IncomingMessage, error: unknown): void {
