@@ -7,7 +7,7 @@ import { startRegistry } from '#test/registry'
 import { temporary } from '#test/temporary'
 import { until } from '#test/wait'
 import Docker from 'dockerode'
-import type { Container, ContainerCreateOptions } from 'dockerode'
+import type { Container, ContainerCreateOptions, HostConfig } from 'dockerode'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -109,6 +109,21 @@ test('attach to a terminal, with its size', async () => {
   await container.remove()
 })
 
+/** dockerode's own `run`: it answers when the container has ended, which may be before all that it said has come. */
+async function runAndHear(
+  words: string[],
+  expected: string,
+  hostConfig: HostConfig = {},
+): Promise<readonly [status: number, container: Container]> {
+  const output = new PassThrough()
+  let heard = ''
+  output.on('data', (bytes: Buffer) => (heard += bytes.toString()))
+  const options = { Tty: false, HostConfig: hostConfig }
+  const [status, container] = await docker.run('busybox', words, [output, new PassThrough()], options)
+  await until('the output is there', () => heard === expected)
+  return [status.StatusCode, container]
+}
+
 test('two who are attached hear the same, run() too gives output and status', async () => {
   const container = await create(['sh', '-c', 'for i in 1 2 3; do echo $i; done'])
   const streams = [1, 2].map(() => container.attach({ stream: true, stdout: true, stderr: true }))
@@ -117,13 +132,8 @@ test('two who are attached hear the same, run() too gives output and status', as
   for (const { stdout } of await Promise.all(heard)) assert.equal(stdout, '1\n2\n3\n')
   await container.remove()
 
-  const output = new PassThrough()
-  let taken = ''
-  output.on('data', (bytes: Buffer) => (taken += bytes.toString()))
-  const [status, ran] = await docker.run('busybox', ['echo', 'hello'], [output, new PassThrough()], { Tty: false })
-  assert.equal(status.StatusCode, 0)
-  // it answers when the container has ended, which may be before all that it said has come
-  await until('the output is there', () => taken === 'hello\n')
+  const [status, ran] = await runAndHear(['echo', 'hello'], 'hello\n')
+  assert.equal(status, 0)
   await ran.remove()
 })
 
@@ -263,14 +273,7 @@ test('volumes and networks: create, use, list, inspect, remove', async () => {
   await write.start()
   await write.wait()
   await write.remove()
-  const output = new PassThrough()
-  const taken = text(output)
-  const [, read] = await docker.run('busybox', ['cat', '/v/file'], [output, new PassThrough()], {
-    Tty: false,
-    HostConfig: { Binds: ['kept:/v:ro'] },
-  })
-  output.end()
-  assert.equal(await taken, 'value\n')
+  const [, read] = await runAndHear(['cat', '/v/file'], 'value\n', { Binds: ['kept:/v:ro'] })
   await assert.rejects(docker.getVolume('kept').remove(), { statusCode: 409 })
   await read.remove()
   assert.deepEqual(
