@@ -1,6 +1,7 @@
 import { startDaemon } from '#test/daemon'
 import { assertOnlyRecords, assertSums, pruneEverything, randomOperations } from '#test/disk'
 import { dockerClient } from '#test/docker'
+import { isSoak } from '#test/environment'
 import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { startRegistry } from '#test/registry'
@@ -10,8 +11,8 @@ import { test } from 'node:test'
 ownMountNamespace()
 
 test(
-  'forty random operations: system df says what du says, and after a prune of everything only the records are left',
-  { timeout: 900_000 },
+  'random operations: system df says what du says, and after a prune of everything only the records are left',
+  { timeout: isSoak() ? 10_800_000 : 900_000 },
   async (context) => {
     using folder = temporary()
     const leftovers = watchLeftovers(folder.path)
@@ -20,7 +21,7 @@ test(
       await using daemon = await startDaemon({ folder: folder.path })
       using docker = dockerClient(daemon.host)
       await randomOperations(daemon, docker, {
-        count: 40,
+        count: isSoak() ? 300 : 40,
         random: Math.random,
         registry: registry.host,
         context: folder.join('context'),

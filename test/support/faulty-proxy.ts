@@ -1,6 +1,6 @@
-import { once } from 'node:events'
+import { listen } from '#test/loopback'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
+import { request as send, type IncomingMessage, type ServerResponse } from 'node:http'
 
 /** What goes wrong with one request; `none` hands it through. */
 export type Fault =
@@ -160,22 +160,4 @@ function forward(registry: string, request: IncomingMessage): Promise<Forwarded>
     call.on('error', reject)
     request.pipe(call)
   })
-}
-
-async function listen(
-  handle: (request: IncomingMessage, reply: ServerResponse) => void,
-): Promise<{ readonly host: string; close(): Promise<void> }> {
-  const server = createServer(handle)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the loopback gave no port')
-  return {
-    host: `127.0.0.1:${address.port}`,
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listen } from '#test/loopback'
+import { request as send, type IncomingMessage, type ServerResponse } from 'node:http'
 
 const USER = 'me'
 const PASSWORD = 'secret'
@@ -153,22 +153,4 @@ function forward(registry: string, request: IncomingMessage, reply: ServerRespon
   })
   call.on('error', () => reply.destroy())
   request.pipe(call)
-}
-
-async function listen(
-  handle: (request: IncomingMessage, reply: ServerResponse) => void,
-): Promise<{ readonly host: string; close(): Promise<void> }> {
-  const server = createServer(handle)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the loopback gave no port')
-  return {
-    host: `127.0.0.1:${address.port}`,
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }
