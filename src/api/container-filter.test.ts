@@ -6,7 +6,17 @@ import { parseFilters } from '#wire'
 import { selectContainers } from './container-filter.ts'
 import { containerRecord } from './record.suite.ts'
 
-const endpoint = { id: 'e', network: 'bridge', networkId: 'netid', container: 'c' }
+const endpoint = {
+  id: 'e',
+  network: 'bridge',
+  networkId: 'netid',
+  container: 'c',
+  aliases: [],
+  links: [],
+  dnsNames: [],
+  gwPriority: 0,
+  driverOptions: {},
+}
 
 const ALL: readonly ContainerRecord[] = [
   containerRecord({ id: 'a1', name: 'one', state: 'exited', exitCode: 3, createdAt: 1n, labels: { app: 'x' } }),

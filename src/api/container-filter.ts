@@ -97,7 +97,7 @@ function matchesId({ id }: ContainerRecord, filters: Filters): boolean {
 }
 
 function matchesPorts(record: ContainerRecord, filters: Filters): boolean {
-  const published = record.request.ports.map((port) => `${port.hostPort ?? ''}/${port.protocol}`)
+  const published = record.ports.map((port) => `${port.hostPort}/${port.protocol}`)
   return filterPort(filters, 'expose', record.exposedPorts) && filterPort(filters, 'publish', published)
 }
 

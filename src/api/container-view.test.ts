@@ -31,6 +31,11 @@ test('containerSummary() is a row of docker ps', () => {
     prefixLength: 16,
     gateway: '10.0.0.1',
     macAddress: '02:42:0a:00:00:02',
+    aliases: [],
+    links: [],
+    dnsNames: [],
+    gwPriority: 0,
+    driverOptions: {},
   }
   const record = containerRecord(
     { state: 'running', startedAt: AGO, endpoints: [endpoint] },

@@ -30,7 +30,12 @@ function requestOf({ config, hostConfig, name }: Given): CreateRequest {
     ...fromConfig(wanted),
     ...streamsOf(wanted),
     ...fromHostConfig(parseHostConfigBody(hostConfig)),
+    networks: [],
     ports: [],
+    publishAll: false,
+    links: [],
+    dns: { servers: [], search: [], options: [] },
+    extraHosts: [],
     asGiven: { config, hostConfig },
   }
 }

@@ -70,7 +70,7 @@ async function remove({ networks }: NetworkParts, { param }: Exchange): Promise<
 
 async function prune({ networks }: NetworkParts, { query, reply }: Exchange): Promise<void> {
   checkFilterNames(query.filters(), PRUNE_FILTERS)
-  const removed = await networks.prune()
+  const removed = await networks.prune(() => false)
   reply(200, { NetworksDeleted: removed.length > 0 ? removed.map(({ name }) => name) : null })
 }
 

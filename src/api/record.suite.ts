@@ -36,6 +36,7 @@ export function containerRecord(
     finishedAt: 0n,
     restartCount: 0,
     endpoints: [],
+    ports: [],
     logPath: '/data/containers/cccc/log',
     ...facts,
   }

@@ -7,6 +7,7 @@ import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
+import { connectContainer, disconnectContainer } from './network.ts'
 import { exportContainer } from './export.ts'
 import { checkLog } from '#container/stream'
 import { checkName } from './names.ts'
@@ -53,6 +54,8 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     remove: (name, wanted) => removeContainer(parts, name, wanted),
     wait: (name, condition, signal) => waitFor(parts, { name, condition, signal }),
     rename: (name, to) => renameContainer(parts, name, to),
+    connect: (name, request) => connectContainer(parts, name, request),
+    disconnect: (name, network, wanted) => disconnectContainer(parts, { name, network, ...wanted }),
     get: async (name) => records.resolve(name).record,
     list: async () => records.all().map(({ record }) => record),
     attach: (name, wanted) => attachContainer(parts, name, wanted),

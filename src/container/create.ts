@@ -163,6 +163,7 @@ function recordOf(
     finishedAt: 0n,
     restartCount: 0,
     endpoints: [],
+    ports: [],
     logPath: `${folderOf(parts, id)}/${id}.log`,
   }
 }

@@ -31,7 +31,15 @@ export async function finishExit(parts: Parts, id: string, exit: ProcessExit): P
   if (!stored || !(isLive(stored.record.state) || stored.starting)) return
   const before = stored.record
   const state = isLive(before.state) ? nextState(before.state, 'exited') : 'exited'
-  const facts = { state, exitCode: exit.code, finishedAt: exit.at, pid: 0, endpoints: [] } as const
+  const facts = {
+    state,
+    exitCode: exit.code,
+    finishedAt: exit.at,
+    pid: 0,
+    endpoints: [],
+    ports: [],
+    sandboxPath: undefined,
+  } as const
   const record = parts.records.update(id, facts, false)
   parts.lives.exited(id)
   try {

@@ -111,5 +111,24 @@ function encode(record: ContainerRecord): string {
 
 function decode(text: string): ContainerRecord {
   const value: unknown = JSON.parse(text, (key, part: unknown) => (TIMES.has(key) ? BigInt(String(part)) : part))
-  return value as ContainerRecord
+  return completed(value as ContainerRecord)
 }
+
+/** Records of earlier versions lack what was added since. */
+function completed(record: ContainerRecord): ContainerRecord {
+  const request = { ...LATER.request, ...record.request }
+  const endpoints = record.endpoints.map((endpoint) => ({ ...LATER.endpoint, ...endpoint }))
+  return { ...LATER.record, ...record, request, endpoints }
+}
+
+const LATER = {
+  record: { ports: [] },
+  request: {
+    networks: [],
+    publishAll: false,
+    links: [],
+    dns: { servers: [], search: [], options: [] },
+    extraHosts: [],
+  },
+  endpoint: { aliases: [], links: [], dnsNames: [], gwPriority: 0, driverOptions: {} },
+} as const

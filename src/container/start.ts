@@ -79,9 +79,23 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
   return { pid, sandbox }
 }
 
-async function joinNetwork(parts: Parts, { id, request }: ContainerRecord): Promise<Sandbox> {
+async function joinNetwork(
+  parts: Parts,
+  { id, name, hostname, exposedPorts, request }: ContainerRecord,
+): Promise<Sandbox> {
   try {
-    return await parts.networks.attach(id, request.networkMode)
+    return await parts.networks.attach({
+      container: id,
+      name,
+      hostname,
+      mode: request.networkMode,
+      networks: request.networks,
+      ports: request.ports,
+      publishAll: request.publishAll,
+      exposedPorts,
+      links: [],
+      dns: request.dns,
+    })
   } catch (error) {
     if (!isKind(error, 'not-found')) throw error
     const message = `failed to set up container networking: network ${request.networkMode} not found`
@@ -168,6 +182,8 @@ function recordStart(parts: Parts, record: ContainerRecord, { pid, sandbox }: La
       startedAt: parts.clock.nanoseconds(),
       exitCode: 0,
       endpoints: sandbox.endpoints,
+      ports: sandbox.ports,
+      ...(sandbox.path !== undefined && { sandboxPath: sandbox.path }),
     },
     false,
   )

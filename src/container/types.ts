@@ -1,7 +1,7 @@
 import type { Bytes } from '#base'
 import type { MountPoint, MountRequest } from '#container/mount'
 import type { LogConfig, LogLine, LogOptions } from '#container/stream'
-import type { Endpoint, PortBinding } from '#network'
+import type { DnsSettings, Endpoint, EndpointRequest, PortBinding, PublishedPort } from '#network'
 import type { Healthcheck, ImageId } from '#oci'
 import type { ExecProcess, StreamEnds } from '#runtime'
 import type { PathChange } from '#store/layer'
@@ -33,9 +33,19 @@ export interface CreateRequest {
   readonly stopSignal?: string
   readonly stopTimeout?: number
   readonly healthcheck?: Healthcheck
+  /** bridge, host, none, container:<name or id>, or a network's name or id; in a record, the container's whole id. */
   readonly networkMode: string
+  /** Networks to join, that of the mode first; empty for host, none and container. */
+  readonly networks: readonly EndpointRequest[]
   readonly mounts: readonly MountRequest[]
   readonly ports: readonly PortBinding[]
+  /** Every exposed port is published to one that is free. */
+  readonly publishAll: boolean
+  /** «container:alias», as given; of the default bridge only, others stand in `networks`. */
+  readonly links: readonly string[]
+  readonly dns: DnsSettings
+  /** Lines for /etc/hosts, «name:address». */
+  readonly extraHosts: readonly string[]
   readonly autoRemove: boolean
   readonly init: boolean
   readonly privileged: boolean
@@ -82,7 +92,12 @@ export interface ContainerRecord {
   readonly startedAt: bigint
   readonly finishedAt: bigint
   readonly restartCount: number
+  /** While it runs; what it is to join stands in the request. */
   readonly endpoints: readonly Endpoint[]
+  /** While it runs. */
+  readonly ports: readonly PublishedPort[]
+  /** Its network namespace, while it runs and has one. */
+  readonly sandboxPath?: string | undefined
   /** Where its log would be, should it have one. */
   readonly logPath: string
 }
@@ -176,6 +191,9 @@ export interface ContainerService {
     signal?: AbortSignal,
   ): Promise<{ readonly exitCode: number; readonly error?: string }>
   rename(name: string, to: string): Promise<void>
+  /** Joins a network; one that does not run only remembers it. Errors in Docker's words. */
+  connect(name: string, request: EndpointRequest): Promise<void>
+  disconnect(name: string, network: string, options: { readonly force: boolean }): Promise<void>
   get(name: string): Promise<ContainerRecord>
   list(): Promise<readonly ContainerRecord[]>
   /** Before `start` too: then the streams begin with the container. With `logs`, what was written before comes first. */

@@ -237,15 +237,17 @@ function collectingBuilder(builds: Builder, collection: Collection, events: Even
   }
 }
 
-/** Networks of a user's own come later: there is never one to prune. */
 function networkService(networks: Networks, events: EventBus): NetworkService {
   return {
     get: (name) => networks.get(name),
     list: () => networks.list(),
     endpoints: (id) => networks.endpoints(id),
-    async prune() {
+    create: (request) => networks.create(request),
+    remove: (name) => networks.remove(name),
+    async prune(keep) {
+      const removed = await networks.prune(keep)
       tellPrune(events, 'network', 0)
-      return []
+      return removed
     },
   }
 }

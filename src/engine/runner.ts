@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { CommandSpec, Runner } from '#builder'
 import { attachMounts, mountTable, unmount } from '#kernel'
 import type { Mount } from '#kernel'
+import { plainAttach } from '#network'
 import type { Networks, Sandbox } from '#network'
 import { DEFAULT_CAPABILITIES, resolveUser, withMountPoints, writeNameFiles } from '#runtime'
 import type { RunRequest, Runtime } from '#runtime'
@@ -52,7 +53,8 @@ async function openPlace(parts: RunnerParts, command: CommandSpec, root: readonl
   undo.defer(() => rm(join(folder, 'names'), { recursive: true, force: true }))
   attachMounts(withMountPoints(root, parts.mountPoints), rootfs)
   undo.defer(() => parts.networks.detach(command.id))
-  const sandbox = await parts.networks.attach(command.id, command.network === 'default' ? 'bridge' : command.network)
+  const mode = command.network === 'default' ? 'bridge' : command.network
+  const sandbox = await parts.networks.attach(plainAttach(command.id, mode))
   const addresses = sandbox.endpoints.flatMap((endpoint) => (endpoint.address === undefined ? [] : [endpoint.address]))
   const names = writeNameFiles(join(folder, 'names'), {
     hostname: hostnameOf(command),

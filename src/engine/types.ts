@@ -186,9 +186,9 @@ export interface SystemService {
   stopAll(): Promise<void>
 }
 
-export interface NetworkService extends Pick<Networks, 'get' | 'list' | 'endpoints'> {
+export interface NetworkService extends Pick<Networks, 'get' | 'list' | 'endpoints' | 'create' | 'remove'> {
   /** Networks of no use; the three predefined ones stay. */
-  prune(): Promise<readonly NetworkRecord[]>
+  prune(keep: (network: NetworkRecord) => boolean): Promise<readonly NetworkRecord[]>
 }
 
 export interface RemoteImage {

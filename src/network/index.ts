@@ -4,5 +4,6 @@
  * engine drops what is forwarded. Records come first, so that after a crash whatever was left is found and undone.
  * It touches nothing else of the host's network. Published ports and networks of a user's own come later.
  */
+export { plainAttach } from './attach-request.ts'
 export { type NetworksOptions, openNetworks } from './networks.ts'
 export type * from './types.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, conflict, createKeyedLock, EngineError, type Log, messageOf } from '#base'
+import { type Clock, conflict, createKeyedLock, EngineError, forbidden, type Log, messageOf, unsupported } from '#base'
 import type { EventBus } from '#event'
 import { removeNetworkNamespace } from '#kernel'
 import type { Database } from '#store/db'
@@ -24,7 +24,7 @@ import { bridgeNames } from './names.ts'
 import { createRecords, type EndpointRecord, type NetworkRecords } from './records.ts'
 import { type LinkFacts, openRoutes } from './rtnetlink.ts'
 import { openSandbox } from './sandbox.ts'
-import type { Endpoint, NetworkRecord, Networks, Sandbox } from './types.ts'
+import type { AttachRequest, Endpoint, NetworkRecord, Networks, Sandbox } from './types.ts'
 
 /** How often it is looked whether somebody changed the packet filter; one system call. Milliseconds. */
 const WATCH_INTERVAL = 5000
@@ -86,7 +86,7 @@ class HostNetworks implements Networks {
     }
   }
 
-  attach(container: string, mode: string): Promise<Sandbox> {
+  attach({ container, mode }: AttachRequest): Promise<Sandbox> {
     return this.#lock.run(container, async () => {
       const network = await this.get(mode === 'default' ? 'bridge' : mode)
       if (this.#records.findEndpoint(container)) this.#undo(container)
@@ -106,6 +106,29 @@ class HostNetworks implements Networks {
       this.#tell('disconnect', network, container)
     })
   }
+
+  async connect(): Promise<Endpoint> {
+    throw unsupported('cannot connect a container: networks of a user are not yet carried out')
+  }
+
+  async disconnect(): Promise<void> {
+    throw unsupported('cannot disconnect a container: networks of a user are not yet carried out')
+  }
+
+  async create(): Promise<never> {
+    throw unsupported('cannot create a network: networks of a user are not yet carried out')
+  }
+
+  async remove(nameOrId: string): Promise<void> {
+    const { name } = await this.get(nameOrId)
+    throw forbidden(`${name} is a pre-defined network and cannot be removed`)
+  }
+
+  async prune(): Promise<readonly NetworkRecord[]> {
+    return []
+  }
+
+  async rename(): Promise<void> {}
 
   async find(container: string): Promise<Sandbox | undefined> {
     const endpoint = this.#records.findEndpoint(container)
@@ -247,8 +270,8 @@ class HostNetworks implements Networks {
   }
 
   #sandboxOf(endpoint: EndpointRecord): Sandbox {
-    const endpoints = [publicEndpoint(endpoint)]
-    return endpoint.network === 'host' ? { endpoints } : { path: this.#pathOf(endpoint.container), endpoints }
+    const rest = { endpoints: [publicEndpoint(endpoint)], ports: [], resolver: false }
+    return endpoint.network === 'host' ? rest : { path: this.#pathOf(endpoint.container), ...rest }
   }
 
   #pathOf(container: string): string {

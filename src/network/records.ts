@@ -1,6 +1,15 @@
 import { type Clock, conflict, longId, notFound } from '#base'
 import { type Database, readBigInt, readOptionalText, readText, type Row } from '#store/db'
-import { formatAddress, formatBlock, freeAddress, macOf, networkOf, parseAddress, parseBlock } from './address.ts'
+import {
+  type Block,
+  formatAddress,
+  formatBlock,
+  freeAddress,
+  macOf,
+  networkOf,
+  parseAddress,
+  parseBlock,
+} from './address.ts'
 import type { Endpoint, NetworkRecord } from './types.ts'
 
 /** An endpoint's record with what only this room needs. */
@@ -113,13 +122,25 @@ function readNetwork(row: Row, mtu: number): NetworkRecord {
     name: readText(row, 'name'),
     driver: readDriver(readText(row, 'driver')),
     createdAt: readBigInt(row, 'created_at'),
-    ...(block
-      ? { subnet: formatBlock(networkOf(block)), gateway: formatAddress(block.address), prefixLength: block.prefix }
-      : {}),
+    scope: 'local',
+    internal: false,
+    attachable: false,
+    ipv4: true,
+    ipv6: false,
+    ipamDriver: 'default',
+    ipamOptions: {},
+    configOnly: false,
+    ...blockFacts(block),
     ...(bridge === undefined ? {} : { bridge }),
     labels: {},
     options: bridge === undefined ? {} : bridgeOptions(bridge, mtu),
   }
+}
+
+function blockFacts(block: Block | undefined): Pick<NetworkRecord, 'ipam' | 'subnet' | 'gateway' | 'prefixLength'> {
+  if (!block) return { ipam: [] }
+  const [subnet, gateway] = [formatBlock(networkOf(block)), formatAddress(block.address)]
+  return { ipam: [{ subnet, gateway, auxAddresses: {} }], subnet, gateway, prefixLength: block.prefix }
 }
 
 function readDriver(text: string): NetworkRecord['driver'] {
@@ -135,6 +156,11 @@ function readEndpoint(row: Row): EndpointRecord {
     network: readText(row, 'network_name'),
     networkId: readText(row, 'network'),
     container: readText(row, 'container'),
+    aliases: [],
+    links: [],
+    dnsNames: [],
+    gwPriority: 0,
+    driverOptions: {},
     ...(address === undefined || !block
       ? {}
       : {

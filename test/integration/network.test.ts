@@ -9,7 +9,7 @@ import {
   spawnProcess,
   withNetworkNamespace,
 } from '#kernel'
-import { type Networks, openNetworks } from '#network'
+import { type Networks, openNetworks, plainAttach } from '#network'
 import { openDatabase } from '#store/db'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -42,7 +42,10 @@ after(() => {
 
 test('two containers reach each other, the host, and the world behind the host’s address', async () => {
   await withNetworks('pair', async (networks) => {
-    const [one, two] = [await networks.attach(ONE, 'bridge'), await networks.attach(TWO, 'bridge')]
+    const [one, two] = [
+      await networks.attach(plainAttach(ONE, 'bridge')),
+      await networks.attach(plainAttach(TWO, 'bridge')),
+    ]
     const [first, second] = [one.endpoints[0]!, two.endpoints[0]!]
     assert.equal(first.gateway, second.gateway)
     assert.notEqual(first.address, second.address)
@@ -55,7 +58,7 @@ test('two containers reach each other, the host, and the world behind the host�
 
 test('nobody outside reaches a container that published nothing', async () => {
   await withNetworks('closed', async (networks) => {
-    const { path, endpoints } = await networks.attach(ONE, 'bridge')
+    const { path, endpoints } = await networks.attach(plainAttach(ONE, 'bridge'))
     const subnet = (await networks.get('bridge')).subnet!
     await inside(outside, () => ip(`route add ${subnet} via ${HOST}`))
     await assert.rejects(whoAsks(path, endpoints[0]!.address!, outside))
@@ -78,7 +81,7 @@ for (const [whose, drop] of Object.entries(DROPS)) {
     await runNft(drop)
     const before = await rules()
     await withNetworks(whose.replaceAll(' ', '-'), async (networks) => {
-      const { path } = await networks.attach(ONE, 'bridge')
+      const { path } = await networks.attach(plainAttach(ONE, 'bridge'))
       assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
       const findings = await networks.diagnose()
       assert.ok(findings.some(({ ok, text }) => ok && /drops forwarded packets; mica-\w+ is accepted in/.test(text)))
@@ -100,7 +103,7 @@ test('the way out works beside a drop policy of the older iptables', { skip: leg
   await iptables('-A FORWARD -j DOCKER-USER')
   const before = await iptables('-S')
   await withNetworks('legacy', async (networks) => {
-    const { path } = await networks.attach(ONE, 'bridge')
+    const { path } = await networks.attach(plainAttach(ONE, 'bridge'))
     assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
     assert.match(await iptables('-S'), /-A DOCKER-USER -i mica-\w+ -j ACCEPT/)
     const findings = await networks.diagnose()
@@ -114,11 +117,11 @@ test('the way out works beside a drop policy of the older iptables', { skip: leg
 
 test('rules that somebody flushed, or a drop that came later, are set right with the next container', async () => {
   await withNetworks('flush', async (networks) => {
-    const { path } = await networks.attach(ONE, 'bridge')
+    const { path } = await networks.attach(plainAttach(ONE, 'bridge'))
     await runNft('flush ruleset')
     await runNft(DROPS['of another engine'])
     await assert.rejects(whoAsks(outside, OUTSIDE, path!))
-    await networks.attach(TWO, 'bridge')
+    await networks.attach(plainAttach(TWO, 'bridge'))
     assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
   })
   await runNft('flush ruleset')
@@ -126,16 +129,19 @@ test('rules that somebody flushed, or a drop that came later, are set right with
 
 test('none has a loopback only, host no namespace of its own', async () => {
   await withNetworks('modes', async (networks) => {
-    const none = await networks.attach(ONE, 'none')
+    const none = await networks.attach(plainAttach(ONE, 'none'))
     assert.equal(await inside(none.path!, () => links()), 'lo')
     assert.equal(await whoAsks(none.path, '127.0.0.1', none.path!), '127.0.0.1')
-    const host = await networks.attach(TWO, 'host')
+    const host = await networks.attach(plainAttach(TWO, 'host'))
     assert.equal(host.path, undefined)
     assert.deepEqual(
       host.endpoints.map(({ network, address }) => [network, address]),
       [['host', undefined]],
     )
-    await assert.rejects(networks.attach(THREE, 'nosuch'), { kind: 'not-found', message: 'network nosuch not found' })
+    await assert.rejects(networks.attach(plainAttach(THREE, 'nosuch')), {
+      kind: 'not-found',
+      message: 'network nosuch not found',
+    })
     assert.deepEqual(
       (await networks.list()).map(({ name, driver }) => [name, driver]),
       [
@@ -149,8 +155,8 @@ test('none has a loopback only, host no namespace of its own', async () => {
 
 test('after a kill the next daemon keeps what lives and undoes the rest', async () => {
   await withNetworks('crash', async (networks, reopen) => {
-    const one = await networks.attach(ONE, 'bridge')
-    await networks.attach(TWO, 'bridge')
+    const one = await networks.attach(plainAttach(ONE, 'bridge'))
+    await networks.attach(plainAttach(TWO, 'bridge'))
     const bridge = (await networks.get('bridge')).bridge!
     const stray = one.path!.replace(ONE, THREE)
     writeFileSync(stray, '')
@@ -163,32 +169,32 @@ test('after a kill the next daemon keeps what lives and undoes the rest', async 
     assert.deepEqual(await next.find(ONE), one)
     assert.equal(await whoAsks(outside, OUTSIDE, one.path!), HOST)
     assert.ok(!(await links()).includes('stray'))
-    const again = await next.attach(TWO, 'bridge')
+    const again = await next.attach(plainAttach(TWO, 'bridge'))
     assert.equal(await whoAsks(again.path, again.endpoints[0]!.address!, one.path!), one.endpoints[0]!.address)
   })
 })
 
 test('a namespace that went away with the mounts is made again; attaching twice is once', async () => {
   await withNetworks('again', async (networks) => {
-    const first = await networks.attach(ONE, 'bridge')
-    const second = await networks.attach(ONE, 'bridge')
+    const first = await networks.attach(plainAttach(ONE, 'bridge'))
+    const second = await networks.attach(plainAttach(ONE, 'bridge'))
     assert.equal(second.endpoints[0]!.address, first.endpoints[0]!.address)
     await networks.detach(ONE)
     await networks.detach(ONE)
     writeFileSync(first.path!, '')
-    assert.equal(await whoAsks(outside, OUTSIDE, (await networks.attach(ONE, 'bridge')).path!), HOST)
+    assert.equal(await whoAsks(outside, OUTSIDE, (await networks.attach(plainAttach(ONE, 'bridge'))).path!), HOST)
   })
 })
 
 test('two daemons with other roots live side by side', async () => {
   await withNetworks('left', async (left) => {
     const both = async (right: Networks): Promise<void> => {
-      const [one, two] = [await left.attach(ONE, 'bridge'), await right.attach(ONE, 'bridge')]
+      const [one, two] = [await left.attach(plainAttach(ONE, 'bridge')), await right.attach(plainAttach(ONE, 'bridge'))]
       assert.notEqual((await left.get('bridge')).subnet, (await right.get('bridge')).subnet)
       for (const { path } of [one, two]) assert.equal(await whoAsks(outside, OUTSIDE, path!), HOST)
     }
     await withNetworks('right', both, { othersAttach: true })
-    assert.equal(await whoAsks(outside, OUTSIDE, (await left.attach(TWO, 'bridge')).path!), HOST)
+    assert.equal(await whoAsks(outside, OUTSIDE, (await left.attach(plainAttach(TWO, 'bridge'))).path!), HOST)
   })
 })
 
@@ -196,18 +202,18 @@ test('--bip decides addresses; a small block runs full with Docker’s words', a
   await withNetworks(
     'bip',
     async (networks) => {
-      const { endpoints } = await networks.attach(ONE, 'bridge')
+      const { endpoints } = await networks.attach(plainAttach(ONE, 'bridge'))
       assert.deepEqual(
         [endpoints[0]!.address, endpoints[0]!.gateway, endpoints[0]!.prefixLength],
         ['10.9.8.1', '10.9.8.2', 30],
       )
       await assert.rejects(
-        networks.attach(TWO, 'bridge'),
+        networks.attach(plainAttach(TWO, 'bridge')),
         /no available IPv4 addresses on this network's address pools: bridge/,
       )
       assert.equal(await networks.find(TWO), undefined)
       await networks.detach(ONE)
-      assert.equal((await networks.attach(TWO, 'bridge')).endpoints[0]!.address, '10.9.8.1')
+      assert.equal((await networks.attach(plainAttach(TWO, 'bridge'))).endpoints[0]!.address, '10.9.8.1')
     },
     { bip: '10.9.8.2/30' },
   )
@@ -215,12 +221,12 @@ test('--bip decides addresses; a small block runs full with Docker’s words', a
 
 test('--bip can change while no container is on the bridge', async () => {
   await withNetworks('rebip', async (networks, reopen) => {
-    await networks.attach(ONE, 'bridge')
+    await networks.attach(plainAttach(ONE, 'bridge'))
     await assert.rejects(reopen('10.9.8.1/24'), /containers run on the bridge with 172/)
     await (await reopen()).detach(ONE)
     await settled()
     const next = await reopen('10.9.8.1/24')
-    const { endpoints } = await next.attach(ONE, 'bridge')
+    const { endpoints } = await next.attach(plainAttach(ONE, 'bridge'))
     assert.equal(endpoints[0]!.address, '10.9.8.2')
     const { bridge } = await next.get('bridge')
     assert.match(await ip(`-4 -o addr show dev ${bridge!}`), /^[^\n]*10\.9\.8\.1\/24[^\n]*\n$/)
@@ -229,7 +235,7 @@ test('--bip can change while no container is on the bridge', async () => {
 
 test('a bridge that somebody deleted comes back with its containers', async () => {
   await withNetworks('deleted', async (networks, reopen) => {
-    const { path } = await networks.attach(ONE, 'bridge')
+    const { path } = await networks.attach(plainAttach(ONE, 'bridge'))
     await ip(`link del ${(await networks.get('bridge')).bridge!}`)
     const next = await reopen()
     await next.restore(new Set([ONE]))
@@ -240,7 +246,7 @@ test('a bridge that somebody deleted comes back with its containers', async () =
 test('fifty containers come and go at once', async () => {
   await withNetworks('many', async (networks) => {
     const ids = Array.from({ length: 50 }, (_, index) => index.toString(16).padStart(64, '0'))
-    const sandboxes = await Promise.all(ids.map((id) => networks.attach(id, 'bridge')))
+    const sandboxes = await Promise.all(ids.map((id) => networks.attach(plainAttach(id, 'bridge'))))
     assert.equal(new Set(sandboxes.map(({ endpoints }) => endpoints[0]!.address)).size, 50)
     assert.equal((await networks.endpoints((await networks.get('bridge')).id)).length, 50)
     await Promise.all(ids.map((id) => networks.detach(id)))
