@@ -8,7 +8,7 @@ const SRC = join(import.meta.dirname, '..', 'src')
 const STORE = ['db', 'lease', 'content', 'snapshot', 'layer', 'image', 'gc'].map((room) => `store/${room}`)
 const GROUND = ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', 'tree']
 const MOVING = ['registry', 'transfer', 'hub']
-const RUNNING = ['runtime', 'network', 'volume', 'container']
+const RUNNING = ['runtime', 'switchboard', 'network', 'volume', 'container']
 
 /** Room → what it may import: the reasons are in docs/decisions/007-imports-between-rooms.md. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -31,7 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   transfer: ['base', 'event', 'oci', 'archive', 'registry', ...STORE],
   hub: ['base', 'oci', 'registry', 'transfer', ...STORE],
   runtime: ['base', 'kernel', 'oci'],
-  network: ['base', 'kernel', 'event', 'store/db'],
+  switchboard: ['base', 'kernel'],
+  network: ['base', 'kernel', 'event', 'store/db', 'switchboard'],
   volume: ['base', 'kernel', 'event', 'store/db'],
   'container/mount': ['base', 'kernel', 'runtime', 'volume'],
   'container/stream': ['base', 'runtime'],
@@ -65,7 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'cli/system': ['base', 'wire', 'cli/kit', 'cli/template'],
   cli: ['base', 'client', 'cli/kit', 'cli/credential', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
-  bin: ['base', 'engine/namespace', 'engine', 'api', 'buildkit', 'cli'],
+  bin: ['base', 'engine/namespace', 'switchboard', 'engine', 'api', 'buildkit', 'cli'],
 }
 
 /** The worker's entry file puts the job tables of the rooms together. */

@@ -7,6 +7,7 @@
 export * from './descriptor.ts'
 export { bootId, capabilities, type CgroupMode, cgroupMode } from './host-fact.ts'
 export { openHostMounts } from './host-mount.ts'
+export { addressBytes, bindInetSocket, connectInetSocket } from './inet-socket.ts'
 export { serveJobs } from './job.ts'
 export { HOST_VARIABLE, reexecuteInMountNamespace, unpinMountNamespace } from './mount-namespace.ts'
 export { mountTable } from './mount-table.ts'

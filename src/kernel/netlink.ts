@@ -17,6 +17,9 @@ const F_DUMP = 0x300
 const F_CAPPED = 0x100
 const F_ACK_TLVS = 0x200
 const ATTR_MESSAGE = 1
+const BATCH_BEGIN = 16
+const BATCH_END = 17
+const SUBSYSTEM_NFTABLES = 10
 
 /** More than the kernel ever puts into one datagram of a dump. */
 const ROOM = 256 * 1024
@@ -49,8 +52,24 @@ export function openNetlink(protocol: number): NetlinkSocket {
       await checkedAsync(libc().send, [fd, sent, sent.length, 0], { call: 'send netlink message' })
       return replies(fd, sent)
     },
+    transact(messages) {
+      const prepared = messages.map(prepare)
+      const sent = Buffer.concat([batchMark(BATCH_BEGIN), ...prepared, batchMark(BATCH_END)])
+      checked(libc().send(fd, sent, sent.length, 0), { call: 'send netlink messages' })
+      for (const message of prepared) replies(fd, message)
+    },
     [Symbol.dispose]: () => closeDescriptor(fd),
   }
+}
+
+/** nlmsghdr and nfgenmsg around a batch for nf_tables; they are not acknowledged. */
+function batchMark(type: number): Buffer {
+  const mark = Buffer.alloc(HEADER + 4)
+  mark.writeUInt32LE(mark.length, 0)
+  mark.writeUInt16LE(type, 4)
+  mark.writeUInt16LE(F_REQUEST, 6)
+  mark.writeUInt16BE(SUBSYSTEM_NFTABLES, HEADER + 2)
+  return mark
 }
 
 /** The kernel answers while it takes the message, so nothing here waits. */

@@ -111,4 +111,6 @@ export interface NetlinkSocket extends Disposable {
   request(message: Uint8Array): readonly Buffer[]
   /** The same off the main thread: deleting a link waits for the kernel for milliseconds. */
   requestAsync(message: Uint8Array): Promise<readonly Buffer[]>
+  /** One transaction of nf_tables (protocol 12): all messages are carried out, or none and the error of one is thrown. */
+  transact(messages: readonly Uint8Array[]): void
 }
