@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, lchownSync, lstatSync } from 'node:fs'
 import { type Path, getXattr, listXattrs, setTimes, setXattr } from '#kernel'
-import type { TreeEntry } from './tree.ts'
+import { type TreeEntry, ifThere } from './tree.ts'
 
 /** The mark of a folder through which nothing below shows; the one of overlay's own xattrs that is part of a tree. */
 export const OPAQUE_XATTR = 'trusted.overlay.opaque'
@@ -10,11 +10,11 @@ export function isOverlayXattr(name: string): boolean {
   return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')
 }
 
-/** All xattrs of an entry but overlay's own. */
+/** All xattrs of an entry but overlay's own; none where the entry has vanished meanwhile. */
 export function readXattrs(path: Path): ReadonlyMap<string, Buffer> {
   const xattrs = new Map<string, Buffer>()
-  for (const name of listXattrs(path)) {
-    const value = isOverlayXattr(name) ? undefined : getXattr(path, name)
+  for (const name of ifThere(() => listXattrs(path)) ?? []) {
+    const value = isOverlayXattr(name) ? undefined : ifThere(() => getXattr(path, name))
     if (value) xattrs.set(name, value)
   }
   return xattrs
@@ -22,7 +22,7 @@ export function readXattrs(path: Path): ReadonlyMap<string, Buffer> {
 
 /** True for a folder that hides what is below it. */
 export function isOpaque(path: Path): boolean {
-  return getXattr(path, OPAQUE_XATTR)?.toString('latin1') === 'y'
+  return ifThere(() => getXattr(path, OPAQUE_XATTR))?.toString('latin1') === 'y'
 }
 
 /** Gives a folder owner, mode and xattrs of another, as overlayfs does when it copies one up. */

@@ -87,8 +87,10 @@ function walkInner<Context>(
 /** Not among node's constants. */
 const O_PATH = 0o10000000
 
+/** Nothing is in a folder that was removed meanwhile. */
 function readSorted(fd: number): string[] {
-  return readdirSync(descriptorPath(fd), { encoding: 'latin1' }).toSorted(compareNames)
+  const names = ifThere(() => readdirSync(descriptorPath(fd), { encoding: 'latin1' })) ?? []
+  return names.toSorted(compareNames)
 }
 
 function statEntry(folder: Folder, name: string): TreeEntry | undefined {
