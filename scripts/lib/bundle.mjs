@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { dist, modules, project } from './place.mjs'
 import { Stop } from './run.mjs'
 
-const ENTRIES = ['cli', 'daemon', 'worker']
+const ENTRIES = ['cli', 'daemon', 'worker', 'switchboard']
 const identity = join(dist, 'bundle-id')
 
 /** Builds where needed; answers the bundle's identity, a hash of its files. */

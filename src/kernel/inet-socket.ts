@@ -37,9 +37,9 @@ export function bindInetSocket(kind: 'tcp' | 'udp', place: InetPlace): number {
   })
 }
 
-/** A socket that is being connected to a place, out of the namespace of the calling thread; never waits. */
-export function connectInetSocket(kind: 'tcp' | 'udp', place: InetPlace): number {
-  const fd = openSocket(kind, place)
+/** A TCP socket that is being connected to a place, out of the namespace of the calling thread; never waits. */
+export function connectInetSocket(place: InetPlace): number {
+  const fd = openSocket('tcp', place)
   return keptIf(fd, () => {
     const address = inetAddress(place)
     if (libc().connect(fd, address, address.length) === 0) return

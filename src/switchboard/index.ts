@@ -5,3 +5,5 @@
  * says is the network room's to know.
  */
 export type * from './types.ts'
+export { createSwitchboard } from './client.ts'
+export { serveSwitchboard } from './serve.ts'
