@@ -15,7 +15,8 @@ export function engineConfigOf(options: DaemonOptions): EngineConfig {
     proxy: proxyOf(process.env),
     ...(options.bip !== undefined && { bip: options.bip }),
     logLevel: options.logLevel,
-    workerEntry: workerEntry(),
+    workerEntry: entryOf('worker'),
+    switchboardEntry: entryOf('switchboard'),
     hostMounts: inheritedHost(process.env),
     writeLog: (line) => process.stderr.write(line),
     path: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -30,6 +31,6 @@ function proxyOf(env: NodeJS.ProcessEnv): EngineConfig['proxy'] {
 }
 
 /** Beside this file, in the same form: `worker.ts` in the sources, `worker.js` in the bundle. */
-function workerEntry(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+function entryOf(name: string): URL {
+  return new URL(`./${name}.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
 }

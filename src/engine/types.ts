@@ -26,6 +26,8 @@ export interface EngineConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** The worker's entry file. */
   readonly workerEntry: string | URL
+  /** The program of the resolver. */
+  readonly switchboardEntry: URL
   /** How to look at the host's own mounts, as the re-execution handed it over; absent: there is no other namespace. */
   readonly hostMounts: string | undefined
   /** Where the daemon's own log goes. */

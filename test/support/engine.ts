@@ -19,6 +19,7 @@ export async function testEngine(folder: Temporary, log: string[] = []): Promise
     proxy: {},
     logLevel: 'info',
     workerEntry: new URL('../../src/bin/worker.ts', import.meta.url),
+    switchboardEntry: new URL('../../src/bin/switchboard.ts', import.meta.url),
     hostMounts: host.join(':'),
     writeLog: (line) => log.push(line),
     path: process.env['PATH'] ?? '',
