@@ -30,9 +30,9 @@ export interface Workshop {
   readonly inUse: Map<string, number>
 }
 
-/** Steps that run at the same time, over all builds. */
+/** Steps that run at the same time, over all builds: many only wait, so more than cores; their file work waits for the pool. */
 export function stepLimit(): number {
-  return Math.max(2, cpus().length)
+  return Math.max(16, 4 * cpus().length)
 }
 
 /** One build, from the context to the tagged image. */

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { errnoOf, invalid, shortId, throwIfCancelled } from '#base'
 import type { Bytes } from '#base'
 import { decompress, pathOfName } from '#archive'
+import { DIGESTS_FORM } from '#builder/files'
 import type { Head, IndexedTar, ReceiveInput, ReceiveOutput, SourceInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
@@ -83,7 +84,7 @@ async function openFolder(parts: BuilderParts, folder: string, path: string): Pr
 async function digestsFile(folder: string, path: string): Promise<string> {
   const all = join(folder, 'digests')
   await mkdir(all, { recursive: true, mode: 0o700 })
-  const file = join(all, `${createHash('sha256').update(path).digest('hex').slice(0, 32)}.json`)
+  const file = join(all, `${createHash('sha256').update(`${DIGESTS_FORM} ${path}`).digest('hex').slice(0, 32)}.json`)
   const now = new Date()
   await utimes(file, now, now).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error

@@ -89,16 +89,18 @@ export class TreeWriter {
     }
   }
 
-  /** A file written at once; nothing stays open where `write` fails. */
-  file(parent: string, name: string, attributes: Attributes, write: (append: OpenFile['append']) => void): void {
+  /** A file written at once, its attributes known at the end; nothing stays open where `write` fails. */
+  file<T extends Attributes>(parent: string, name: string, write: (append: OpenFile['append']) => T): T {
     const file = this.openFile(parent, name)
+    let attributes: T
     try {
-      write((chunk, offset) => file.append(chunk, offset))
+      attributes = write((chunk, offset) => file.append(chunk, offset))
     } catch (error) {
       file.abandon()
       throw error
     }
     file.finish(attributes)
+    return attributes
   }
 
   link(parent: string, name: string, attributes: Attributes, target: string): void {

@@ -10,7 +10,8 @@ import type { Entry, Selection } from './select.ts'
 import { TreeHash } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
 import { TreeWriter } from '#tree'
-import type { Attributes, ConfinedRoot, Owner } from '#tree'
+import type { ConfinedRoot, Owner } from '#tree'
+import type { FileFacts } from './file-digests.ts'
 
 const FILE_MODE = 0o644
 
@@ -38,7 +39,7 @@ export interface Copy {
 interface Copied {
   readonly folder: string
   readonly name: string
-  readonly bytes: string
+  readonly facts: FileFacts
 }
 
 export function beginCopy(target: CopyTarget): Copy {
@@ -73,9 +74,10 @@ export function writeInline(copy: Copy, files: readonly InlineFile[], count: num
   for (const file of files) {
     const place = filePlace(copy, nameOfText(file.name))
     const attributes = { mode: modeOf(copy, FILE_MODE, false), owner: copy.owner ?? ROOT, xattrs: [] }
-    copy.writer.file(posix.dirname(place), posix.basename(place), attributes, (append) =>
-      append(Buffer.from(file.text)),
-    )
+    copy.writer.file(posix.dirname(place), posix.basename(place), (append) => {
+      append(Buffer.from(file.text))
+      return attributes
+    })
   }
 }
 
@@ -112,49 +114,38 @@ interface EntryCopy {
 }
 
 function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): void {
-  const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(...standing(selection, entry))
   const path = join(place, entry.path)
   const slash = path.lastIndexOf('/')
-  const folder = slash < 0 ? '' : path.slice(0, slash)
-  const name = path.slice(slash + 1)
+  const to = { folder: slash < 0 ? '' : path.slice(0, slash), name: path.slice(slash + 1) }
+  if (entry.kind === 'file') return hash.entry(entry, copyFile({ copy, tree, hash, selection, entry, place }, to))
+  const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(...standing(selection, entry))
+  hash.entry(entry, { xattrs })
   const attributes = { ...attributesOf(copy, entry), xattrs }
-  switch (entry.kind) {
-    case 'folder':
-      // the top folder is the destination itself: its contents are copied, not its attributes
-      if (entry.path !== '') copy.writer.folder(folder, name, attributes)
-      return hash.entry(entry, { xattrs })
-    case 'file': {
-      const bytes = copyFile({ copy, tree, hash, selection, entry, place }, { folder, name, attributes })
-      return hash.entry(entry, { bytes, xattrs })
-    }
-    case 'link':
-      copy.writer.link(folder, name, attributes, entry.link ?? '')
-      return hash.entry(entry, { xattrs })
-    case 'node':
-      copy.writer.node(folder, name, { ...attributes, mode: Number(entry.stat.mode) }, entry.stat.rdev)
-      return hash.entry(entry, { xattrs })
-  }
+  if (entry.kind === 'link') copy.writer.link(to.folder, to.name, attributes, entry.link ?? '')
+  else if (entry.kind === 'node')
+    copy.writer.node(to.folder, to.name, { ...attributes, mode: Number(entry.stat.mode) }, entry.stat.rdev)
+  // the top folder is the destination itself: its contents are copied, not its attributes
+  else if (entry.path !== '') copy.writer.folder(to.folder, to.name, attributes)
 }
 
-/** Names of one file stay names of one file where owners are kept too; a context has none. Gives the digest. */
+/** Names of one file stay names of one file where owners are kept too; a context has none. */
 function copyFile(
   { copy, tree, selection, entry }: EntryCopy,
-  to: { readonly folder: string; readonly name: string; readonly attributes: Attributes },
-): string {
-  const { folder, name, attributes } = to
+  { folder, name }: { readonly folder: string; readonly name: string },
+): FileFacts {
   const several = copy.target.keepOwners && entry.stat.nlink > 1n
   const inode = `${entry.stat.dev} ${entry.stat.ino}`
   const known = several ? copy.linked.get(inode) : undefined
   if (known !== undefined) {
     copy.writer.hardLink(folder, name, known)
-    return known.bytes
+    return known.facts
   }
-  let bytes = ''
-  copy.writer.file(folder, name, attributes, (append) => {
-    bytes = tree.source.read(...standing(selection, entry), append)
+  const facts = copy.writer.file(folder, name, (append) => {
+    const read = tree.source.read(...standing(selection, entry), append)
+    return { ...attributesOf(copy, entry), ...read }
   })
-  if (several) copy.linked.set(inode, { folder, name, bytes })
-  return bytes
+  if (several) copy.linked.set(inode, { folder, name, facts })
+  return facts
 }
 
 function attributesOf(copy: Copy, { stat, kind }: Entry) {

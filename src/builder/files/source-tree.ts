@@ -2,12 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } fro
 import type { BigIntStats } from 'node:fs'
 import { getXattr, listXattrs } from '#kernel'
 import { type ConfinedRoot, lstatIfThere, type Xattr } from '#tree'
-import { type FileDigests, hashDescriptor } from './file-digests.ts'
+import { type FileDigests, type FileFacts, hashDescriptor, type Stamped } from './file-digests.ts'
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'node'
 
 /** What a copy needs to know of an entry. */
-export type EntryStat = Pick<BigIntStats, 'mode' | 'uid' | 'gid' | 'rdev' | 'mtimeNs' | 'nlink' | 'dev' | 'ino'>
+export type EntryStat = Stamped & Pick<BigIntStats, 'mode' | 'uid' | 'gid' | 'rdev' | 'nlink' | 'dev'>
 
 /**
  * The files that COPY and ADD read, links followed inside of it only. Paths and names are raw (one character a byte); a
@@ -25,12 +25,12 @@ export interface SourceTree {
   lstat(folder: string, name: string): EntryStat | undefined
   /** Target of a symbolic link. */
   target(folder: string, name: string): string
-  /** Those that a copy keeps, by name. */
+  /** Those that a copy keeps, by name; of a file they are among its facts. */
   xattrs(folder: string, name: string): readonly Xattr[]
-  /** The sha256 of a file in hex: from memory where it is known, else read. */
-  digest(folder: string, name: string): string
-  /** Reads a file once; each chunk goes to `take` (which must not keep it). Gives the same digest. */
-  read(folder: string, name: string, take: (chunk: Buffer) => void): string
+  /** What is in a file, from memory: undefined where it has to be read. `stat` is its newest state. */
+  known(folder: string, name: string, stat: EntryStat): FileFacts | undefined
+  /** Reads a file once; each chunk goes to `take` (which must not keep it). */
+  read(folder: string, name: string, take?: (chunk: Buffer) => void): FileFacts
   /** The first bytes of a file, at most `length`. */
   head(folder: string, name: string, length: number): Buffer
 }
@@ -46,6 +46,14 @@ export function kindOf(stat: Pick<EntryStat, 'mode'>): EntryKind {
     default:
       return 'node'
   }
+}
+
+function xattrsAt(path: string | Buffer): readonly Xattr[] {
+  const names = listXattrs(path).filter(isKeptXattr)
+  return names.toSorted().flatMap((each) => {
+    const value = getXattr(path, each)
+    return value === undefined ? [] : [{ name: each, value }]
+  })
 }
 
 function isKeptXattr(name: string): boolean {
@@ -97,29 +105,23 @@ export class FolderTree implements SourceTree {
   }
 
   xattrs(folder: string, name: string): readonly Xattr[] {
-    const path = this.#root.entry(folder, name)
-    const names = listXattrs(path).filter(isKeptXattr)
-    return names.toSorted().flatMap((each) => {
-      const value = getXattr(path, each)
-      return value === undefined ? [] : [{ name: each, value }]
-    })
+    return xattrsAt(this.#root.entry(folder, name))
   }
 
-  digest(folder: string, name: string): string {
-    const stat = this.#lstat(folder, name)
-    const known = stat && this.#digests.find(keyOf(folder, name), stat)
-    return known ?? this.read(folder, name, () => undefined)
+  known(folder: string, name: string, stat: EntryStat): FileFacts | undefined {
+    return this.#digests.find(keyOf(folder, name), stat)
   }
 
-  /** The digest is remembered where the file held still. */
-  read(folder: string, name: string, take: (chunk: Buffer) => void): string {
+  /** What was read is remembered where the file held still. */
+  read(folder: string, name: string, take?: (chunk: Buffer) => void): FileFacts {
     const fd = openSync(this.#root.entry(folder, name), READ_FLAGS)
     try {
       const before = fstatSync(fd, { bigint: true })
       const digest = hashDescriptor(fd, Number(before.size), take)
+      const facts = { digest, xattrs: this.xattrs(folder, name) }
       const after = fstatSync(fd, { bigint: true })
-      this.#digests.remember(keyOf(folder, name), { before, after, now: this.#now() }, digest)
-      return digest
+      this.#digests.remember(keyOf(folder, name), { before, after, now: this.#now() }, facts)
+      return facts
     } finally {
       closeSync(fd)
     }

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { corrupt } from '#base'
 import type { Xattr } from '#tree'
+import type { FileFacts } from './file-digests.ts'
 import type { EntryStat, SourceTree } from './source-tree.ts'
 import { isFolder } from './tar-index.ts'
 import type { TarIndex, TarNode } from './tar-index.ts'
@@ -65,12 +66,12 @@ export class TarTree implements SourceTree, Disposable {
     return found.map(([key, value]) => ({ name: key, value: Buffer.from(value, 'hex') }))
   }
 
-  digest(folder: string, name: string): string {
-    return this.#bytesOf(folder, name).digest
+  known(folder: string, name: string): FileFacts {
+    return { digest: this.#bytesOf(folder, name).digest, xattrs: this.xattrs(folder, name) }
   }
 
-  read(folder: string, name: string, take: (chunk: Buffer) => void): string {
-    const { start, size, digest } = this.#bytesOf(folder, name)
+  read(folder: string, name: string, take: (chunk: Buffer) => void = () => undefined): FileFacts {
+    const { start, size } = this.#bytesOf(folder, name)
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
     for (let done = 0; done < size;) {
       const read = readSync(this.#fd, buffer, 0, Math.min(buffer.length, size - done), start + done)
@@ -78,7 +79,7 @@ export class TarTree implements SourceTree, Disposable {
       take(buffer.subarray(0, read))
       done += read
     }
-    return digest
+    return this.known(folder, name)
   }
 
   head(folder: string, name: string, length: number): Buffer {
@@ -119,6 +120,8 @@ export class TarTree implements SourceTree, Disposable {
       gid: 0n,
       rdev: BigInt(node.device ?? 0),
       mtimeNs: node.mtime === '' ? this.#now : BigInt(node.mtime),
+      ctimeNs: 0n,
+      size: BigInt(node.bytes?.size ?? 0),
       nlink: 1n,
       dev: 0n,
       ino: 0n,

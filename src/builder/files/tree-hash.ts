@@ -15,10 +15,14 @@ export interface ReadTree {
   readonly context: JobContext
 }
 
+/** Characters that are hashed together. */
+const AT_ONCE = 1 << 16
+
 /** The hash of selections: names, kinds, modes, links, devices, capabilities, bytes, and owners where they count; never times. */
 export class TreeHash {
   readonly #hash: Hash = createHash('sha256')
   readonly #owners: boolean
+  #text = ''
 
   constructor(owners: boolean) {
     this.#owners = owners
@@ -28,22 +32,26 @@ export class TreeHash {
     this.#add('source', selection.name, selection.entries.length)
   }
 
-  /** `bytes` is a file's digest. */
-  entry(entry: Entry, facts: { readonly bytes?: string; readonly xattrs: readonly Xattr[] }): void {
+  /** `digest` is a file's. */
+  entry(entry: Entry, facts: { readonly digest?: string; readonly xattrs: readonly Xattr[] }): void {
     const { stat } = entry
     const owner = this.#owners ? `${stat.uid}:${stat.gid}` : ''
-    const content = facts.bytes ?? entry.link ?? (entry.kind === 'node' ? `${stat.rdev}` : '')
+    const content = facts.digest ?? entry.link ?? (entry.kind === 'node' ? `${stat.rdev}` : '')
     const mode = entry.kind === 'link' ? 0 : Number(stat.mode)
     const xattrs = facts.xattrs.map(({ name, value }) => `${name}=${value.toString('hex')}`)
     this.#add(entry.kind, entry.path, mode, owner, content, xattrs.join(' '))
   }
 
   digest(): string {
+    this.#hash.update(this.#text)
     return this.#hash.digest('hex')
   }
 
   #add(...parts: readonly (string | number)[]): void {
-    this.#hash.update(`${JSON.stringify(parts)}\n`)
+    this.#text += `${JSON.stringify(parts)}\n`
+    if (this.#text.length < AT_ONCE) return
+    this.#hash.update(this.#text)
+    this.#text = ''
   }
 }
 
@@ -55,8 +63,9 @@ export function hashSelections(tree: ReadTree, selections: readonly Selection[])
     for (const entry of selection.entries) {
       if (tree.context.cancelled()) throw cancelled('hash files')
       const [folder, name] = standing(selection, entry)
-      const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(folder, name)
-      hash.entry(entry, entry.kind === 'file' ? { bytes: tree.source.digest(folder, name), xattrs } : { xattrs })
+      if (entry.kind === 'file')
+        hash.entry(entry, tree.source.known(folder, name, entry.stat) ?? tree.source.read(folder, name))
+      else hash.entry(entry, { xattrs: entry.kind === 'link' ? [] : tree.source.xattrs(folder, name) })
     }
   }
   return hash.digest()
