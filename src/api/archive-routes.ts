@@ -12,7 +12,7 @@ export function archiveRoutes(containers: Copying): readonly Route[] {
   return [
     { method: 'HEAD', pattern, handle: (exchange) => stat(exchange, containers) },
     { method: 'GET', pattern, handle: (exchange) => pack(exchange, containers) },
-    { method: 'PUT', pattern, handle: (exchange) => unpack(exchange, containers) },
+    { method: 'PUT', pattern, takesBody: true, handle: (exchange) => unpack(exchange, containers) },
   ]
 }
 
@@ -24,9 +24,10 @@ async function stat(exchange: Exchange, containers: Copying): Promise<void> {
 
 async function pack(exchange: Exchange, containers: Copying): Promise<void> {
   const path = pathOf(exchange)
-  const archive = await containers.pack(exchange.param('id'), path, exchange.signal)
+  await using archive = await containers.pack(exchange.param('id'), path, exchange.signal)
   const reply = exchange.stream('application/x-tar', { [PATH_STAT_HEADER]: formatPathStat(archive.stat) })
-  for await (const chunk of archive.bytes) await reply.write(chunk)
+  const connection = await reply.connection()
+  if (connection) await archive.sendTo(connection)
   reply.end()
 }
 
@@ -36,6 +37,7 @@ async function unpack(exchange: Exchange, containers: Copying): Promise<void> {
     container: exchange.param('id'),
     path: pathOf(exchange),
     bytes: exchange.body,
+    ...(exchange.bodyOnConnection && { connection: exchange.bodyOnConnection }),
     keepKinds: query.flag('noOverwriteDirNonDir'),
     ownedByUser: query.flag('copyUIDGID'),
     signal: exchange.signal,

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { type Bytes, collect, invalid } from '#base'
+import type { BodyOnConnection, Connection } from '#engine'
 import { type ApiVersion, encodeLine } from '#wire'
-import { createRawStream, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
+import { createRawStream, handleOf, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
 import { createQuery, type Query } from './query.ts'
 import { errorBody, statusOf } from './status.ts'
+import type { TakenBody } from './taken-body.ts'
 import { acceptWebSocket, createWebSocket } from './web-socket.ts'
 
 /** A reply whose head is on its way and whose bytes come one by one. */
@@ -13,6 +15,8 @@ export interface ReplyStream {
   readonly write: (bytes: Uint8Array | string) => Promise<void>
   readonly line: (value: unknown) => Promise<void>
   readonly end: () => void
+  /** Once the head has gone: the connection itself, for a worker to write to before `end`; undefined where the client is gone. */
+  readonly connection: () => Promise<Connection | undefined>
 }
 
 /** One request and its reply. */
@@ -27,6 +31,8 @@ export interface Exchange {
   readonly signal: AbortSignal
   /** The body's bytes, as they come. */
   readonly body: Bytes
+  /** The body where a worker may read it instead, of a route that `takesBody`. */
+  readonly bodyOnConnection: BodyOnConnection | undefined
   /** True once a head was sent: from then on an error can only be a line of the stream. */
   readonly begun: boolean
   readonly header: (name: string) => string | undefined
@@ -53,6 +59,7 @@ export interface ExchangeFacts {
   readonly parameters: URLSearchParams
   readonly params: Readonly<Record<string, string>>
   readonly local: boolean
+  readonly taken?: TakenBody
 }
 
 export function createExchange(facts: ExchangeFacts): Exchange {
@@ -61,7 +68,7 @@ export function createExchange(facts: ExchangeFacts): Exchange {
   response.once('close', () => {
     if (!response.writableFinished) gone.abort()
   })
-  const body = isUpgrade(request) && request.complete ? upgradeBody(request, MAX_BODY) : bytesOfRequest(request)
+  const body = facts.taken?.bytes ?? bodyOf(request)
   const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
   const reply: Exchange['reply'] = (status, value, headers = {}) => {
     for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
@@ -74,6 +81,7 @@ export function createExchange(facts: ExchangeFacts): Exchange {
     local: facts.local,
     signal: gone.signal,
     body,
+    bodyOnConnection: facts.taken,
     get begun() {
       return response.headersSent
     },
@@ -120,7 +128,21 @@ function beginStream(
     room ??= hasRoom(response).finally(() => (room = undefined))
     await room
   }
-  return { write, line: (value) => write(encodeLine(value)), end: () => void response.end() }
+  return {
+    write,
+    line: (value) => write(encodeLine(value)),
+    end: () => void response.end(),
+    connection: () => connectionOf(response),
+  }
+}
+
+async function connectionOf(response: ServerResponse): Promise<Connection | undefined> {
+  const { socket } = response
+  if (!socket) return undefined
+  // Its callback comes when all that was written before has gone.
+  await new Promise<void>((resolve) => socket.write('', () => resolve()))
+  const handle = handleOf(socket)
+  return handle && { descriptor: handle.fd, chunked: response.chunkedEncoding }
 }
 
 /** Resolves once more can be written, or nothing can be any more. */
@@ -152,6 +174,10 @@ function beginWebSocket(
   const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
   socket.write(`${[...head, `Sec-WebSocket-Accept: ${answer}`].join('\r\n')}\r\n\r\n`)
   return createWebSocket(raw, kind)
+}
+
+function bodyOf(request: IncomingMessage): Bytes {
+  return isUpgrade(request) && request.complete ? upgradeBody(request, MAX_BODY) : bytesOfRequest(request)
 }
 
 async function* bytesOfRequest(request: IncomingMessage): Bytes {

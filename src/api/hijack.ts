@@ -36,15 +36,56 @@ export function takeSocket(request: IncomingMessage, response: ServerResponse): 
   return socket
 }
 
+/** The part of a connection's libuv handle that a worker's work on the connection needs. */
+export interface SocketHandle {
+  readonly fd: number
+  /** Whether node believes that it reads. */
+  reading: boolean
+  readStop(): void
+}
+
+/** Semi-internal too; undefined for a connection that is gone. */
+export function handleOf(socket: Socket & { _handle?: SocketHandle | null }): SocketHandle | undefined {
+  const handle = socket._handle
+  return handle && handle.fd >= 0 ? handle : undefined
+}
+
+type Incoming = (request: IncomingMessage, keepAlive: boolean) => number | undefined
+
+/**
+ * Bodies that `wants` are left on the connection, as if the request had asked for an upgrade: it comes with the `upgrade`
+ * event, with what was read behind its head.
+ */
+export function leaveBodies(
+  socket: Socket & { parser?: { onIncoming?: Incoming } | null },
+  wants: (request: IncomingMessage) => boolean,
+): void {
+  const { parser } = socket
+  const usual = parser?.onIncoming
+  if (!parser || !usual) return
+  parser.onIncoming = (request, keepAlive) => {
+    if (!wants(request)) return usual(request, keepAlive)
+    Object.assign(request, { upgrade: true })
+    return NO_BODY_AND_UPGRADE
+  }
+}
+
+/** What llhttp is told at the end of a head whose message ends there, and another protocol begins. */
+const NO_BODY_AND_UPGRADE = 2
+
 /** A reply object for a request that came with the `upgrade` event: it has none of node's own. */
-export function responseForUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): ServerResponse {
+export function responseForUpgrade(
+  request: IncomingMessage,
+  socket: Socket,
+  { head, ended = () => socket.destroySoon() }: { readonly head: Buffer; readonly ended?: () => void },
+): ServerResponse {
   socket.allowHalfOpen = true
   socket.on('error', () => socket.destroy())
   if (head.length > 0) socket.unshift(head)
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
-  response.once('finish', () => socket.destroySoon())
+  response.once('finish', ended)
   return response
 }
 
@@ -70,7 +111,8 @@ export async function* upgradeBody(request: IncomingMessage, limit: number): Byt
   yield body.subarray(0, length)
 }
 
-async function moreToRead(socket: Socket): Promise<void> {
+/** Resolves once there is something to read, or the end. */
+export async function moreToRead(socket: Socket): Promise<void> {
   const over = new AbortController()
   const { signal } = over
   await Promise.race(['readable', 'end', 'close'].map((event) => once(socket, event, { signal })))

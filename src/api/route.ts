@@ -9,6 +9,8 @@ export interface Route {
   readonly handle: Handler
   /** Takes the connection over (attach, exec start). */
   readonly hijacks?: boolean
+  /** Its body is left on the connection where possible, for a worker to read it there. */
+  readonly takesBody?: boolean
 }
 
 export interface RouteMatch {

@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { EngineError, internal, isKind, type Log, messageOf } from '#base'
+import { EngineError, type Framing, internal, isKind, type Log, messageOf } from '#base'
 import { API_VERSION, negotiateVersion } from '#wire'
 import { createExchange, type Exchange } from './exchange.ts'
-import { responseForUpgrade } from './hijack.ts'
+import { leaveBodies, responseForUpgrade } from './hijack.ts'
 import { checkCaller, listenOn, parseListenAddress } from './listener.ts'
 import type { Route, Router } from './route.ts'
 import { statusOf } from './status.ts'
+import { createTakenBody, framingOf, responseForTaken, type TakenBody } from './taken-body.ts'
 
 export interface ApiServer {
   /** Listens on each of `unix:///path` and `tcp://127.0.0.1:port`, or on none; answers the addresses with the ports chosen. */
@@ -77,22 +78,34 @@ function createHttpServer(options: ServerOptions, local: boolean): Server {
   const hijacks = (request: IncomingMessage): boolean => findRoute(options.router, request)?.hijacks === true
   const server = createServer(
     { maxHeaderSize: MAX_HEAD, requestTimeout: 0, headersTimeout: 0, shouldUpgradeCallback: hijacks },
-    (request, response) => void answer(options, local, request, response),
+    (request, response) => void answer(options, { local, request, response }),
   )
   server.keepAliveTimeout = 0
   server.timeout = 0
+  const framingOfTaken = (request: IncomingMessage): Framing | undefined =>
+    findRoute(options.router, request)?.takesBody ? framingOf(request) : undefined
+  server.on('connection', (socket) => leaveBodies(socket, (request) => framingOfTaken(request) !== undefined))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    void answer(options, local, request, responseForUpgrade(request, socket, head))
+    const framing = framingOfTaken(request)
+    if (framing === undefined) {
+      void answer(options, { local, request, response: responseForUpgrade(request, socket, { head }) })
+      return
+    }
+    const response = responseForTaken(request, socket)
+    void answer(options, { local, request, response, taken: createTakenBody(socket, { framing, begun: head }) })
   })
   return server
 }
 
-async function answer(
-  options: ServerOptions,
-  local: boolean,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+interface Asked {
+  readonly local: boolean
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly taken?: TakenBody
+}
+
+async function answer(options: ServerOptions, asked: Asked): Promise<void> {
+  const { local, request, response } = asked
   response.setHeader('Api-Version', API_VERSION)
   response.setHeader('Docker-Experimental', 'false')
   response.setHeader('Ostype', 'linux')
@@ -103,24 +116,20 @@ async function answer(
     const { path, version, parameters } = parseTarget(request.url ?? '/')
     const match = options.router.find(request.method ?? 'GET', path)
     exchange = createExchange({
-      request,
-      response,
+      ...asked,
       version: negotiateVersion(version),
       parameters,
       params: match?.params ?? {},
-      local,
     })
     if (!match) throw new EngineError('not-found', 'page not found')
     await match.route.handle(exchange)
     if (!response.headersSent && !response.destroyed && response.socket) throw internal('the route gave no reply')
   } catch (error) {
     exchange ??= createExchange({
-      request,
-      response,
+      ...asked,
       version: negotiateVersion(undefined),
       parameters: new URLSearchParams(),
       params: {},
-      local,
     })
     const { begun } = exchange
     failed(options.log, exchange, request, error)

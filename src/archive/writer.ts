@@ -57,6 +57,13 @@ export class TarWriter {
     this.#write(chunk)
   }
 
+  /** The next `size` bytes of the file go another way: all that was put before is handed on first. */
+  bodyBeside(size: number): void {
+    if (size > this.#left) throw invalid('cannot write tar: a file has more bytes than its entry says')
+    this.#left -= size
+    this.#flush()
+  }
+
   finish(): void {
     this.#endBody()
     this.#zeros(2 * BLOCK)

@@ -4,6 +4,7 @@
  * It promises no state of its own and no import but Node's. System calls belong to `kernel`.
  */
 export * from './bytes.ts'
+export * from './chunked.ts'
 export * from './clock.ts'
 export * from './concurrency.ts'
 export * from './engine-name.ts'

@@ -1,11 +1,11 @@
-import { writeSync } from 'node:fs'
 import { textOfName } from '#archive'
-import { invalid } from '#base'
-import type { JobContext } from '#kernel'
+import { BodyDecoder, type Framing, invalid } from '#base'
+import { type JobContext, readWaiting } from '#kernel'
 import { TreeTar } from '#store/layer'
 import { type TreeEntry, walkTree } from '#store/snapshot'
 import { ConfinedRoot, type Owner, unpackTar } from '#tree'
 import { FoundPath, followLinks, inRoot, locateFolder, parseWanted } from './path-in-root.ts'
+import { type TarOutput, tarOutput } from './tar-output.ts'
 import type { PathStat } from './types.ts'
 
 interface PathInput {
@@ -18,14 +18,13 @@ interface PathInput {
 
 export type StatInput = PathInput
 
-export interface PackInput extends PathInput {
-  /** The pipe's end that the tar goes to; the caller closes it. */
-  readonly fd: number
-}
+export interface PackInput extends PathInput, TarOutput {}
 
 export interface UnpackInput extends PathInput {
-  /** The pipe's end that the plain tar comes from; the caller closes it. */
+  /** The pipe or socket that the plain tar comes from; the caller closes it. */
   readonly fd: number
+  /** What comes from it is framed so; without, it is the tar itself, to its end. */
+  readonly framed?: { readonly framing: Framing; readonly begun: Uint8Array }
   readonly readonlyRoot: boolean
   readonly mounts: readonly { readonly destination: string; readonly readonly: boolean }[]
   /** Instead of the owners in the archive. */
@@ -55,10 +54,11 @@ function statPath(root: number, path: string): PathStat {
   }
 }
 
-function packPath(root: number, { path, fd }: PackInput, context: JobContext): void {
-  const wanted = parseWanted(path)
+function packPath(root: number, input: PackInput, context: JobContext): void {
+  const wanted = parseWanted(input.path)
   using found = new FoundPath(root, wanted)
-  const tar = new TreeTar((chunk) => writeAll(fd, chunk))
+  const { put, send } = tarOutput(input, context)
+  const tar = new TreeTar(put, send)
   const { stat, at } = found
   const top: TreeEntry = { name: '', path: wanted.base, at, stat }
   tar.add(top)
@@ -73,10 +73,6 @@ function packPath(root: number, { path, fd }: PackInput, context: JobContext): v
   tar.finish()
 }
 
-function writeAll(fd: number, chunk: Buffer): void {
-  for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done)
-}
-
 function unpackPath(input: UnpackInput, context: JobContext): void {
   const place = inRoot(input.root, input, (root) => {
     const wanted = parseWanted(input.path)
@@ -87,7 +83,7 @@ function unpackPath(input: UnpackInput, context: JobContext): void {
   })
   checkWritable(`/${textOfName(place)}`, input)
   using root = new ConfinedRoot(input.root)
-  unpackTar(input.fd, {
+  unpackTar(input.framed ? (take) => readBody(input, take, context) : input.fd, {
     root,
     place,
     keepKinds: input.keepKinds,
@@ -95,6 +91,25 @@ function unpackPath(input: UnpackInput, context: JobContext): void {
     context,
     ...(input.owner && { owner: input.owner }),
   })
+}
+
+const AT_ONCE = 1 << 20
+
+/** The body of a request from its connection, which is read no further than this takes. */
+function readBody(
+  { fd, framed }: Pick<UnpackInput, 'fd' | 'framed'>,
+  take: (bytes: Uint8Array) => void,
+  context: JobContext,
+): void {
+  if (!framed) return
+  const decoder = new BodyDecoder(framed.framing)
+  decoder.push(framed.begun, take)
+  const buffer = Buffer.allocUnsafe(AT_ONCE)
+  while (!decoder.done) {
+    const size = readWaiting(fd, buffer, context)
+    if (size === 0) throw invalid('unexpected EOF')
+    decoder.push(buffer.subarray(0, size), take)
+  }
 }
 
 /** The mount that is nearest above decides. */

@@ -1,12 +1,12 @@
-import { decompress } from '#archive'
+import { decompress, detectCompression } from '#archive'
 import { type Bytes, cancelled } from '#base'
-import { closeDescriptor, createPipe } from '#kernel'
+import { closeDescriptor, createPipe, duplicate } from '#kernel'
 import { resolveUser } from '#runtime'
 import { feed } from '#store/layer'
 import type { PackInput, StatInput, UnpackInput } from './copy-jobs.ts'
 import { emitEvent, type Parts } from './parts.ts'
-import { bytesOfJob, PIPE_SIZE } from './stream-job.ts'
-import type { PathArchive, PathStat, UnpackRequest } from './types.ts'
+import { PIPE_SIZE } from './stream-job.ts'
+import type { BodyOnConnection, Connection, PathArchive, PathStat, UnpackRequest } from './types.ts'
 import { type ContainerView, openView } from './view.ts'
 
 /** What stands at a path of a container, running or not. */
@@ -15,7 +15,7 @@ export async function statInContainer(parts: Parts, name: string, path: string):
   return await statIn(parts, view, { container: name, path })
 }
 
-/** A path of a container as a tar. The view stays open until the bytes are read or left. */
+/** A path of a container, to be sent as a tar. The view stays open until it is let go. */
 export async function packFromContainer(
   parts: Parts,
   { name, path, signal }: { readonly name: string; readonly path: string; readonly signal: AbortSignal | undefined },
@@ -26,8 +26,33 @@ export async function packFromContainer(
   const stat = await statIn(parts, view, names)
   emitEvent(parts, 'archive-path', view.record)
   const input = { root: view.root, ...names }
-  const bytes = bytesOfJob<PackInput>(parts, { name: 'container.pack', input, signal })
-  return { stat, bytes: closing(bytes, stack.move()) }
+  const held = stack.move()
+  return {
+    stat,
+    sendTo: (connection) => sendTar(parts, { connection, input, signal }),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+interface Sending {
+  readonly connection: Connection
+  readonly input: Omit<PackInput, 'fd'>
+  readonly signal: AbortSignal | undefined
+}
+
+async function sendTar(parts: Parts, { connection, input, signal }: Sending): Promise<void> {
+  // Ours is not closed, and given to another client, under the worker's hands.
+  const fd = duplicate(connection.descriptor)
+  try {
+    const output = { fd, chunked: connection.chunked }
+    await parts.pool.run<PackInput, void>(
+      'container.pack',
+      { ...input, ...output },
+      { lane: 'stream', ...(signal && { signal }) },
+    )
+  } finally {
+    closeDescriptor(fd)
+  }
 }
 
 /** The archive, compressed or not, is unpacked below a folder of the container. */
@@ -44,14 +69,30 @@ export async function unpackIntoContainer(parts: Parts, request: UnpackRequest):
     mounts: record.mounts.map(({ destination, readonly }) => ({ destination, readonly })),
     ...(request.ownedByUser && record.user !== '' && { owner: ownerOf(root, record.user) }),
   }
-  await feedJob(decompress(request.bytes), (fd) =>
+  const run = (source: Pick<UnpackInput, 'fd' | 'framed'>): Promise<void> =>
     parts.pool.run<UnpackInput, void>(
       'container.unpack',
-      { ...input, fd },
+      { ...input, ...source },
       { lane: 'stream', ...(signal && { signal }) },
-    ),
-  )
+    )
+  const { connection } = request
+  if (connection && detectCompression(await connection.first()) === 'plain') await takeOver(connection, run)
+  else await feedJob(decompress(request.bytes), (fd) => run({ fd }))
   emitEvent(parts, 'extract-to-dir', record)
+}
+
+/** The job reads the client's connection itself. */
+async function takeOver(
+  connection: BodyOnConnection,
+  run: (source: Pick<UnpackInput, 'fd' | 'framed'>) => Promise<void>,
+): Promise<void> {
+  const { descriptor, framing, begun } = connection.take()
+  const fd = duplicate(descriptor)
+  try {
+    await run({ fd, framed: { framing, begun } })
+  } finally {
+    closeDescriptor(fd)
+  }
 }
 
 async function statIn(
@@ -65,11 +106,6 @@ async function statIn(
 function ownerOf(root: string, user: string): { readonly uid: number; readonly gid: number } {
   const { uid, gid } = resolveUser(root, user)
   return { uid, gid }
-}
-
-async function* closing(bytes: Bytes, stack: AsyncDisposableStack): Bytes {
-  await using _held = stack
-  yield* bytes
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Bytes } from '#base'
+import type { Bytes, Framing } from '#base'
 import type { MountPoint, MountRequest } from '#container/mount'
 import type { LogConfig, LogLine, LogOptions } from '#container/stream'
 import type { DnsSettings, Endpoint, EndpointRequest, PortBinding, PublishedPort } from '#network'
@@ -38,6 +38,8 @@ export interface CreateRequest {
   /** Networks to join, that of the mode first; empty for host, none and container. */
   readonly networks: readonly EndpointRequest[]
   readonly mounts: readonly MountRequest[]
+  /** Containers whose volumes and binds it has too, in order: those of a later one stand over those of an earlier one. */
+  readonly volumesFrom?: readonly { readonly container: string; readonly readonly: boolean }[]
   readonly ports: readonly PortBinding[]
   /** Every exposed port is published to one that is free. */
   readonly publishAll: boolean
@@ -155,10 +157,34 @@ export interface PathStat {
   readonly linkTarget: string
 }
 
-export interface PathArchive {
+/** A path that is held to be sent; one that does not run stays locked until it is let go. */
+export interface PathArchive extends AsyncDisposable {
   readonly stat: PathStat
-  /** A tar whose names begin with the path's last one; to be read or left, else the container stays held. */
-  readonly bytes: Bytes
+  /**
+   * A worker writes it to a connection, which stays the caller's and may be closed meanwhile: a tar whose names begin with
+   * the path's last one. What breaks it off is thrown when the connection already has a part.
+   */
+  readonly sendTo: (connection: Connection) => Promise<void>
+}
+
+/** A client's connection by its descriptor. */
+export interface Connection {
+  readonly descriptor: number
+  /** Bytes go in chunks of HTTP/1.1, the last one left out; else as they are. */
+  readonly chunked: boolean
+}
+
+/** A request's body that can be read by a worker where it comes. */
+export interface BodyOnConnection {
+  /** The body's first bytes: six or more, fewer only where it has no more. */
+  first(): Promise<Uint8Array>
+  /** Leaves the connection to the caller's worker: nobody else reads it until the request is answered. */
+  take(): {
+    readonly descriptor: number
+    readonly framing: Framing
+    /** What came so far, with its framing. */
+    readonly begun: Uint8Array
+  }
 }
 
 export interface UnpackRequest {
@@ -167,6 +193,8 @@ export interface UnpackRequest {
   readonly path: string
   /** A tar, compressed or not. */
   readonly bytes: Bytes
+  /** The same body, where it can be taken over instead. */
+  readonly connection?: BodyOnConnection
   /** A folder is never replaced by something else, nor something else by a folder. */
   readonly keepKinds: boolean
   /** What is unpacked belongs to the container's user, not to the owners in the archive. */

@@ -30,6 +30,8 @@ const PROTOTYPES = {
   syncfs: ['syncfs', 'int', ['int']],
   copyFileRange: ['copy_file_range', 'intptr_t', ['int', OUT, 'int', OUT, 'size_t', 'uint']],
   splice: ['splice', 'intptr_t', ['int', OUT, 'int', OUT, 'size_t', 'uint']],
+  sendfile: ['sendfile', 'intptr_t', ['int', 'int', OUT, 'size_t']],
+  poll: ['poll', 'int', [OUT, 'ulong', 'int']],
   setns: ['setns', 'int', ['int', 'int']],
   unshare: ['unshare', 'int', ['int']],
   schedGetaffinity: ['sched_getaffinity', 'int', ['int', 'size_t', OUT]],

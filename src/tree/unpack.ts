@@ -27,22 +27,40 @@ export interface UnpackOptions {
 }
 
 /**
- * Unpacks a plain tar: a file, or a descriptor that is read to its end (the caller closes it). Names that would leave
- * the place end it with `invalid`; malformed archives with `corrupt`.
+ * Unpacks a plain tar: a file, a descriptor that is read to its end (the caller closes it), or what a function gives to
+ * `take` until it returns. Names that would leave the place end it with `invalid`; malformed archives with `corrupt`.
  */
-export function unpackTar(source: string | number, options: UnpackOptions): void {
+export function unpackTar(source: string | number | TarFeed, options: UnpackOptions): void {
   const sink = new UnpackSink(options)
   const reader = new TarReader(sink)
-  const fd = typeof source === 'number' ? source : openSync(source, constants.O_RDONLY)
-  const buffer = Buffer.allocUnsafe(CHUNK)
   try {
-    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) reader.push(buffer.subarray(0, read))
+    feedOf(source)((bytes) => reader.push(bytes))
     reader.finish()
     sink.finish()
   } finally {
     sink.close()
-    if (typeof source === 'string') closeSync(fd)
   }
+}
+
+/** Gives the bytes of a tar, in pieces of any size that are valid during the call. */
+export type TarFeed = (take: (bytes: Uint8Array) => void) => void
+
+function feedOf(source: string | number | TarFeed): TarFeed {
+  if (typeof source === 'function') return source
+  if (typeof source === 'number') return (take) => readTo(source, take)
+  return (take) => {
+    const fd = openSync(source, constants.O_RDONLY)
+    try {
+      readTo(fd, take)
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
+
+function readTo(fd: number, take: (bytes: Uint8Array) => void): void {
+  const buffer = Buffer.allocUnsafe(CHUNK)
+  for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) take(buffer.subarray(0, read))
 }
 
 const ROOT: Owner = { uid: 0, gid: 0 }

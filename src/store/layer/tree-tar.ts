@@ -8,19 +8,28 @@ const CHUNK = 1 << 18
 /** A fifo or link that took the file's place would block or lead away. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** Smaller files go with others in one chunk. */
+const WORTH_SENDING = 1 << 17
+
+/** Sends bytes of an open file from its position: how many it could. */
+export type SendFile = (fd: number, size: number) => number
+
 /**
  * Entries of a tree that is walked, as a tar: with owners, times and xattrs; second names of a file as hard links; sockets
  * left out; holes as zeros. `put` gets chunks that are valid during the call. What vanishes or becomes something else
- * before it is read is left out; a file that becomes shorter while it is read is a `conflict`.
+ * before it is read is left out; a file that becomes shorter while it is read is a `conflict`. With `send` a large file's
+ * bytes are not put but sent by it: how many it could, all of them where the file has them.
  */
 export class TreeTar {
   readonly #tar: TarWriter
+  readonly #send: SendFile | undefined
   readonly #names = new Map<string, RawName>()
   readonly #buffer = Buffer.allocUnsafe(CHUNK)
   #content = 0
 
-  constructor(put: (chunk: Buffer) => void) {
+  constructor(put: (chunk: Buffer) => void, send?: SendFile) {
     this.#tar = new TarWriter(put)
+    this.#send = send
   }
 
   /** Bytes of the files so far. */
@@ -75,13 +84,22 @@ export class TreeTar {
   }
 
   #copy(fd: number, size: number, path: RawName): void {
+    if (this.#send && size >= WORTH_SENDING) {
+      this.#tar.bodyBeside(size)
+      if (this.#send(fd, size) < size) throw shortened(path)
+      return
+    }
     for (let left = size; left > 0;) {
       const count = readSync(fd, this.#buffer, 0, Math.min(left, CHUNK), null)
-      if (count === 0) throw conflict(`cannot pack ${quoteName(path)}: it became shorter while it was read`)
+      if (count === 0) throw shortened(path)
       this.#tar.body(this.#buffer.subarray(0, count))
       left -= count
     }
   }
+}
+
+function shortened(path: RawName): Error {
+  return conflict(`cannot pack ${quoteName(path)}: it became shorter while it was read`)
 }
 
 function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'link' | 'major' | 'minor'> {

@@ -1,0 +1,73 @@
+import { invalid } from './error.ts'
+
+/** How the end of an HTTP/1.1 body is told: by chunks (RFC 9112, 7.1), or as so many bytes. */
+export type Framing = 'chunked' | number
+
+/** Longest line before a chunk, and longest trailer: what they may say is not asked for here. */
+const MAX_LINE = 4096
+
+type Expecting = 'size' | 'bytes' | 'break' | 'trailer' | 'nothing'
+
+/** Takes the framing off an HTTP/1.1 body that comes in pieces of any size. Malformed framing is `invalid`. */
+export class BodyDecoder {
+  #expecting: Expecting
+  #left: number
+  #line = ''
+  readonly #chunked: boolean
+
+  constructor(framing: Framing) {
+    this.#chunked = framing === 'chunked'
+    this.#left = framing === 'chunked' ? 0 : framing
+    if (framing === 'chunked') this.#expecting = 'size'
+    else this.#expecting = framing > 0 ? 'bytes' : 'nothing'
+  }
+
+  /** True once the body's last byte has come. */
+  get done(): boolean {
+    return this.#expecting === 'nothing'
+  }
+
+  /** `take` gets the body's bytes as views of what was pushed; what is behind the body's end is left out. */
+  push(pushed: Uint8Array, take: (bytes: Uint8Array) => void): void {
+    for (let at = 0; at < pushed.length && !this.done;) {
+      if (this.#expecting === 'bytes') {
+        const end = Math.min(pushed.length, at + this.#left)
+        take(pushed.subarray(at, end))
+        this.#left -= end - at
+        at = end
+        if (this.#left === 0) this.#expecting = this.#chunked ? 'break' : 'nothing'
+      } else {
+        at = this.#takeLine(pushed, at)
+      }
+    }
+  }
+
+  #takeLine(pushed: Uint8Array, at: number): number {
+    const found = pushed.indexOf(LINE_FEED, at)
+    const end = found < 0 ? pushed.length : found
+    this.#line += Buffer.from(pushed.buffer, pushed.byteOffset + at, end - at).toString('latin1')
+    if (this.#line.length > MAX_LINE) throw invalid('malformed chunked body: a line is too long')
+    if (found < 0) return end
+    if (!this.#line.endsWith('\r')) throw invalid('malformed chunked body: a line ends without carriage return')
+    const line = this.#line.slice(0, -1)
+    this.#line = ''
+    this.#takeWhole(line)
+    return end + 1
+  }
+
+  #takeWhole(line: string): void {
+    if (this.#expecting === 'size') {
+      const [, digits] = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line) ?? []
+      if (digits === undefined) throw invalid('malformed chunked body: a chunk without its size')
+      this.#left = Number.parseInt(digits, 16)
+      this.#expecting = this.#left === 0 ? 'trailer' : 'bytes'
+    } else if (this.#expecting === 'break') {
+      if (line !== '') throw invalid('malformed chunked body: a chunk is longer than its size')
+      this.#expecting = 'size'
+    } else if (line === '') {
+      this.#expecting = 'nothing'
+    }
+  }
+}
+
+const LINE_FEED = 10

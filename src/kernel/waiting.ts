@@ -1,0 +1,68 @@
+import { constants } from 'node:os'
+import { cancelled } from '#base'
+import { ffi } from './ffi.ts'
+import { libc } from './libc.ts'
+import { systemCallError } from './system-call-error.ts'
+
+const { errno } = constants
+const POLLIN = 1
+const POLLOUT = 4
+/** So often a thread that waits looks whether it is to stop. Milliseconds. */
+const LOOK_EVERY = 100
+/** The kernel sends no more at once. */
+const MOST_AT_ONCE = 0x7ffff000
+
+/** Says that the work is to end: the waiting does so as `cancelled`. */
+export interface Stopper {
+  cancelled(): boolean
+}
+
+/**
+ * Writes all of `chunk` from a worker's job to a descriptor that may be non-blocking, as a client's socket is: the thread
+ * waits where it is full. A closed other end is a SystemCallError with errno EPIPE.
+ */
+export function writeWaiting(fd: number, chunk: Uint8Array, stopper: Stopper): void {
+  for (let rest = chunk; rest.length > 0;) {
+    const size = libc().write(fd, rest, rest.length)
+    if (size >= 0) rest = rest.subarray(size)
+    else waitFor(fd, POLLOUT, { call: 'write to descriptor', stopper })
+  }
+}
+
+/** Reads what there is into `buffer`, waiting where there is nothing yet: how many bytes, 0 at the end. */
+export function readWaiting(fd: number, buffer: Uint8Array, stopper: Stopper): number {
+  for (;;) {
+    const size = libc().read(fd, buffer, buffer.length)
+    if (size >= 0) return size
+    waitFor(fd, POLLIN, { call: 'read descriptor', stopper })
+  }
+}
+
+/** Sends bytes of a file, from its position, without copying them: how many, fewer than `length` where it ends before. */
+export function sendFileWaiting(
+  from: number,
+  to: number,
+  { length, stopper }: { readonly length: number; readonly stopper: Stopper },
+): number {
+  for (let sent = 0; ;) {
+    if (sent >= length) return sent
+    if (stopper.cancelled()) throw cancelled('send file')
+    const size = libc().sendfile(to, from, null, Math.min(length - sent, MOST_AT_ONCE))
+    if (size === 0) return sent
+    if (size > 0) sent += size
+    else waitFor(to, POLLOUT, { call: 'send file to descriptor', stopper })
+  }
+}
+
+/** After a call that gave -1: returns once it is worth repeating; throws its error where it is none that time heals. */
+function waitFor(fd: number, events: number, { call, stopper }: { readonly call: string; readonly stopper: Stopper }) {
+  const number = ffi().errno()
+  if (number === errno.EINTR) return
+  if (number !== errno.EAGAIN) throw systemCallError({ call, path: String(fd) }, number)
+  const wanted = Buffer.alloc(8)
+  wanted.writeInt32LE(fd, 0)
+  wanted.writeInt16LE(events, 4)
+  do {
+    if (stopper.cancelled()) throw cancelled(call)
+  } while (libc().poll(wanted, 1, LOOK_EVERY) === 0)
+}
