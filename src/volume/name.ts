@@ -1,4 +1,4 @@
-import { EngineError, invalid, unsupported } from '#base'
+import { EngineError, invalid } from '#base'
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/
 
@@ -17,16 +17,6 @@ export function checkName(name: string): void {
     )
   }
   if (name.length > MAX_LENGTH) throw invalid(`create ${name}: volume name is longer than ${MAX_LENGTH} bytes`)
-}
-
-const KNOWN_OPTIONS = ['type', 'o', 'device', 'size']
-
-/** Refuses every option of the local driver: those that Docker has with «not yet», others in Docker's words. */
-export function checkOptions(name: string, options: Readonly<Record<string, string>>): void {
-  for (const option of Object.keys(options)) {
-    if (!KNOWN_OPTIONS.includes(option)) throw invalid(`create ${name}: invalid option: "${option}"`)
-    throw unsupported(`create ${name}: the option --opt ${option} of the local driver is not carried out yet`)
-  }
 }
 
 /** In the words that Docker's clients match. */

@@ -12,6 +12,8 @@ interface SeedRequest {
   readonly path: string
   /** True where other containers use the volume and may have it mounted; asked when the copy is there. */
   readonly isShared: () => boolean
+  /** Mounts what the volume's options name, for the copy. */
+  readonly mounted?: (() => Promise<AsyncDisposable>) | undefined
 }
 
 /**
@@ -21,21 +23,36 @@ interface SeedRequest {
  */
 export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, request: SeedRequest): Promise<void> {
   const data = folders.data(request.volume)
-  if ((await readdir(data)).length > 0) return
   const source = openSource(request.root, request.path)
   if (source === undefined) return
-  const seeding = folders.seeding(request.volume)
+  // The point makes the folder itself of what would be looked at as a link.
+  const from = `${descriptorPath(source)}/.`
+  try {
+    await using _mount = await request.mounted?.()
+    if ((await readdir(data)).length > 0) return
+    // What is mounted is no folder of ours to be replaced.
+    if (request.mounted) await trees.copy(from, data)
+    else await seedFolder(folders, trees, { ...request, from })
+  } finally {
+    closeDescriptor(source)
+  }
+}
+
+async function seedFolder(
+  folders: VolumeFolders,
+  trees: VolumeTrees,
+  { volume, from, isShared }: SeedRequest & { readonly from: string },
+): Promise<void> {
+  const seeding = folders.seeding(volume)
+  const data = folders.data(volume)
   try {
     await trees.remove(seeding)
     await mkdir(seeding)
-    // The point makes the folder itself of what would be looked at as a link.
-    const from = `${descriptorPath(source)}/.`
     await trees.copy(from, seeding)
     const { atimeNs, mtimeNs } = statSync(from, { bigint: true })
     setTimes(seeding, atimeNs, mtimeNs)
-    await (request.isShared() ? moveEntries(seeding, data) : rename(seeding, data))
+    await (isShared() ? moveEntries(seeding, data) : rename(seeding, data))
   } finally {
-    closeDescriptor(source)
     await trees.remove(seeding)
   }
 }

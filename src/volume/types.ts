@@ -1,6 +1,7 @@
 import type { Clock, Log } from '#base'
 import type { EventBus } from '#event'
 import type { Database } from '#store/db'
+import type { VolumeMount } from './options.ts'
 
 export interface VolumeRecord {
   readonly name: string
@@ -17,6 +18,8 @@ export interface VolumeRequest {
   readonly name?: string
   readonly labels?: Readonly<Record<string, string>>
   readonly options?: Readonly<Record<string, string>>
+  /** `local` where absent: there is no other. */
+  readonly driver?: string
   /** The container it is made for: one of its users from the beginning, though that is not there yet. */
   readonly user?: string
 }
@@ -33,8 +36,22 @@ export interface Volumes {
   use(name: string, container: string): void
   release(container: string): void
   /**
+   * The path that shows the volume; where its options name something to be mounted it is mounted for the first who asks, and
+   * stays so until the last (`user`) lets it go. Errors in Docker's words.
+   */
+  mount(name: string, user: string): Promise<string>
+  /** Lets go of all that is mounted for `user`. Fine where nothing is. */
+  unmount(user: string): Promise<void>
+  /**
+   * In the transaction that removes a container's record: it uses nothing any more, and those of `volumes` that nobody else
+   * uses have no record any more either. What it answers is to be given to `carryOut`; after a crash the next start does that.
+   */
+  condemn(container: string, volumes: readonly string[]): readonly string[]
+  /** Removes the bytes of condemned volumes. */
+  carryOut(removals: readonly string[]): Promise<void>
+  /**
    * After a start: users that are no container are forgotten, and with them volumes without a name that were made for a
-   * container which never came to be.
+   * container which never came to be; what is mounted for nobody is unmounted.
    */
   forgetUsers(isContainer: (id: string) => boolean): Promise<void>
   users(name: string): readonly string[]
@@ -62,11 +79,20 @@ export interface VolumeTrees {
   usage(path: string): Promise<number>
 }
 
+/** Mounts what a volume's options name; `createVolumeMounter` makes one. */
+export interface VolumeMounter {
+  mount(wanted: VolumeMount, target: string): Promise<void>
+  /** Fine where nothing is mounted; `EBUSY` where somebody works in it. */
+  unmount(target: string): Promise<void>
+  isMounted(target: string): boolean
+}
+
 export interface VolumesOptions {
   /** `volumes/` below the data root. */
   readonly folder: string
   readonly database: Database
   readonly trees: VolumeTrees
+  readonly mounter: VolumeMounter
   readonly events: Pick<EventBus, 'emit'>
   readonly clock: Clock
   readonly log: Log

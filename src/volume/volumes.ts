@@ -1,15 +1,16 @@
 import type { Clock, KeyedLock } from '#base'
-import { conflict, createKeyedLock, ifExists, isKind, longId, shortId, syncFolder } from '#base'
+import { conflict, createKeyedLock, ifExists, invalid, isKind, longId, shortId, syncFolder } from '#base'
 import type { EventBus } from '#event'
 import type { Database } from '#store/db'
 import { chmod, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type VolumeFolders, volumeFolders } from './folders.ts'
-import { checkName, checkOptions, noSuchVolume } from './name.ts'
+import { checkName, noSuchVolume } from './name.ts'
+import { checkOptions, mountOf, type VolumeMount } from './options.ts'
 import { reconcile } from './reconcile.ts'
 import { type VolumeRecords, volumeRecords } from './records.ts'
 import { seedVolume } from './seed.ts'
-import type { VolumeRecord, VolumeRequest, Volumes, VolumesOptions, VolumeTrees } from './types.ts'
+import type { VolumeMounter, VolumeRecord, VolumeRequest, Volumes, VolumesOptions, VolumeTrees } from './types.ts'
 
 /** Opens the volumes and puts right what a crash left. */
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
@@ -35,12 +36,16 @@ class LocalVolumes implements Volumes {
   readonly #clock: Clock
   /** By name: one at a time makes, seeds or removes a volume. */
   readonly #locks: KeyedLock = createKeyedLock()
+  readonly #mounter: VolumeMounter
+  /** For whom a volume's options are mounted, by its name. */
+  readonly #mounted = new Map<string, Set<string>>()
 
   constructor(options: VolumesOptions, folders: VolumeFolders, records: VolumeRecords) {
     this.#folders = folders
     this.#records = records
     this.#database = options.database
     this.#trees = options.trees
+    this.#mounter = options.mounter
     this.#events = options.events
     this.#clock = options.clock
   }
@@ -48,6 +53,7 @@ class LocalVolumes implements Volumes {
   async create(request: VolumeRequest): Promise<VolumeRecord> {
     const name = request.name ?? longId()
     checkName(name)
+    checkDriver(name, request.driver ?? '')
     checkOptions(name, request.options ?? {})
     return this.#locks.run(name, async () => this.#records.find(name) ?? this.#add(name, request))
   }
@@ -77,6 +83,48 @@ class LocalVolumes implements Volumes {
     this.#records.release(container)
   }
 
+  async mount(name: string, user: string): Promise<string> {
+    const { mountpoint, options } = this.#get(name)
+    const wanted = mountOf(options)
+    if (wanted === undefined) return mountpoint
+    return await this.#locks.run(name, async () => {
+      this.#get(name)
+      const users = this.#mounted.get(name) ?? new Set()
+      // A former run of the daemon may have mounted it.
+      if (users.size === 0 && !this.#mounter.isMounted(mountpoint)) await this.#mounter.mount(wanted, mountpoint)
+      this.#mounted.set(name, users.add(user))
+      return mountpoint
+    })
+  }
+
+  async unmount(user: string): Promise<void> {
+    for (const [name, users] of this.#mounted) {
+      if (users.has(user)) await this.#locks.run(name, () => this.#letGo(name, user))
+    }
+  }
+
+  condemn(container: string, volumes: readonly string[]): readonly string[] {
+    this.#records.release(container)
+    return volumes.flatMap((name) => {
+      if (!this.#records.find(name) || this.users(name).length > 0) return []
+      const folder = shortId()
+      this.#records.remove(name)
+      this.#records.addRemoval({ folder, volume: name })
+      return [folder]
+    })
+  }
+
+  async carryOut(removals: readonly string[]): Promise<void> {
+    if (removals.length === 0) return
+    await this.#database.flush()
+    const known = this.#records.removals().filter(({ folder }) => removals.includes(folder))
+    for (const { folder, volume } of known) {
+      await this.#locks.run(volume, () => this.#putAway(volume, folder))
+      await this.#trees.remove(join(this.#folders.trash, folder))
+      this.#records.endRemoval(folder)
+    }
+  }
+
   users(name: string): readonly string[] {
     return this.#records.users(name)
   }
@@ -88,14 +136,35 @@ class LocalVolumes implements Volumes {
       const isLeft = this.#records.find(volume)?.anonymous === true && this.users(volume).length === 0
       if (isLeft) await unlessTaken(this.#remove(volume))
     }
+    for (const { name, options, mountpoint } of this.#records.list()) {
+      const isIdle = mountOf(options) !== undefined && !this.#mounted.has(name)
+      if (isIdle) await this.#mounter.unmount(mountpoint)
+    }
   }
 
   async seed(name: string, root: string, path: string, user?: string): Promise<void> {
     await this.#locks.run(name, async () => {
       this.#get(name)
       const isShared = (): boolean => this.#records.users(name).some((other) => other !== user)
-      await seedVolume(this.#folders, this.#trees, { volume: name, root, path, isShared })
+      const wanted = mountOf(this.#get(name).options)
+      const mounted = wanted && (() => this.#hold(name, wanted))
+      await seedVolume(this.#folders, this.#trees, { volume: name, root, path, isShared, mounted })
     })
+  }
+
+  /** The volume mounted for a moment; the caller holds its lock. */
+  async #hold(name: string, wanted: VolumeMount): Promise<AsyncDisposable> {
+    const target = this.#folders.data(name)
+    const isOurs = !this.#mounted.has(name) && !this.#mounter.isMounted(target)
+    if (isOurs) await this.#mounter.mount(wanted, target)
+    return { [Symbol.asyncDispose]: async () => (isOurs ? await this.#mounter.unmount(target) : undefined) }
+  }
+
+  async #letGo(name: string, user: string): Promise<void> {
+    const users = this.#mounted.get(name)
+    if (!users?.delete(user) || users.size > 0) return
+    this.#mounted.delete(name)
+    await this.#mounter.unmount(this.#folders.data(name))
   }
 
   async prune(filter: {
@@ -162,14 +231,25 @@ class LocalVolumes implements Volumes {
       this.#records.addRemoval({ folder: trash, volume: name })
     })
     await this.#database.flush()
+    await this.#putAway(name, trash)
+    return trash
+  }
+
+  /** What its options mounted must be gone before its bytes go. */
+  async #putAway(name: string, trash: string): Promise<void> {
+    await this.#mounter.unmount(this.#folders.data(name))
     await ifExists(rename(this.#folders.volume(name), join(this.#folders.trash, trash)))
     this.#emit('destroy', name, { driver: 'local' })
-    return trash
   }
 
   #emit(action: string, id: string, attributes: Readonly<Record<string, string>>): void {
     this.#events.emit({ type: 'volume', action, actor: { id, attributes } })
   }
+}
+
+function checkDriver(name: string, driver: string): void {
+  if (driver === '' || driver === 'local') return
+  throw invalid(`create ${name}: error looking up volume plugin ${driver}: plugin "${driver}" not found`)
 }
 
 /** Undefined where somebody began to use the volume, or removed it, meanwhile. */
