@@ -6,7 +6,7 @@ import { selectContainers } from './container-filter.ts'
 import { containerDataRoutes } from './container-data-routes.ts'
 import { imageLabels } from './container-image.ts'
 import { containerJson, type ContainerSize, containerSummary } from './container-view.ts'
-import { parseCreate } from './create-request.ts'
+import { createWarnings, parseCreate } from './create-request.ts'
 import type { Exchange, ReplyStream } from './exchange.ts'
 import type { Handler, Route } from './route.ts'
 import { streamRoutes } from './stream-routes.ts'
@@ -101,7 +101,7 @@ function refusedRoutes({ containers }: Parts): readonly Route[] {
   ]
 }
 
-async function list({ query, reply }: Exchange, engine: Parts, now: bigint): Promise<void> {
+async function list({ query, reply, version }: Exchange, engine: Parts, now: bigint): Promise<void> {
   const records = await selectContainers(engine.containers, engine.images, {
     all: query.flag('all'),
     limit: Math.max(0, query.integer('limit') ?? 0),
@@ -115,6 +115,7 @@ async function list({ query, reply }: Exchange, engine: Parts, now: bigint): Pro
       now,
       image: label(record),
       size: withSize ? await sizeOf(record, engine) : undefined,
+      minor: version.minor,
     }),
   )
   reply(200, await Promise.all(rows))
@@ -128,17 +129,23 @@ async function sizeOf(record: ContainerRecord, { containers, images }: Parts): P
 }
 
 async function create(exchange: Exchange, { containers }: Parts): Promise<void> {
-  const { query } = exchange
-  const request = parseCreate(await exchange.json(), query.text('name'), query.text('platform'))
+  const { query, version } = exchange
+  const body = await exchange.json()
+  const request = parseCreate(body, { name: query.text('name'), platform: query.text('platform'), version })
   const { id, warnings } = await containers.create(request)
-  exchange.reply(201, { Id: id, Warnings: warnings } satisfies CreatedJson)
+  exchange.reply(201, {
+    Id: id,
+    Warnings: [...createWarnings(request, body, version), ...warnings],
+  } satisfies CreatedJson)
 }
 
 async function inspect(exchange: Exchange, engine: Parts): Promise<void> {
   const { containers, system } = engine
   const record = await containers.get(exchange.param('id'))
   const size = exchange.query.flag('size') ? await sizeOf(record, engine) : undefined
-  const facts = { runtime: system.runtime.name, cgroups: system.cgroups, execs: containers.execIds(record.id), size }
+  const { minor } = exchange.version
+  const execs = containers.execIds(record.id)
+  const facts = { runtime: system.runtime.name, cgroups: system.cgroups, execs, size, minor }
   exchange.reply(200, containerJson(record, facts))
 }
 

@@ -41,7 +41,7 @@ test('containerSummary() is a row of docker ps', () => {
     { state: 'running', startedAt: AGO, endpoints: [endpoint] },
     { ExposedPorts: { '80/tcp': {}, '90-91/udp': {} }, Labels: { a: 'b' } },
   )
-  const row = containerSummary(record, { now: NOW, image: 'busybox', size: { writable: 1, total: 3 } })
+  const row = containerSummary(record, { now: NOW, image: 'busybox', size: { writable: 1, total: 3 }, minor: 51 })
   assert.deepEqual(
     [row.Names, row.Command, row.Created, row.State, row.SizeRw, row.SizeRootFs, row.Labels],
     [['/web'], String.raw`sh -c 'echo '\''x'\'''`, 1_700_000_000, 'running', 1, 3, { a: 'b' }],
@@ -56,7 +56,7 @@ test('containerSummary() is a row of docker ps', () => {
 
 test('containerJson() shows defaults, what was asked for, and «never» for what did not happen', () => {
   const record = containerRecord({}, { HostConfig: { Privileged: true, ShmSize: 1024 }, StopSignal: 'INT' })
-  const shown = containerJson(record, { runtime: 'crun', cgroups: 'v2', execs: [] })
+  const shown = containerJson(record, { runtime: 'crun', cgroups: 'v2', execs: [], minor: 51 })
   assert.deepEqual(
     [shown.Name, shown.State.StartedAt, shown.State.Running, shown.ExecIDs, shown.ResolvConfPath],
     ['/web', '0001-01-01T00:00:00Z', false, null, ''],

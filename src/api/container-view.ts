@@ -22,7 +22,13 @@ export interface ContainerSize {
 /** A row of GET /containers/json. `now` is nanoseconds since the epoch. */
 export function containerSummary(
   record: ContainerRecord,
-  facts: { readonly now: bigint; readonly image: string; readonly size?: ContainerSize | undefined },
+  facts: {
+    readonly now: bigint
+    readonly image: string
+    readonly size?: ContainerSize | undefined
+    /** Of the API version. */
+    readonly minor: number
+  },
 ): ContainerSummaryJson {
   return {
     Id: record.id,
@@ -37,7 +43,7 @@ export function containerSummary(
     State: record.state,
     Status: statusText(record, facts.now),
     HostConfig: { NetworkMode: record.request.networkMode },
-    NetworkSettings: { Networks: networksJson(record) },
+    NetworkSettings: { Networks: networksJson(record, facts.minor) },
     Mounts: mountsJson(record),
   }
 }
@@ -49,6 +55,8 @@ export interface ContainerFacts {
   /** Ids of its further processes. */
   readonly execs: readonly string[]
   readonly size?: ContainerSize | undefined
+  /** Of the API version. */
+  readonly minor: number
 }
 
 /** As Docker: the path of another driver's files is nobody's business. */
@@ -84,7 +92,7 @@ export function containerJson(record: ContainerRecord, facts: ContainerFacts): C
     ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
     Mounts: mountsJson(record),
     Config: configJson(record),
-    NetworkSettings: networkSettingsJson(record),
+    NetworkSettings: networkSettingsJson(record, facts.minor),
   }
 }
 
@@ -174,7 +182,14 @@ function configJson(record: ContainerRecord): ContainerConfigJson {
     Labels: record.labels,
     ...(record.stopSignal !== '' && record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
     ...(request.stopTimeout !== undefined && { StopTimeout: request.stopTimeout }),
+    ...macAddressJson(record),
   }
+}
+
+/** The container's own address of before API 1.44, where one was asked for. */
+function macAddressJson({ request }: ContainerRecord): { readonly MacAddress?: string } {
+  const main = request.networks.find(({ network }) => network === request.networkMode)
+  return main?.macAddress === undefined ? {} : { MacAddress: main.macAddress }
 }
 
 /** As Docker shows it: words joined by blanks, those with blanks in quotes. */

@@ -8,7 +8,7 @@ import { MASKED_PATHS, READONLY_PATHS } from './create-table.ts'
 /** What docker CLI 28.2 sends for `docker run busybox echo hi`: every default it has. */
 const PLAIN: unknown = JSON.parse(readFileSync(join(import.meta.dirname, 'testdata/plain-run.json'), 'utf8'))
 
-const create = (body: unknown) => parseCreate(body, undefined, undefined)
+const create = (body: unknown) => parseCreate(body, { name: undefined, platform: undefined })
 const host = (HostConfig: object) => create({ Image: 'x', HostConfig })
 
 test("parseCreate() takes the docker client's plain run", () => {
@@ -55,8 +55,7 @@ test('parseCreate() takes the flags that are carried out', () => {
         ConsoleSize: [24, 80],
       },
     },
-    '/name',
-    undefined,
+    { name: '/name', platform: undefined },
   )
   const { asGiven, ...rest } = request
   assert.deepEqual(asGiven.hostConfig['CapAdd'], ['NET_ADMIN'])
@@ -105,11 +104,7 @@ const REFUSED: readonly (readonly [object, string])[] = [
   [{ MemorySwappiness: 60 }, '--memory-swappiness'],
   [{ OomKillDisable: true }, '--oom-kill-disable'],
   [{ PidsLimit: 5 }, '--pids-limit'],
-  [{ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }, '-p'],
-  [{ PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '' }] } }, '-p'],
-  [{ PublishAllPorts: true }, '-P'],
   [{ RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }, '--restart'],
-  [{ NetworkMode: 'container:x' }, '--network container:'],
   [{ IpcMode: 'host' }, '--ipc'],
   [{ PidMode: 'host' }, '--pid'],
   [{ UTSMode: 'host' }, '--uts'],
@@ -117,14 +112,10 @@ const REFUSED: readonly (readonly [object, string])[] = [
   [{ SecurityOpt: ['no-new-privileges'] }, '--security-opt'],
   [{ MaskedPaths: [] }, '--security-opt systempaths'],
   [{ ReadonlyPaths: ['/proc'] }, '--security-opt systempaths'],
-  [{ Dns: ['1.1.1.1'] }, '--dns'],
-  [{ ExtraHosts: ['a:1.2.3.4'] }, '--add-host'],
   [{ Devices: [{ PathOnHost: '/dev/null' }] }, '--device'],
   [{ DeviceRequests: [{ Count: -1 }] }, '--gpus'],
   [{ Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 10 }] }, '--ulimit'],
   [{ Sysctls: { a: '1' } }, '--sysctl'],
-  [{ Links: ['a:b'] }, '--link'],
-  [{ VolumesFrom: ['x'] }, '--volumes-from'],
   [{ Annotations: { a: 'b' } }, '--annotation'],
   [{ GroupAdd: ['1'] }, '--group-add'],
   [{ NotInvented: 1 }, 'HostConfig.NotInvented'],
@@ -138,17 +129,9 @@ for (const [fragment, flag] of REFUSED) {
   })
 }
 
-test('parseCreate() refuses members of Config and of an endpoint too, and names all at once', () => {
+test('parseCreate() refuses members of Config too, and names all at once', () => {
   assert.throws(() => create({ Image: 'x', Healthcheck: { Test: ['CMD', 'x'] } }), { message: /^--health-cmd: / })
-  assert.throws(() => create({ Image: 'x', MacAddress: 'x', Future: [1] }), {
-    message: /^--mac-address, Config.Future: /,
-  })
-  const endpoint = (settings: object) =>
-    create({ Image: 'x', NetworkingConfig: { EndpointsConfig: { bridge: settings } } })
-  assert.throws(() => endpoint({ Aliases: ['a'] }), { message: /^--network-alias: / })
-  assert.throws(() => endpoint({ IPAMConfig: { IPv4Address: '1.2.3.4' } }), { message: /^--ip: / })
-  endpoint({ IPAMConfig: {}, NetworkID: 'abc' })
-  assert.throws(() => create({ Image: 'x', NetworkingConfig: { EndpointsConfig: { a: {}, b: {} } } }), /--network: /)
+  assert.throws(() => create({ Image: 'x', Shell: ['x'], Future: [1] }), { message: /^Shell, Config.Future: / })
 })
 
 test('parseCreate() takes back what inspect says of defaults', () => {
@@ -197,7 +180,9 @@ test('parseCreate() refuses a list, wrong types, and another platform', () => {
   assert.throws(() => create([]), { kind: 'invalid' })
   assert.throws(() => create({ Image: 'x', Tty: 'yes' }), { kind: 'invalid', message: /Tty/ })
   assert.throws(() => create({ Image: 'x', HostConfig: 5 }), { kind: 'invalid', message: /HostConfig/ })
-  assert.throws(() => parseCreate({ Image: 'x' }, undefined, 'linux/s390x'), { message: /^--platform: / })
+  assert.throws(() => parseCreate({ Image: 'x' }, { name: undefined, platform: 'linux/s390x' }), {
+    message: /^--platform: /,
+  })
 })
 
 test('parseCreate() reads mounts of each kind', () => {
@@ -207,6 +192,23 @@ test('parseCreate() reads mounts of each kind', () => {
     Mounts: [
       { Type: 'bind', Source: '/b', Target: '/m1', ReadOnly: true, BindOptions: { Propagation: 'shared' } },
       { Type: 'volume', Target: '/m2', VolumeOptions: { NoCopy: true, Labels: {} } },
+      {
+        Type: 'volume',
+        Source: 'v',
+        Target: '/m4',
+        VolumeOptions: {
+          Subpath: 'a/b',
+          Labels: { l: '1' },
+          DriverConfig: { Name: 'local', Options: { type: 'nfs' } },
+        },
+      },
+      { Type: 'image', Source: 'busybox', Target: '/m5', ImageOptions: { Subpath: 'bin' } },
+      {
+        Type: 'bind',
+        Source: '/c',
+        Target: '/m6',
+        BindOptions: { NonRecursive: true, ReadOnlyNonRecursive: true, CreateMountpoint: true },
+      },
       { Type: 'tmpfs', Target: '/m3', TmpfsOptions: { SizeBytes: 1024, Mode: 0o1777 } },
     ],
   })
@@ -216,6 +218,26 @@ test('parseCreate() reads mounts of each kind', () => {
     { kind: 'volume', target: '/anon', readonly: false },
     { kind: 'bind', source: '/b', target: '/m1', readonly: true, propagation: 'shared' },
     { kind: 'volume', target: '/m2', readonly: false, noCopy: true },
+    {
+      kind: 'volume',
+      source: 'v',
+      target: '/m4',
+      readonly: false,
+      subpath: 'a/b',
+      labels: { l: '1' },
+      driver: 'local',
+      driverOptions: { type: 'nfs' },
+    },
+    { kind: 'image', source: 'busybox', target: '/m5', readonly: true, subpath: 'bin' },
+    {
+      kind: 'bind',
+      source: '/c',
+      target: '/m6',
+      readonly: false,
+      createSource: true,
+      nonRecursive: true,
+      readonlyTopOnly: true,
+    },
     { kind: 'tmpfs', target: '/m3', readonly: false, options: 'size=1024,mode=1777' },
     { kind: 'tmpfs', target: '/s', readonly: false, options: 'size=1m' },
     { kind: 'tmpfs', target: '/e', readonly: false },
@@ -252,5 +274,42 @@ test('parseCreate() refuses two mounts at one place, and mounts that ask for mor
   assert.throws(() => mount({ Type: 'foo', Target: '/x' }), { message: /mount type unknown$/ })
   assert.throws(() => mount({ Type: 'bind', Source: '', Target: '/x' }), { message: /field Source must not be empty$/ })
   assert.throws(() => mount({ Type: 'volume', Target: '' }), { message: /field Target must not be empty$/ })
-  assert.throws(() => mount({ Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'a' } }), { message: /Subpath/ })
+})
+
+for (const [mount, message] of [
+  [
+    { Type: 'bind', Source: '/a', Target: '/x', VolumeOptions: { NoCopy: true } },
+    'VolumeOptions must not be specified on mount type "bind"',
+  ],
+  [
+    { Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'a' } },
+    'invalid mount config for type "volume": must not set Subpath when using anonymous volumes',
+  ],
+  [
+    { Type: 'volume', Source: 'v', Target: '/x', VolumeOptions: { Subpath: 'a/../../b' } },
+    'invalid mount config for type "volume": subpath must be a relative path within the volume',
+  ],
+  [
+    { Type: 'bind', Source: '/a', Target: '/x', BindOptions: { Propagation: 'nosuch' } },
+    'invalid mount config for type "bind": invalid propagation mode: nosuch',
+  ],
+  [{ Type: 'image', Target: '/x' }, 'invalid mount config for type "image": field Source must not be empty'],
+  [
+    { Type: 'tmpfs', Target: '/x', TmpfsOptions: { Options: [['nosuch']] } },
+    'invalid mount config for type "tmpfs": invalid option: nosuch',
+  ],
+] as const) {
+  test(`parseCreate() refuses the mount ${JSON.stringify(mount)} in the words of Docker`, () => {
+    assert.throws(() => host({ Mounts: [mount] }), { kind: 'invalid', message })
+  })
+}
+
+test('parseCreate() reads --volumes-from with its mode', () => {
+  assert.deepEqual(host({ VolumesFrom: ['one', 'two:ro', 'three:z'] }).volumesFrom, [
+    { container: 'one', readonly: false },
+    { container: 'two', readonly: true },
+    { container: 'three', readonly: false },
+  ])
+  assert.throws(() => host({ VolumesFrom: ['one:nosuch'] }), { message: 'invalid mode: nosuch' })
+  assert.throws(() => host({ VolumesFrom: [''] }), { message: 'volumes-from specification cannot be an empty string' })
 })

@@ -1,41 +1,62 @@
 import { invalid } from '#base'
 import type { CreateRequest } from '#engine'
 import { hostPlatform, parsePlatform } from '#oci'
-import { type ConfigBody, type HostConfigBody, parseConfigBody, parseHostConfigBody, parseObjectBody } from '#wire'
+import {
+  type ApiVersion,
+  type ConfigBody,
+  type HostConfigBody,
+  negotiateVersion,
+  parseConfigBody,
+  parseHostConfigBody,
+  parseObjectBody,
+} from '#wire'
 import { type BodyObject, refuseUnsupported, spellConfig, spellHostConfig } from './create-table.ts'
-import { mountRequests } from './mount-request.ts'
+import { mountRequests, volumesFrom } from './mount-request.ts'
+import { networkRequests, networkWarnings } from './network-request.ts'
+import { checkExposedPort } from './port-request.ts'
+
+/** What the query of a create says; of a call without a version the newest is meant. */
+interface CreateQuery {
+  readonly name: string | undefined
+  readonly platform: string | undefined
+  readonly version?: ApiVersion
+}
 
 /** The body of POST /containers/create as a request; what is not carried out is refused by its flag. */
-export function parseCreate(body: unknown, name: string | undefined, platform: string | undefined): CreateRequest {
+export function parseCreate(body: unknown, { name, platform, version }: CreateQuery): CreateRequest {
   if (body === undefined) throw invalid('invalid JSON: got EOF while reading request body')
   const { HostConfig, NetworkingConfig, ...config } = spellConfig(parseObjectBody(body))
   if (Object.keys(config).length === 0) throw invalid('config cannot be empty in order to create a container')
   const hostConfig = spellHostConfig(parseObjectBody(HostConfig, 'HostConfig'))
-  refuseUnsupported({ config, hostConfig, endpoints: endpointsOf(NetworkingConfig) })
+  refuseUnsupported({ config, hostConfig })
   refusePlatform(platform)
-  return requestOf({ config, hostConfig, name })
+  const networking = { networking: NetworkingConfig, version: version ?? negotiateVersion(undefined) }
+  return requestOf({ config, hostConfig, name, networking })
+}
+
+/** What is to be said of a request that is carried out all the same. */
+export function createWarnings(request: CreateRequest, body: unknown, version: ApiVersion): readonly string[] {
+  const { NetworkingConfig } = spellConfig(parseObjectBody(body))
+  return networkWarnings(request, NetworkingConfig, version)
 }
 
 interface Given {
   readonly config: BodyObject
   readonly hostConfig: BodyObject
   readonly name: string | undefined
+  readonly networking: { readonly networking: unknown; readonly version: ApiVersion }
 }
 
-function requestOf({ config, hostConfig, name }: Given): CreateRequest {
+function requestOf({ config, hostConfig, name, networking }: Given): CreateRequest {
   const wanted = parseConfigBody(config)
+  const host = parseHostConfigBody(hostConfig)
   if (wanted.Image === '') throw invalid('no command specified')
   return {
     ...present({ name: name?.replace(/^\//, '') }),
     ...fromConfig(wanted),
     ...streamsOf(wanted),
-    ...fromHostConfig(parseHostConfigBody(hostConfig)),
-    networks: [],
-    ports: [],
-    publishAll: false,
-    links: [],
-    dns: { servers: [], search: [], options: [] },
-    extraHosts: [],
+    ...fromHostConfig(host),
+    ...networkRequests({ config: wanted, host, ...networking }),
     asGiven: { config, hostConfig },
   }
 }
@@ -53,7 +74,7 @@ function fromConfig(wanted: ConfigBody) {
     image: wanted.Image ?? '',
     env: (wanted.Env ?? []).map(checkVariable),
     labels: wanted.Labels ?? {},
-    exposedPorts: Object.keys(wanted.ExposedPorts ?? {}).map(checkPort),
+    exposedPorts: Object.keys(wanted.ExposedPorts ?? {}).map(checkExposedPort),
     volumes: Object.keys(wanted.Volumes ?? {}),
   }
 }
@@ -75,8 +96,8 @@ function fromHostConfig(host: HostConfigBody) {
   return {
     ...(host.ShmSize && { shmSize: host.ShmSize }),
     ...logOf(host.LogConfig),
-    networkMode: networkModeOf(host.NetworkMode ?? ''),
     mounts: mountRequests(host),
+    ...(host.VolumesFrom && host.VolumesFrom.length > 0 && { volumesFrom: volumesFrom(host.VolumesFrom) }),
     autoRemove: host.AutoRemove === true,
     init: host.Init === true,
     privileged: host.Privileged === true,
@@ -99,11 +120,6 @@ function present<T extends Readonly<Record<string, unknown>>>(members: T): Prese
 
 type Present<T> = { readonly [Key in keyof T]?: NonNullable<T[Key]> }
 
-/** `default` is Docker's word for its default bridge. */
-function networkModeOf(mode: string): string {
-  return mode === '' || mode === 'default' ? 'bridge' : mode
-}
-
 /** A name without a value takes the variable away; a value without a name is none. */
 function checkVariable(text: string): string {
   if (text === '' || text.startsWith('=')) throw invalid(`invalid environment variable: ${text}`)
@@ -113,24 +129,6 @@ function checkVariable(text: string): string {
 function checkFolder(path: string): string {
   if (path === '' || path.startsWith('/')) return path
   throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
-}
-
-function checkPort(text: string): string {
-  const [, from, to = from, protocol = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? []
-  if (from === undefined || Number(to) < Number(from) || Number(to) > MAX_PORT) {
-    throw invalid(`invalid JSON: invalid port specification: "${text}"`)
-  }
-  return `${text.split('/')[0]}/${protocol}`
-}
-
-const MAX_PORT = 65_535
-
-function endpointsOf(networking: unknown): Readonly<Record<string, BodyObject>> {
-  const { EndpointsConfig } = parseObjectBody(networking, 'NetworkingConfig')
-  const endpoints = parseObjectBody(EndpointsConfig, 'NetworkingConfig.EndpointsConfig')
-  const names = Object.keys(endpoints)
-  if (names.length > 1) throw invalid('--network: more than one network is not yet carried out by mica')
-  return Object.fromEntries(names.map((name) => [name, parseObjectBody(endpoints[name], name)]))
 }
 
 function refusePlatform(text: string | undefined): void {

@@ -35,8 +35,8 @@ const CONFIG_FIELDS: FieldTable = {
   StopSignal: 'carried out',
   StopTimeout: 'carried out',
   Healthcheck: { flag: '--health-cmd', accepts: isNoHealthcheck },
-  NetworkDisabled: { flag: 'NetworkDisabled' },
-  MacAddress: { flag: '--mac-address' },
+  NetworkDisabled: 'carried out',
+  MacAddress: 'carried out',
   OnBuild: { flag: 'OnBuild' },
   Shell: { flag: 'Shell' },
   ArgsEscaped: { flag: 'ArgsEscaped' },
@@ -70,7 +70,7 @@ export const READONLY_PATHS: readonly string[] = [
 
 const HOST_CONFIG_FIELDS: FieldTable = {
   Binds: 'carried out',
-  NetworkMode: { flag: '--network container:', accepts: (mode) => !String(mode).startsWith('container:') },
+  NetworkMode: 'carried out',
   AutoRemove: 'carried out',
   CapAdd: 'carried out',
   CapDrop: 'carried out',
@@ -84,21 +84,21 @@ const HOST_CONFIG_FIELDS: FieldTable = {
   ContainerIDFile: 'carried out',
   ConsoleSize: 'carried out',
   LogConfig: 'carried out',
-  PortBindings: { flag: '-p' },
-  PublishAllPorts: { flag: '-P' },
+  PortBindings: 'carried out',
+  PublishAllPorts: 'carried out',
   RestartPolicy: { flag: '--restart', accepts: isNoRestart },
-  VolumeDriver: { flag: '--volume-driver', accepts: oneOf('local') },
-  VolumesFrom: { flag: '--volumes-from' },
+  VolumeDriver: 'carried out',
+  VolumesFrom: 'carried out',
   Annotations: { flag: '--annotation' },
   CgroupnsMode: { flag: '--cgroupns' },
-  Dns: { flag: '--dns' },
-  DnsOptions: { flag: '--dns-option' },
-  DnsSearch: { flag: '--dns-search' },
-  ExtraHosts: { flag: '--add-host' },
+  Dns: 'carried out',
+  DnsOptions: 'carried out',
+  DnsSearch: 'carried out',
+  ExtraHosts: 'carried out',
   GroupAdd: { flag: '--group-add' },
   IpcMode: { flag: '--ipc', accepts: oneOf('private') },
   Cgroup: { flag: 'HostConfig.Cgroup' },
-  Links: { flag: '--link' },
+  Links: 'carried out',
   OomScoreAdj: { flag: '--oom-score-adj' },
   PidMode: { flag: '--pid' },
   SecurityOpt: { flag: '--security-opt' },
@@ -143,25 +143,6 @@ const HOST_CONFIG_FIELDS: FieldTable = {
   ReadonlyPaths: { flag: '--security-opt systempaths', accepts: isList(READONLY_PATHS) },
 }
 
-const ENDPOINT_FIELDS: FieldTable = {
-  IPAMConfig: { flag: '--ip' },
-  Links: { flag: '--link' },
-  Aliases: { flag: '--network-alias' },
-  MacAddress: { flag: '--mac-address' },
-  DriverOpts: { flag: '--network driver-opt' },
-  GwPriority: { flag: '--network gw-priority' },
-  // Facts that inspect gives and clients send back.
-  NetworkID: 'carried out',
-  EndpointID: 'carried out',
-  Gateway: 'carried out',
-  IPAddress: 'carried out',
-  IPPrefixLen: 'carried out',
-  IPv6Gateway: 'carried out',
-  GlobalIPv6Address: 'carried out',
-  GlobalIPv6PrefixLen: 'carried out',
-  DNSNames: 'carried out',
-}
-
 /** Zero values that ask for something all the same: an empty list of masked paths unmasks them, 0 forbids swapping. */
 const MEANINGFUL_ZEROS: Readonly<Record<string, (value: unknown) => boolean>> = {
   MaskedPaths: Array.isArray,
@@ -174,8 +155,6 @@ export type BodyObject = Readonly<Record<string, unknown>>
 export interface CreateParts {
   readonly config: BodyObject
   readonly hostConfig: BodyObject
-  /** By network name. */
-  readonly endpoints: Readonly<Record<string, BodyObject>>
 }
 
 /** Keys as Docker spells them: Go reads them in any case. Unknown ones stay as they are. */
@@ -191,13 +170,10 @@ export function spellHostConfig(body: BodyObject): BodyObject {
  * Throws `invalid`, naming the flags, where the body asks for what is not carried out: nothing is silently ignored,
  * members that are not known at all included.
  */
-export function refuseUnsupported({ config, hostConfig, endpoints }: CreateParts): void {
+export function refuseUnsupported({ config, hostConfig }: CreateParts): void {
   const wanted = [
     ...unsupportedIn(CONFIG_FIELDS, config, 'Config'),
     ...unsupportedIn(HOST_CONFIG_FIELDS, hostConfig, 'HostConfig'),
-    ...Object.entries(endpoints).flatMap(([name, settings]) =>
-      unsupportedIn(ENDPOINT_FIELDS, settings, `NetworkingConfig.EndpointsConfig.${name}`),
-    ),
   ]
   if (wanted.length === 0) return
   const flags = [...new Set(wanted.map(({ flag }) => flag))].join(', ')

@@ -1,12 +1,15 @@
 import { isAbsolute, normalize } from 'node:path/posix'
 import { invalid } from '#base'
-import type { MountRequest } from '#engine'
-import type { HostConfigBody, MountBody } from '#wire'
+import type { CreateRequest, MountRequest } from '#engine'
+import { type HostConfigBody, type MountBody, parseObjectBody, parseStringMap } from '#wire'
 
 /** What `-v`, `--mount` and `--tmpfs` ask for; throws `invalid` in Docker's words. */
 export function mountRequests(hostConfig: HostConfigBody): readonly MountRequest[] {
+  const driver = hostConfig.VolumeDriver || undefined
+  const withDriver = (mount: MountRequest): MountRequest =>
+    mount.kind === 'volume' && driver !== undefined ? { ...mount, driver } : mount
   const mounts = [
-    ...(hostConfig.Binds ?? []).map(parseBind),
+    ...(hostConfig.Binds ?? []).map(parseBind).map(withDriver),
     ...(hostConfig.Mounts ?? []).map(parseMount),
     ...Object.entries(hostConfig.Tmpfs ?? {}).map(([target, options]) => parseTmpfs(target, options)),
   ]
@@ -79,50 +82,107 @@ function parseTmpfs(target: string, options: string): MountRequest {
 }
 
 function parseMount(mount: MountBody): MountRequest {
-  const refuse = (why: string): never => {
+  refuseForeignOptions(mount)
+  const refuse: Refuse = (why) => {
     throw invalid(`invalid mount config for type "${mount.Type}": ${why}`)
   }
   if (mount.Target === '') refuse('field Target must not be empty')
-  const target = checkTarget(mount.Target, refuse)
-  const common = { target, readonly: mount.ReadOnly ?? false }
+  const common = { target: checkTarget(mount.Target, refuse), readonly: mount.ReadOnly ?? false }
   const source = mount.Source ?? ''
   switch (mount.Type) {
     case 'bind':
       if (source === '') refuse('field Source must not be empty')
       if (!isAbsolute(source)) refuse(`invalid mount path: '${source}' mount path must be absolute`)
-      return { ...common, kind: 'bind', source: normalize(source), ...bindOptions(mount.BindOptions) }
-    case 'volume': {
-      const { NoCopy } = options(mount.VolumeOptions, ['NoCopy'])
-      return { ...common, kind: 'volume', ...(source !== '' && { source }), ...(NoCopy === true && { noCopy: true }) }
-    }
-    case 'tmpfs': {
+      return { ...common, kind: 'bind', source: normalize(source), ...bindOptions(mount.BindOptions, refuse) }
+    case 'volume':
+      return { ...common, kind: 'volume', ...(source !== '' && { source }), ...volumeOptions(mount, refuse) }
+    case 'tmpfs':
       if (source !== '') refuse('field Source must not be specified')
-      return { ...common, kind: 'tmpfs', ...tmpfsOptions(mount.TmpfsOptions) }
-    }
+      return { ...common, kind: 'tmpfs', ...tmpfsOptions(mount.TmpfsOptions, refuse) }
+    case 'image':
+      if (source === '') refuse('field Source must not be empty')
+      return { ...common, kind: 'image', source, readonly: true, ...subpathOf(mount.ImageOptions, refuse) }
     default:
       return refuse('mount type unknown')
   }
 }
 
-function bindOptions(given: MountBody['BindOptions']): Pick<MountRequest, 'createSource' | 'propagation'> {
-  const { Propagation, CreateMountpoint } = options(given, ['Propagation', 'CreateMountpoint'])
+type Refuse = (why: string) => never
+
+type Options = Readonly<Record<string, unknown>> | null | undefined
+
+const OWNERS = [
+  ['BindOptions', 'bind'],
+  ['VolumeOptions', 'volume'],
+  ['TmpfsOptions', 'tmpfs'],
+  ['ImageOptions', 'image'],
+] as const
+
+function refuseForeignOptions(mount: MountBody): void {
+  const foreign = OWNERS.find(([name, type]) => mount.Type !== type && mount[name])
+  if (foreign) throw invalid(`${foreign[0]} must not be specified on mount type "${mount.Type}"`)
+}
+
+function bindOptions(given: Options, refuse: Refuse): Partial<MountRequest> {
+  const known = ['Propagation', 'CreateMountpoint', 'NonRecursive', 'ReadOnlyNonRecursive', 'ReadOnlyForceRecursive']
+  const { Propagation, CreateMountpoint, NonRecursive, ReadOnlyNonRecursive } = options(given, known)
+  const propagation = typeof Propagation === 'string' && Propagation !== '' ? Propagation : undefined
+  if (propagation !== undefined && !PROPAGATION.includes(propagation)) {
+    refuse(`invalid propagation mode: ${propagation}`)
+  }
   return {
     ...(CreateMountpoint === true && { createSource: true }),
-    ...(typeof Propagation === 'string' && Propagation !== '' && { propagation: Propagation }),
+    ...(NonRecursive === true && { nonRecursive: true }),
+    ...(ReadOnlyNonRecursive === true && { readonlyTopOnly: true }),
+    ...(propagation !== undefined && { propagation }),
   }
 }
 
-function tmpfsOptions(given: MountBody['TmpfsOptions']): { readonly options?: string } {
-  const { SizeBytes, Mode } = options(given, ['SizeBytes', 'Mode'])
+function volumeOptions({ Source, ReadOnly, VolumeOptions }: MountBody, refuse: Refuse): Partial<MountRequest> {
+  const { NoCopy, Labels, DriverConfig } = options(VolumeOptions, ['NoCopy', 'Labels', 'DriverConfig', 'Subpath'])
+  const subpath = subpathOf(VolumeOptions, refuse)
+  if (!Source && subpath.subpath !== undefined) refuse('must not set Subpath when using anonymous volumes')
+  if (!Source && ReadOnly === true) refuse('must not set ReadOnly mode when using anonymous volumes')
+  const driver = parseObjectBody(DriverConfig, 'DriverConfig')
+  const labels = parseStringMap(Labels, 'Labels')
+  const driverOptions = parseStringMap(driver['Options'], 'DriverConfig.Options')
+  return {
+    ...(NoCopy === true && { noCopy: true }),
+    ...subpath,
+    ...(!isEmptyObject(labels) && { labels }),
+    ...(typeof driver['Name'] === 'string' && driver['Name'] !== '' && { driver: driver['Name'] }),
+    ...(!isEmptyObject(driverOptions) && { driverOptions }),
+  }
+}
+
+/** Where it really leads is looked at when it is mounted. */
+function subpathOf(given: Options, refuse: Refuse): { readonly subpath?: string } {
+  const path = given?.['Subpath']
+  if (typeof path !== 'string' || path === '') return {}
+  const clean = normalize(path)
+  if (isAbsolute(clean) || clean === '..' || clean.startsWith('../')) {
+    refuse('subpath must be a relative path within the volume')
+  }
+  return { subpath: path }
+}
+
+const TMPFS_WORDS = ['exec', 'noexec']
+
+function tmpfsOptions(given: Options, refuse: Refuse): { readonly options?: string } {
+  const { SizeBytes, Mode, Options } = options(given, ['SizeBytes', 'Mode', 'Options'])
+  const more = Array.isArray(Options) ? Options.map(String) : []
+  const unknown = more.find((word) => !TMPFS_WORDS.includes(word))
+  if (unknown !== undefined) refuse(`invalid option: ${unknown.split(',')[0] ?? ''}`)
   const words = [
     ...(typeof SizeBytes === 'number' && SizeBytes > 0 ? [`size=${SizeBytes}`] : []),
     ...(typeof Mode === 'number' && Mode > 0 ? [`mode=${Mode.toString(8)}`] : []),
+    ...more,
   ]
   return words.length > 0 ? { options: words.join(',') } : {}
 }
 
 /** The members carried out; others that are set are refused. */
-function options(given: Readonly<Record<string, unknown>> | null | undefined, carriedOut: readonly string[]) {
+function options(given: Options, carriedOut: readonly string[]): Readonly<Record<string, unknown>> {
   for (const [name, value] of Object.entries(given ?? {})) {
     const asks = value !== null && value !== '' && value !== false && value !== 0 && !isEmptyObject(value)
     if (asks && !carriedOut.includes(name)) throw invalid(`--mount: not yet carried out by mica (${name})`)
@@ -132,6 +192,16 @@ function options(given: Readonly<Record<string, unknown>> | null | undefined, ca
 
 function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
+}
+
+/** `--volumes-from container[:mode]`; the containers themselves are looked up later. */
+export function volumesFrom(texts: readonly string[]): NonNullable<CreateRequest['volumesFrom']> {
+  return texts.map((text) => {
+    if (text === '') throw invalid('volumes-from specification cannot be an empty string')
+    const at = text.indexOf(':')
+    const words = parseMode(at < 0 ? undefined : text.slice(at + 1))
+    return { container: at < 0 ? text : text.slice(0, at), readonly: words.includes('ro') }
+  })
 }
 
 function checkTarget(target: string, refuse: (why: string) => never): string {

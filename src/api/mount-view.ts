@@ -12,8 +12,9 @@ export function mountsJson(record: ContainerRecord): readonly MountPointJson[] {
     .filter((mount) => !isHidden(mount))
     .map((mount) => {
       const given = modes.get(mount.destination)
-      const plain = mount.kind === 'volume' && (given !== undefined || named.has(mount.destination)) ? 'z' : ''
-      return mountJson(mount, given || plain)
+      const plain =
+        mount.kind === 'volume' && !mount.inherited && (given !== undefined || named.has(mount.destination)) ? 'z' : ''
+      return mountJson(mount, mount.inherited ? '' : given || plain)
     })
 }
 
@@ -36,6 +37,11 @@ function mountJson(mount: MountPoint, mode: string): MountPointJson {
     ...(mount.kind === 'volume' && { Driver: 'local' }),
     Mode: mode,
     RW: !mount.readonly,
-    Propagation: mount.kind === 'bind' ? 'rprivate' : '',
+    Propagation: propagationOf(mount),
   }
+}
+
+function propagationOf({ kind, propagation }: MountPoint): string {
+  if (kind === 'image') return 'rprivate'
+  return kind === 'bind' ? propagation || 'rprivate' : ''
 }

@@ -7,7 +7,7 @@ export function containerRecord(
   facts: Partial<ContainerRecord> = {},
   body: Readonly<Record<string, unknown>> = {},
 ): ContainerRecord {
-  const request = parseCreate({ Image: 'busybox', ...body }, 'web', undefined)
+  const request = parseCreate({ Image: 'busybox', ...body }, { name: 'web', platform: undefined })
   return {
     id: 'c'.repeat(64),
     name: 'web',

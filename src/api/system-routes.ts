@@ -1,4 +1,4 @@
-import type { Engine, Finding } from '#engine'
+import type { Engine, Finding, VolumeRecord } from '#engine'
 import type { DiskUsageJson, FindingJson } from '#wire'
 import { containerSummary } from './container-view.ts'
 import { diskRoutes } from './disk-routes.ts'
@@ -38,7 +38,7 @@ function ping({ reply }: Exchange): void {
 type Kind = 'image' | 'container' | 'volume' | 'build-cache'
 
 /** Of the kinds that are asked for with `type`; of all where none is. */
-async function diskUsage(engine: Engine, { query, reply }: Exchange): Promise<void> {
+async function diskUsage(engine: Engine, { query, version, reply }: Exchange): Promise<void> {
   const types = query.list('type')
   const unless = async <T>(kind: Kind, value: () => Promise<T>): Promise<T | null> =>
     types.length === 0 || types.includes(kind) ? await value() : null
@@ -46,31 +46,37 @@ async function diskUsage(engine: Engine, { query, reply }: Exchange): Promise<vo
   const answer: DiskUsageJson = {
     LayersSize: usage?.layersSize ?? 0,
     Images: usage && usage.images.map((summary) => imageSummary(summary, true)),
-    Containers: await unless('container', () => containers(engine)),
+    Containers: await unless('container', () => containers(engine, version.minor)),
     Volumes: await unless('volume', () => volumes(engine)),
     BuildCache: await unless('build-cache', () => buildCache(engine)),
   }
   reply(200, answer)
 }
 
-async function containers({ containers: all, images }: Engine): Promise<DiskUsageJson['Containers']> {
+async function containers({ containers: all, images }: Engine, minor: number): Promise<DiskUsageJson['Containers']> {
   const sizes = new Map((await images.list()).map(({ record, size }) => [record.id, size]))
   return await Promise.all(
     (await all.list()).map(async (record) => {
       const { size } = await all.usage(record.id)
       const total = (sizes.get(record.image) ?? 0) + size
-      return containerSummary(record, { now: wallClock(), image: record.imageName, size: { writable: size, total } })
+      const facts = { now: wallClock(), image: record.imageName, size: { writable: size, total }, minor }
+      return containerSummary(record, facts)
     }),
   )
 }
 
 async function volumes({ volumes: all }: Engine): Promise<DiskUsageJson['Volumes']> {
   return await Promise.all(
-    (await all.list()).map(async (volume) => ({
+    (await all.list()).filter(isMeasured).map(async (volume) => ({
       ...volumeJson(volume),
       UsageData: { RefCount: all.users(volume.name).length, Size: await all.usage(volume.name) },
     })),
   )
+}
+
+/** What a volume with options shows lies elsewhere. */
+function isMeasured({ options }: VolumeRecord): boolean {
+  return Object.keys(options).length === 0
 }
 
 async function buildCache({ builds }: Engine): Promise<DiskUsageJson['BuildCache']> {

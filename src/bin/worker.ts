@@ -5,6 +5,15 @@ import { contentJobs } from '#store/content'
 import { databaseJobs } from '#store/db'
 import { layerJobs } from '#store/layer'
 import { snapshotJobs } from '#store/snapshot'
+import { volumeJobs } from '#volume'
 
 /** The entry file of worker threads: the job tables of all rooms that bring some. */
-serveJobs({ ...databaseJobs, ...contentJobs, ...snapshotJobs, ...layerJobs, ...builderJobs, ...containerJobs })
+serveJobs({
+  ...databaseJobs,
+  ...contentJobs,
+  ...snapshotJobs,
+  ...layerJobs,
+  ...builderJobs,
+  ...containerJobs,
+  ...volumeJobs,
+})

@@ -205,6 +205,7 @@ function collectorOf(parts: Parts): Collector {
       for (const { record, snapshot } of parts.records.all()) {
         yield { kind: 'image', id: record.image }
         yield { kind: 'snapshot', id: snapshot }
+        for (const { image } of record.mounts) if (image !== undefined) yield { kind: 'image', id: image }
       }
     },
     edges: () => [],

@@ -5,9 +5,10 @@ import type { ImageId } from '#oci'
 import { capabilitiesOf } from '#runtime'
 import type { Lease } from '#store/lease'
 import type { ActiveSnapshot, SnapshotId } from '#store/snapshot'
+import { resolveLinks } from './links.ts'
 import { mergeConfig } from './merge.ts'
 import type { MergedConfig } from './merge.ts'
-import { planMounts } from '#container/mount'
+import { inheritMounts, planMounts } from '#container/mount'
 import type { PlannedMount } from '#container/mount'
 import { checkName, randomName } from './names.ts'
 import { emitEvent, folderOf, logOf } from './parts.ts'
@@ -16,7 +17,7 @@ import { clearPlace, placeOf } from '#container/mount'
 import { checkLog } from '#container/stream'
 import { parseSignal } from './signal.ts'
 import { removeAnonymous } from './remove.ts'
-import type { ContainerRecord, CreateRequest } from './types.ts'
+import type { ContainerLink, ContainerRecord, CreateRequest } from './types.ts'
 
 /** Makes a container of a request: image resolved, settings merged, volumes made and seeded, writable snapshot prepared. */
 export async function createContainer(
@@ -51,6 +52,7 @@ interface Naming {
 async function createNamed(parts: Parts, request: CreateRequest, { id, name }: Naming): Promise<void> {
   const image = await parts.images.open((await parts.images.resolve(request.image)).id)
   const merged = mergeConfig(request, image.config.config, id)
+  const links = resolveLinks(parts, request)
   parseSignal(merged.stopSignal)
   checkLog(logOf(parts, request))
   capabilitiesOf({ privileged: request.privileged, add: request.capAdd, drop: request.capDrop }, parts.capabilities)
@@ -61,14 +63,13 @@ async function createNamed(parts: Parts, request: CreateRequest, { id, name }: N
     const snapshot = await prepareRoot(parts, { id, chain: image.chain, volatile: request.autoRemove }, lease)
     await seedVolumes(parts, id, snapshot, mounts)
     mkdirSync(folderOf(parts, id), { recursive: true, mode: 0o710 })
-    const record = recordOf(parts, { id, name, request, merged, image: image.id, mounts })
+    const record = recordOf(parts, { id, name, request, merged, image: image.id, mounts, links })
     parts.records.add({ record, snapshot: snapshot.id, starting: false }, () => useVolumes(parts, id, mounts))
     emitEvent(parts, 'create', record)
   } catch (error) {
     await parts.snapshots.remove(id)
     rmSync(folderOf(parts, id), { recursive: true, force: true })
-    parts.volumes.release(id)
-    await removeAnonymous(parts, { mounts })
+    await removeAnonymous(parts, id, mounts)
     throw error
   }
 }
@@ -80,8 +81,15 @@ async function plan(
   paths: readonly string[],
   id: string,
 ): Promise<readonly PlannedMount[]> {
+  const imageOf = async (name: string): Promise<ImageId> => (await parts.images.resolve(name)).id
+  const inherited = (request.volumesFrom ?? []).reduce<readonly PlannedMount[]>(
+    (before, { container, readonly }) =>
+      inheritMounts(before, parts.records.resolve(container).record.mounts, readonly),
+    [],
+  )
   try {
-    return await planMounts(request.mounts, paths, { volumes: parts.volumes, host: parts.hostMounts, user: id })
+    const { volumes, hostMounts: host } = parts
+    return await planMounts(request.mounts, paths, { volumes, host, imageOf, inherited, user: id })
   } catch (error) {
     parts.volumes.release(id)
     throw error
@@ -133,7 +141,7 @@ async function seedVolumes(
 }
 
 function useVolumes(parts: Parts, id: string, mounts: readonly PlannedMount[]): void {
-  for (const mount of mounts) if (mount.name !== undefined) parts.volumes.use(mount.name, id)
+  for (const mount of mounts) if (mount.kind === 'volume') parts.volumes.use(mount.name ?? '', id)
 }
 
 function recordOf(
@@ -143,9 +151,10 @@ function recordOf(
     readonly merged: MergedConfig
     readonly image: ImageId
     readonly mounts: readonly PlannedMount[]
+    readonly links: readonly ContainerLink[]
   },
 ): ContainerRecord {
-  const { id, name, request, merged, image, mounts } = made
+  const { id, name, request, merged, image, mounts, links } = made
   return {
     id,
     name,
@@ -165,5 +174,6 @@ function recordOf(
     endpoints: [],
     ports: [],
     logPath: `${folderOf(parts, id)}/${id}.log`,
+    links,
   }
 }

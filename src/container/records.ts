@@ -17,7 +17,8 @@ export interface ContainerRecords {
   /** `also` runs in the same transaction. */
   add(stored: StoredContainer, also?: () => void): void
   update(id: string, change: Partial<ContainerRecord>, starting?: boolean): ContainerRecord
-  remove(id: string): void
+  /** `also` runs in the same transaction. */
+  remove(id: string, also?: () => void): void
   find(id: string): StoredContainer | undefined
   /** By id, name (with or without a slash) or unique prefix of the id; `not-found` and `invalid` in Docker's words. */
   resolve(name: string): StoredContainer
@@ -67,9 +68,12 @@ export function openRecords(database: Database): ContainerRecords {
       names.set(record.name, id)
       return record
     },
-    remove(id) {
+    remove(id, also) {
       const { record } = get(id)
-      database.run('DELETE FROM container WHERE id = ?', id)
+      database.transaction(() => {
+        database.run('DELETE FROM container WHERE id = ?', id)
+        also?.()
+      })
       known.delete(id)
       names.delete(record.name)
     },

@@ -5,4 +5,5 @@ import { clearPlace, placeOf } from '#container/mount'
 export async function releaseRun(parts: Parts, id: string): Promise<void> {
   await parts.runtime.delete(id)
   await Promise.all([parts.networks.detach(id), clearPlace(placeOf(parts.config.execRoot, id))])
+  await parts.volumes.unmount(id)
 }

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises'
-import { conflict, isKind, messageOf } from '#base'
+import { conflict, messageOf } from '#base'
 import { emitEvent, folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { releaseRun } from './release.ts'
 import { isLive, nextState } from './state.ts'
 import { killAndWait } from './stop.ts'
-import type { ContainerRecord } from './types.ts'
+import type { ContainerRecord, MountPoint } from './types.ts'
 
 /** Removes a container; a running one only by force, which kills it first. */
 export async function removeContainer(
@@ -40,7 +40,8 @@ export async function removeLocked(parts: Parts, id: string, options: { readonly
   const before = parts.records.find(id)?.record
   if (!before) return
   const state = before.state === 'removing' ? before.state : nextState(before.state, 'removal-begun')
-  const record = parts.records.update(id, { state }, false)
+  const withVolumes = options.volumes || before.removesVolumes === true
+  const record = parts.records.update(id, { state, removesVolumes: withVolumes }, false)
   try {
     await releaseRun(parts, id)
     await parts.snapshots.remove(id)
@@ -49,24 +50,28 @@ export async function removeLocked(parts: Parts, id: string, options: { readonly
     parts.records.update(id, { state: nextState('removing', 'removal-failed'), error: messageOf(error) })
     throw error
   }
-  parts.volumes.release(id)
-  parts.records.remove(id)
-  if (options.volumes) await removeAnonymous(parts, record)
+  let condemned: readonly string[] = []
+  parts.records.remove(id, () => {
+    condemned = parts.volumes.condemn(id, withVolumes ? anonymousOf(record.mounts) : [])
+  })
+  await parts.volumes.carryOut(condemned)
   emitEvent(parts, 'destroy', record)
   parts.lives.removed(id, record.exitCode)
 }
 
-/** The volumes without a name that were made for one container; what others use stays. */
+/** A container that never came to be uses nothing, and the volumes without a name that were made for it go. */
 export async function removeAnonymous(
-  { volumes }: Pick<Parts, 'volumes'>,
-  { mounts }: Pick<ContainerRecord, 'mounts'>,
+  { database, volumes }: Pick<Parts, 'database' | 'volumes'>,
+  id: string,
+  mounts: readonly MountPoint[],
 ): Promise<void> {
-  for (const mount of mounts) {
-    if (!mount.anonymous || mount.name === undefined) continue
-    try {
-      await volumes.remove(mount.name, true)
-    } catch (error) {
-      if (!isKind(error, 'conflict') && !isKind(error, 'not-found')) throw error
-    }
-  }
+  let condemned: readonly string[] = []
+  database.transaction(() => {
+    condemned = volumes.condemn(id, anonymousOf(mounts))
+  })
+  await volumes.carryOut(condemned)
+}
+
+function anonymousOf(mounts: readonly MountPoint[]): readonly string[] {
+  return mounts.flatMap(({ anonymous, name }) => (anonymous && name !== undefined ? [name] : []))
 }

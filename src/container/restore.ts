@@ -88,6 +88,7 @@ async function adopt(parts: Parts, id: string, found: Found): Promise<void> {
   const resumed = found.state === 'paused' && record?.state === 'running'
   if (resumed) await parts.runtime.resume(id)
   parts.records.update(id, { state: resumed ? 'running' : found.state, pid: found.pid, startedAt }, false)
+  for (const { kind, name } of record?.mounts ?? []) if (kind === 'volume') await parts.volumes.mount(name ?? '', id)
   followRun(parts, id, found.pid)
 }
 

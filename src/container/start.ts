@@ -1,5 +1,5 @@
 import { conflict, EngineError, isKind, messageOf } from '#base'
-import { type Mount, processExited } from '#kernel'
+import { closeDescriptor, type Mount, processExited } from '#kernel'
 import type { Sandbox } from '#network'
 import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNameFiles } from '#runtime'
 import { watchExit } from './exit.ts'
@@ -12,9 +12,10 @@ import {
   clearPlace,
   makeWorkingDir,
   mountRoot,
+  openSource,
   type Place,
   placeOf,
-  stageBind,
+  stageMount,
   tmpfsMount,
 } from '#container/mount'
 import { releaseRun } from './release.ts'
@@ -121,13 +122,24 @@ async function extraMounts(parts: Parts, record: ContainerRecord, place: Place):
     (one, other) => one.destination.split('/').length - other.destination.split('/').length,
   )
   const mounts: Mount[] = []
-  for (const mount of planned) {
-    if (mount.kind === 'tmpfs') mounts.push(tmpfsMount(mount))
-    else if (mount.kind === 'volume')
-      mounts.push(bindMount((await parts.volumes.get(mount.name ?? '')).mountpoint, mount))
-    else mounts.push(await stageBind(place, mount, parts.hostMounts))
-  }
+  for (const mount of planned) mounts.push(await extraMount(parts, record.id, { mount, place }))
   return mounts
+}
+
+async function extraMount(
+  parts: Parts,
+  id: string,
+  { mount, place }: { readonly mount: PlannedMount; readonly place: Place },
+): Promise<Mount> {
+  if (mount.kind === 'tmpfs') return tmpfsMount(mount)
+  if (mount.kind === 'volume' && mount.subpath === undefined)
+    return bindMount(await parts.volumes.mount(mount.name ?? '', id), mount)
+  const fd = await openSource(mount, { ...parts, folder: place.folder, user: id })
+  try {
+    return stageMount(place, mount, fd)
+  } finally {
+    closeDescriptor(fd)
+  }
 }
 
 interface Launch {

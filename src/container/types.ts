@@ -102,6 +102,8 @@ export interface ContainerRecord {
   readonly sandboxPath?: string | undefined
   /** Where its log would be, should it have one. */
   readonly logPath: string
+  /** Of one that is being removed: its volumes without a name go with it. */
+  readonly removesVolumes?: boolean
 }
 
 export interface ExecRequest {

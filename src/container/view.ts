@@ -6,7 +6,7 @@ import { attachMounts, cloneMount, closeDescriptor, descriptorPath, moveMount, s
 import { withMountPoints } from '#runtime'
 import { ConfinedRoot } from '#tree'
 import { folderOf, type Parts } from './parts.ts'
-import { clearPlace, type Place, placeOf } from '#container/mount'
+import { clearPlace, openSource, type Place, placeOf, type PlannedMount } from '#container/mount'
 import { isLive } from './state.ts'
 import type { ContainerRecord } from './types.ts'
 
@@ -90,7 +90,7 @@ interface Extra {
 
 /** Parents before what lies in them. */
 async function attachExtras(parts: Parts, record: ContainerRecord, root: string): Promise<void> {
-  const extras = [...nameFiles(parts, record), ...volumesAndBinds(parts, record)]
+  const extras = [...nameFiles(parts, record), ...volumesAndBinds(parts, record, posix.dirname(root))]
   const depth = ({ destination }: Extra): number => destination.split('/').length
   for (const extra of extras.toSorted((one, other) => depth(one) - depth(other))) {
     const fd = await extra.open()
@@ -103,16 +103,22 @@ async function attachExtras(parts: Parts, record: ContainerRecord, root: string)
   }
 }
 
-function volumesAndBinds(parts: Parts, { mounts }: ContainerRecord): readonly Extra[] {
-  return mounts.flatMap((mount) => {
+function volumesAndBinds(parts: Parts, { mounts }: ContainerRecord, folder: string): readonly Extra[] {
+  return (mounts as readonly PlannedMount[]).flatMap((mount) => {
     const { destination, readonly } = mount
-    if (mount.kind === 'tmpfs') return []
-    const open = async (): Promise<number> =>
-      mount.kind === 'volume'
-        ? cloneMount((await parts.volumes.get(mount.name ?? '')).mountpoint)
-        : await parts.hostMounts.clone(mount.source, { recursive: true })
-    return [{ destination, readonly, open }]
+    const open = (): Promise<number> => openForView(parts, mount, folder)
+    return mount.kind === 'tmpfs' ? [] : [{ destination, readonly, open }]
   })
+}
+
+/** The copy outlives what was mounted for it. */
+async function openForView(parts: Parts, mount: PlannedMount, folder: string): Promise<number> {
+  const user = `view ${folder}`
+  try {
+    return await openSource(mount, { ...parts, folder, user })
+  } finally {
+    await parts.volumes.unmount(user)
+  }
 }
 
 /** They are made by the first start. */

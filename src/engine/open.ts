@@ -16,7 +16,7 @@ import { createGarbageCollector } from '#store/gc'
 import { createLayerCollector, filtersOf } from '#store/layer'
 import { createTransfer } from '#transfer'
 import type { Transfer } from '#transfer'
-import { openVolumes } from '#volume'
+import { createVolumeMounter, openVolumes } from '#volume'
 import type { Volumes } from '#volume'
 import { createStoreCheck } from './check.ts'
 import { collectAfterRemovals, scheduleCollection } from './collection.ts'
@@ -103,6 +103,7 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
     folder: join(config.dataRoot, 'volumes'),
     database,
     trees: volumeTrees(ground),
+    mounter: createVolumeMounter(ground),
     events,
     clock,
     log,

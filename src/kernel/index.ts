@@ -11,6 +11,7 @@ export { addressBytes, bindInetSocket, connectInetSocket } from './inet-socket.t
 export { serveJobs } from './job.ts'
 export { HOST_VARIABLE, reexecuteInMountNamespace, unpinMountNamespace } from './mount-namespace.ts'
 export { mountTable } from './mount-table.ts'
+export { parseMountOptions } from './mount-options.ts'
 export { attachMount, attachMounts, cloneMount, moveMount, setMountAttributes, unmount, unmountSync } from './mount.ts'
 export { openNetlink } from './netlink.ts'
 export { createNetworkNamespace, removeNetworkNamespace, withNetworkNamespace } from './network-namespace.ts'

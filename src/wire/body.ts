@@ -1,39 +1,5 @@
 import * as v from 'valibot'
-import { type EngineError, invalid } from '#base'
-
-/** Go's decoder takes null for «not given», and so do clients that send it. */
-const text = v.nullish(v.string(), '')
-const flag = v.nullish(v.boolean(), false)
-const texts = v.nullish(v.array(v.string()), [])
-const number = v.nullish(v.number())
-/** valibot's own `record` leaves keys such as «constructor» out, which are good names for a label. */
-const entries = v.pipe(
-  v.custom<Readonly<Record<string, unknown>>>(
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    'Object',
-  ),
-  v.transform((value) => Object.entries(value)),
-)
-const labels = v.nullish(
-  v.pipe(
-    entries,
-    v.array(v.tuple([v.string(), v.string()])),
-    v.transform((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs)),
-  ),
-  {},
-)
-/** Docker's «strslice»: a list, or one string. */
-const words = v.nullish(
-  v.union([
-    v.array(v.string()),
-    v.pipe(
-      v.string(),
-      v.transform((word) => [word]),
-    ),
-  ]),
-)
-const set = v.nullish(v.record(v.string(), v.unknown()), {})
-const object = v.record(v.string(), v.unknown())
+import { check, entries, flag, labels, number, object, set, text, texts, words } from './schema.ts'
 
 const HealthcheckSchema = v.object({
   Test: v.optional(v.nullable(v.array(v.string())), []),
@@ -65,6 +31,8 @@ const ConfigSchema = v.object({
   Labels: labels,
   StopSignal: text,
   StopTimeout: number,
+  MacAddress: text,
+  NetworkDisabled: flag,
 })
 
 const MountSchema = v.object({
@@ -75,6 +43,7 @@ const MountSchema = v.object({
   BindOptions: v.nullish(object),
   VolumeOptions: v.nullish(object),
   TmpfsOptions: v.nullish(object),
+  ImageOptions: v.nullish(object),
 })
 
 const HostConfigSchema = v.object({
@@ -90,6 +59,15 @@ const HostConfigSchema = v.object({
   Tmpfs: labels,
   Mounts: v.nullish(v.array(MountSchema), []),
   Init: v.nullish(v.boolean(), false),
+  PortBindings: v.nullish(v.record(v.string(), v.nullish(v.array(v.object({ HostIp: text, HostPort: text })), [])), {}),
+  PublishAllPorts: flag,
+  Links: texts,
+  Dns: texts,
+  DnsOptions: texts,
+  DnsSearch: texts,
+  ExtraHosts: texts,
+  VolumesFrom: texts,
+  VolumeDriver: text,
 })
 
 const ExecSchema = v.object({
@@ -180,17 +158,4 @@ function decodeHeader(header: string | undefined): unknown {
     if (error instanceof SyntaxError) return {}
     throw error
   }
-}
-
-/** A list would pass for an object without members. */
-function check<const Schema extends v.GenericSchema>(schema: Schema, value: unknown, name = ''): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, Array.isArray(value) ? null : value)
-  if (result.success) return result.output
-  throw bodyError(result.issues[0], name)
-}
-
-function bodyError(issue: v.BaseIssue<unknown>, name: string): EngineError {
-  const path = [name, v.getDotPath(issue) ?? ''].filter((part) => part !== '').join('.')
-  const found = issue.received.startsWith('"') ? 'string' : issue.received
-  return invalid(`invalid JSON: ${path}: cannot use ${found}, it must be ${issue.expected ?? 'valid'}`)
 }

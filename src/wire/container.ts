@@ -1,11 +1,15 @@
 /** A container's shapes in the Docker Engine API; keys as on the wire. */
 
 export interface EndpointJson {
-  readonly IPAMConfig: null
-  readonly Links: null
+  readonly IPAMConfig: {
+    readonly IPv4Address?: string
+    readonly IPv6Address?: string
+    readonly LinkLocalIPs?: readonly string[]
+  } | null
+  readonly Links: readonly string[] | null
   readonly Aliases: readonly string[] | null
   readonly MacAddress: string
-  readonly DriverOpts: null
+  readonly DriverOpts: Readonly<Record<string, string>> | null
   readonly GwPriority: number
   readonly NetworkID: string
   readonly EndpointID: string
@@ -18,8 +22,14 @@ export interface EndpointJson {
   readonly DNSNames: readonly string[] | null
 }
 
+/** Where a port is published. */
+export interface PortBindingJson {
+  readonly HostIp: string
+  readonly HostPort: string
+}
+
 export interface MountPointJson {
-  readonly Type: 'bind' | 'volume' | 'tmpfs'
+  readonly Type: 'bind' | 'volume' | 'tmpfs' | 'image'
   readonly Name?: string
   readonly Source: string
   readonly Destination: string
@@ -98,6 +108,7 @@ export interface ContainerJson {
   readonly Config: ContainerConfigJson
   readonly NetworkSettings: Readonly<Record<string, unknown>> & {
     readonly Networks: Readonly<Record<string, EndpointJson>>
+    readonly Ports: Readonly<Record<string, readonly PortBindingJson[] | null>>
   }
 }
 

@@ -21,8 +21,8 @@ export interface NetworkJson {
   readonly EnableIPv6: boolean
   readonly IPAM: {
     readonly Driver: string
-    readonly Options: null
-    readonly Config: readonly { readonly Subnet: string; readonly Gateway?: string }[] | null
+    readonly Options: Readonly<Record<string, string>> | null
+    readonly Config: readonly IpamJson[] | null
   }
   readonly Internal: boolean
   readonly Attachable: boolean
@@ -32,6 +32,13 @@ export interface NetworkJson {
   readonly Containers: Readonly<Record<string, NetworkContainerJson>>
   readonly Options: Readonly<Record<string, string>>
   readonly Labels: Readonly<Record<string, string>>
+}
+
+export interface IpamJson {
+  readonly Subnet: string
+  readonly IPRange?: string
+  readonly Gateway?: string
+  readonly AuxiliaryAddresses?: Readonly<Record<string, string>>
 }
 
 export interface NetworkContainerJson {

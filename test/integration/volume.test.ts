@@ -1,5 +1,5 @@
 import { createLog, systemClock } from '#base'
-import { attachMount, createWorkerPool, getXattr, makeDevice, makeNode, setXattr, unmountSync } from '#kernel'
+import { attachMount, createWorkerPool, getXattr, makeDevice, makeNode, openHostMounts, setXattr, unmountSync } from '#kernel'
 import { openDatabase } from '#store/db'
 import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
@@ -7,7 +7,7 @@ import type { Temporary } from '#test/temporary'
 import { temporary } from '#test/temporary'
 import { hashTree } from '#test/tree-hash'
 import type { Volumes } from '#volume'
-import { openVolumes } from '#volume'
+import { createVolumeMounter, openVolumes } from '#volume'
 import assert from 'node:assert/strict'
 import {
   chownSync,
@@ -39,7 +39,9 @@ async function openBench(): Promise<Bench> {
   stack.defer(() => leftovers.assertNothingLeft())
   const pool = stack.use(createWorkerPool({ entry: new URL('../../src/bin/worker.ts', import.meta.url), size: 2 }))
   const database = stack.use(await openDatabase(folder.join('engine.db'), { pool }))
+  const hostMounts = stack.use(openHostMounts({ entry: new URL('../../src/bin/worker.ts', import.meta.url) }))
   const volumes = await openVolumes({
+    mounter: createVolumeMounter({ pool, hostMounts }),
     folder: folder.join('volumes'),
     database,
     trees: {

@@ -4,7 +4,7 @@
  * looked up where the host sees them, that taking a place away empties nothing and touches nothing of the host, and
  * that a working folder is made inside the root only. When to mount is the room's business.
  */
-export { type PlannedMount, planMounts } from './mount-plan.ts'
+export { inheritMounts, type PlannedMount, planMounts } from './mount-plan.ts'
 export {
   bindMount,
   clearPlace,
@@ -12,7 +12,8 @@ export {
   mountRoot,
   type Place,
   placeOf,
-  stageBind,
+  stageMount,
   tmpfsMount,
 } from './place.ts'
+export { openSource } from './source.ts'
 export type * from './types.ts'

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { HostMounts } from '#kernel'
 import type { VolumeRecord, Volumes } from '#volume'
-import { planMounts } from './mount-plan.ts'
+import { inheritMounts, planMounts, type PlannedMount } from './mount-plan.ts'
+import { type ImageId, parseImageId } from '#oci'
 import { tmpfsMount } from './place.ts'
 import type { MountRequest } from './types.ts'
 
@@ -28,8 +29,13 @@ const volumes: Pick<Volumes, 'create'> = {
   }),
 }
 
-const plan = (requests: readonly MountRequest[], paths: readonly string[] = []) =>
-  planMounts(requests, paths, { volumes, host, user: 'me' })
+const imageOf = async (name: string): Promise<ImageId> => parseImageId(`sha256:${name.padEnd(64, '0')}`)
+
+const plan = (
+  requests: readonly MountRequest[],
+  paths: readonly string[] = [],
+  inherited: readonly PlannedMount[] = [],
+) => planMounts(requests, paths, { volumes, host, imageOf, inherited, user: 'me' })
 
 const bind = (source: string, target: string, more: Partial<MountRequest> = {}): MountRequest => ({
   kind: 'bind',
@@ -61,7 +67,10 @@ test('planMounts() makes no volume without a name where a later mount is refused
     { kind: 'volume', source: 'named', target: '/n', readonly: false },
     bind('/nowhere', '/x'),
   ]
-  await assert.rejects(planMounts(requests, ['/image'], { volumes: { create }, host, user: 'me' }), { kind: 'invalid' })
+  await assert.rejects(
+    planMounts(requests, ['/image'], { volumes: { create }, host, imageOf, inherited: [], user: 'me' }),
+    { kind: 'invalid' },
+  )
   assert.deepEqual(names, ['named'])
 })
 
@@ -93,4 +102,31 @@ test('tmpfsMount() has the options of Docker, with those asked for over them', (
   } as const
   assert.deepEqual(tmpfsMount({ ...planned, options: '' }).options, ['nosuid', 'nodev', 'noexec'])
   assert.deepEqual(tmpfsMount({ ...planned, options: 'exec,size=1m' }).options, ['nosuid', 'nodev', 'exec', 'size=1m'])
+})
+
+test('inheritMounts() lets a later container stand over an earlier one, and shares no tmpfs', async () => {
+  const one = await plan([bind('/there', '/a'), { kind: 'tmpfs', target: '/t', readonly: false }], ['/v'])
+  const two = await plan([bind('/there/b', '/a', { readonly: true }), bind('/there', '/c')])
+  const taken = inheritMounts(inheritMounts([], one, false), two, false)
+  assert.deepEqual(
+    taken.map(({ destination, source, readonly, inherited }) => [destination, source, readonly, inherited]),
+    [
+      ['/v', `/volumes/${'f'.repeat(64)}/_data`, false, true],
+      ['/a', '/there/b', true, true],
+      ['/c', '/there', false, true],
+    ],
+  )
+  assert.ok(inheritMounts([], one, true).every(({ readonly }) => readonly))
+})
+
+test('planMounts() puts what is asked for over what is inherited, and makes no volume where something is', async () => {
+  const inherited = inheritMounts([], await plan([bind('/there', '/a'), bind('/there', '/v')]), false)
+  const planned = await plan([{ kind: 'volume', source: 'mine', target: '/a', readonly: false }], ['/v'], inherited)
+  assert.deepEqual(
+    planned.map(({ destination, kind }) => [destination, kind]),
+    [
+      ['/v', 'bind'],
+      ['/a', 'volume'],
+    ],
+  )
 })

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { invalid } from '#base'
 import type { HostMounts } from '#kernel'
+import type { ImageId } from '#oci'
 import type { VolumeRecord, Volumes } from '#volume'
 import type { MountPoint, MountRequest } from './types.ts'
 
@@ -10,16 +11,24 @@ export interface PlannedMount extends MountPoint {
   readonly options: string
   /** Volume: seeded from the image. */
   readonly seeded: boolean
+  /** Bind: without what is mounted below it. */
+  readonly nonRecursive?: boolean
+  /** Bind: read-only itself alone. */
+  readonly readonlyTopOnly?: boolean
 }
 
 interface PlanParts {
   readonly volumes: Pick<Volumes, 'create'>
   readonly host: HostMounts
+  /** What an image's name stands for. */
+  readonly imageOf: (name: string) => Promise<ImageId>
+  /** What came with `--volumes-from`: what is asked for stands over it. */
+  readonly inherited: readonly PlannedMount[]
   /** The container: a volume without a name is its own from the moment it is there. */
   readonly user: string
 }
 
-/** Mounts that were asked for, and an anonymous volume for each VOLUME of the image that none of them covers. */
+/** Mounts that were asked for, and an anonymous volume for each VOLUME of the image that nothing else covers. */
 export async function planMounts(
   requests: readonly MountRequest[],
   volumePaths: readonly string[],
@@ -28,15 +37,30 @@ export async function planMounts(
   const asked = requests.map((request) => ({ ...request, target: cleanTarget(request.target) }))
   refuseDuplicates(asked)
   const targets = new Set(asked.map((request) => request.target))
+  const inherited = parts.inherited.filter(({ destination }) => !targets.has(destination))
+  const covered = new Set([...targets, ...inherited.map(({ destination }) => destination)])
   const anonymous = [...new Set(volumePaths.map(cleanTarget))]
-    .filter((target) => !targets.has(target))
+    .filter((target) => !covered.has(target))
     .map((target): MountRequest => ({ kind: 'volume', target, readonly: false }))
   const all = [...asked, ...anonymous]
   const planned = new Map<MountRequest, PlannedMount>()
   // What may be refused comes first: a volume without a name would stay behind.
   for (const request of [...all.filter(isRefusable), ...all.filter((each) => !isRefusable(each))])
     planned.set(request, await planMount(request, parts))
-  return all.flatMap((request) => planned.get(request) ?? [])
+  return [...inherited, ...all.flatMap((request) => planned.get(request) ?? [])]
+}
+
+/** What `--volumes-from` takes of a container's mounts, over what was taken before; a tmpfs is nobody else's. */
+export function inheritMounts(
+  before: readonly PlannedMount[],
+  mounts: readonly MountPoint[],
+  isReadonly: boolean,
+): readonly PlannedMount[] {
+  const taken = (mounts as readonly PlannedMount[])
+    .filter(({ kind }) => kind !== 'tmpfs')
+    .map((mount) => ({ ...mount, readonly: mount.readonly || isReadonly, seeded: false, inherited: true }))
+  const targets = new Set(taken.map(({ destination }) => destination))
+  return [...before.filter(({ destination }) => !targets.has(destination)), ...taken]
 }
 
 function isRefusable({ kind, source }: MountRequest): boolean {
@@ -58,39 +82,66 @@ function refuseDuplicates(requests: readonly MountRequest[]): void {
   }
 }
 
-async function planMount(request: MountRequest, { volumes, host, user }: PlanParts): Promise<PlannedMount> {
-  const common = { destination: request.target, readonly: request.readonly, options: request.options ?? '' }
+async function planMount(request: MountRequest, parts: PlanParts): Promise<PlannedMount> {
+  const { host, imageOf } = parts
+  const { subpath } = request
+  const common = {
+    destination: request.target,
+    readonly: request.readonly,
+    options: request.options ?? '',
+    anonymous: false,
+    seeded: false,
+    ...(subpath !== undefined && { subpath }),
+  }
   switch (request.kind) {
     case 'tmpfs':
-      return { ...common, kind: 'tmpfs', source: '', anonymous: false, seeded: false }
+      return { ...common, kind: 'tmpfs', source: '' }
     case 'bind':
-      return {
-        ...common,
-        kind: 'bind',
-        source: await checkSource(request, host),
-        options: request.propagation ?? '',
-        anonymous: false,
-        seeded: false,
-      }
+      return { ...common, ...bindPart(request, await checkSource(request, host)) }
     case 'volume':
-      return { ...common, ...volumePart(request, await volumeFor(request, volumes, user)) }
+      return { ...common, ...volumePart(request, await volumeFor(request, parts)) }
+    case 'image': {
+      const name = request.source ?? ''
+      return { ...common, kind: 'image', name, source: '', image: await imageOf(name) }
+    }
   }
 }
 
-async function volumeFor(request: MountRequest, volumes: PlanParts['volumes'], user: string): Promise<VolumeRecord> {
-  return await volumes.create(request.source === undefined ? { user } : { name: request.source })
+function bindPart(
+  { propagation, nonRecursive, readonlyTopOnly }: MountRequest,
+  source: string,
+): Omit<PlannedMount, 'destination' | 'readonly' | 'anonymous' | 'seeded'> {
+  return {
+    kind: 'bind',
+    source,
+    options: propagation ?? '',
+    ...(propagation !== undefined && { propagation }),
+    ...(nonRecursive === true && { nonRecursive }),
+    ...(readonlyTopOnly === true && { readonlyTopOnly }),
+  }
+}
+
+async function volumeFor(request: MountRequest, { volumes, user }: PlanParts): Promise<VolumeRecord> {
+  const { source, labels, driver, driverOptions } = request
+  return await volumes.create({
+    ...(source === undefined ? { user } : { name: source }),
+    ...(labels && { labels }),
+    ...(driver !== undefined && { driver }),
+    ...(driverOptions && { options: driverOptions }),
+  })
 }
 
 function volumePart(
   request: MountRequest,
   volume: VolumeRecord,
-): Omit<PlannedMount, 'destination' | 'readonly' | 'options'> {
+): Pick<PlannedMount, 'kind' | 'name' | 'source' | 'anonymous' | 'seeded'> {
   return {
     kind: 'volume',
     name: volume.name,
     source: volume.mountpoint,
     anonymous: request.source === undefined,
-    seeded: request.noCopy !== true,
+    // What is mounted of it has what it has.
+    seeded: request.noCopy !== true && request.subpath === undefined,
   }
 }
 

@@ -13,9 +13,7 @@ import { join, posix } from 'node:path'
 import { invalid } from '#base'
 import {
   attachMounts,
-  closeDescriptor,
   descriptorPath,
-  type HostMounts,
   isErrno,
   type Mount,
   moveMount,
@@ -57,23 +55,20 @@ export async function clearPlace(place: Place): Promise<void> {
   rmdirSync(place.folder)
 }
 
-/**
- * Brings a host folder or file into the daemon's own mount namespace: cloned where the host sees it, attached in the place.
- * The runtime then binds it from there. Gives the mount for the runtime.
- */
-export async function stageBind(place: Place, mount: PlannedMount, host: HostMounts): Promise<Mount> {
+/** Attaches a detached mount in the place, from where the runtime binds it. Gives the mount for the runtime. */
+export function stageMount(place: Place, mount: PlannedMount, fd: number): Mount {
   const staging = join(place.folder, `bind-${readdirSync(place.folder).length}`)
-  const fd = await host.clone(mount.source, { recursive: true })
-  try {
-    if (fstatSync(fd).isDirectory()) mkdirSync(staging, { mode: 0o700 })
-    else writeFileSync(staging, '', { mode: 0o600 })
-    // Never shared: taking it away later must not take anything from the host.
-    setMountAttributes(fd, ['rslave'])
-    moveMount(fd, staging)
-  } finally {
-    closeDescriptor(fd)
-  }
+  if (fstatSync(fd).isDirectory()) mkdirSync(staging, { mode: 0o700 })
+  else writeFileSync(staging, '', { mode: 0o600 })
+  // Never shared: taking it away later must not take anything from the host.
+  setMountAttributes(fd, ['rslave', ...accessOf(mount)])
+  moveMount(fd, staging)
   return bindMount(staging, mount)
+}
+
+/** As Docker: what is mounted below is read-only too. */
+function accessOf({ readonly: isReadonly, readonlyTopOnly }: PlannedMount): readonly string[] {
+  return isReadonly ? [readonlyTopOnly === true ? 'ro' : 'rro'] : []
 }
 
 export function bindMount(source: string, mount: PlannedMount): Mount {

@@ -9,6 +9,7 @@ export { OPAQUE_XATTR, copyFolderAttributes, isOpaque, isOverlayXattr, readXattr
 export type { TreeComparison } from './compare.ts'
 export { type Footprint, listFootprints } from './footprint.ts'
 export { snapshotJobs } from './jobs.ts'
+export { viewMounts } from './mounts.ts'
 export { getSnapshotId } from './records.ts'
 export { openSnapshots } from './snapshots.ts'
 export type { SurveyInput, SurveyedItem } from './survey.ts'
