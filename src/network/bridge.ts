@@ -1,47 +1,65 @@
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { conflict, errnoOf } from '#base'
-import { type Block, chooseBlock, formatBlock, networkOf, overlaps, parseBlock } from './address.ts'
+import { conflict, internal } from '#base'
 import {
   addAddress,
   addBridge,
+  type Block,
+  closePort,
   deleteAddress,
   deleteLink,
   findLink,
+  formatBlock,
+  type LinkFacts,
   listAddresses,
   listLinks,
   listRoutes,
+  networkOf,
+  openRoutes,
+  overlaps,
+  parseBlock,
   setMaster,
+  setSetting,
   setUp,
-} from './links.ts'
-import { type LinkFacts, openRoutes } from './rtnetlink.ts'
+  withoutIpv6,
+} from '#network/link'
 
 /** Links above this take no benefit here, and Docker's default is the same. */
 const USUAL_MTU = 1500
 
-/** The MTU for the bridge: that of the link that leads out, but no more than usual. */
+/** The MTU for bridges: that of the link that leads out, but no more than usual. */
 export function outwardMtu(): number {
   using routes = openRoutes()
-  const way = listRoutes(routes).find((route) => route.destination.prefix === 0)
+  const way = listRoutes(routes).find((route) => route.destination.prefix === 0 && route.destination.family === 4)
   const link = listLinks(routes).find((one) => one.index === way?.index)
   return link && link.mtu > 0 ? Math.min(USUAL_MTU, link.mtu) : USUAL_MTU
 }
 
-/** The bridge's link, or undefined. Throws `conflict` where something else has its name. */
+/** The bridge's link, or undefined. Throws `internal` in Docker's words where something else has its name. */
 export function findBridge(name: string): LinkFacts | undefined {
   using routes = openRoutes()
   const link = findLink(routes, name)
-  if (link && link.kind !== 'bridge')
-    throw conflict(`cannot use the bridge ${name}: an interface of that name is no bridge`)
+  if (link && link.kind !== 'bridge') throw internal(`existing interface ${name} is not a bridge`)
   return link
 }
 
-/** Makes the bridge and brings it up; one that is there is completed. `gateway` is its own address in its block. */
-export function openBridge(name: string, gateway: Block): LinkFacts {
+export interface BridgeRequest {
+  readonly name: string
+  readonly mtu: number
+  /** Its own addresses, with their blocks. */
+  readonly gateways: readonly Block[]
+}
+
+/** Makes the bridge and brings it up; one that is there is completed. */
+export function openBridge(bridge: BridgeRequest): LinkFacts {
   using routes = openRoutes()
-  const link = findBridge(name) ?? makeBridge(name)
-  const known = listAddresses(routes).some((one) => one.index === link.index && one.address === gateway.address)
-  if (!known) addAddress(routes, link.index, gateway)
+  const found = findBridge(bridge.name)
+  const link = found ?? makeBridge(bridge)
+  const known = found ? listAddresses(routes).filter((one) => one.index === link.index) : []
+  for (const gateway of bridge.gateways) {
+    if (known.some((one) => one.family === gateway.family && one.value === gateway.value)) continue
+    if (gateway.family === 6) allowIpv6(bridge.name)
+    addAddress(routes, link.index, gateway)
+  }
   if (!link.up) setUp(routes, link.index)
   return link
 }
@@ -74,12 +92,16 @@ export function portsOf(bridge: LinkFacts): readonly LinkFacts[] {
   return listLinks(routes).filter((link) => link.master === bridge.index)
 }
 
-/** A gateway in a block that no address or route of the host touches; throws `conflict` where there is none. */
-export function chooseGateway(bridge: string): Block {
-  const block = chooseBlock(usedBlocks(bridge))
-  if (!block)
-    throw conflict(`cannot choose addresses for the bridge ${bridge}: all usual blocks are in use; give one by --bip`)
-  return { address: block.address + 1, prefix: block.prefix }
+/**
+ * The bridge sends nothing to these links any more: until the kernel has removed a namespace that was dropped, it would
+ * answer for addresses that somebody else may have by then.
+ */
+export function closePorts(names: readonly string[]): void {
+  using routes = openRoutes()
+  for (const name of names) {
+    const link = findLink(routes, name)
+    if (link?.master !== undefined) closePort(routes, link.index)
+  }
 }
 
 /** The host's block that would clash with the bridge's; undefined where it is free. */
@@ -88,10 +110,10 @@ export function clash(bridge: string, gateway: Block): string | undefined {
   return found && formatBlock(networkOf(found))
 }
 
-/** Blocks of all addresses and routes but the default route and the bridge's own. */
-function usedBlocks(bridge: string): readonly Block[] {
+/** Blocks of all addresses and routes of the host but the default routes, the loopback's and one bridge's own. */
+export function usedBlocks(bridge?: string): readonly Block[] {
   using routes = openRoutes()
-  const own = findLink(routes, bridge)?.index
+  const own = bridge === undefined ? undefined : findLink(routes, bridge)?.index
   const addresses = listAddresses(routes).filter((address) => address.index !== own)
   const ways = listRoutes(routes).filter((route) => route.index !== own && route.destination.prefix > 0)
   return [...addresses, ...ways.map((route) => route.destination)]
@@ -101,33 +123,24 @@ function usedBlocks(bridge: string): readonly Block[] {
 export function parseBridgeAddress(text: string): Block {
   const block = parseBlock(text)
   const network = networkOf(block)
-  if (block.prefix > 30 || network.address === block.address) {
+  if (block.family !== 4 || block.prefix > 30 || network.value === block.value) {
     throw conflict(`cannot use --bip ${text}: an address of the bridge with its block is wanted, as 172.30.0.1/16`)
   }
   return block
 }
 
-function makeBridge(name: string): LinkFacts {
+function makeBridge({ name, mtu }: BridgeRequest): LinkFacts {
   using routes = openRoutes()
   // A bridge without an address of its own takes that of a port, and changes it with them.
   const mac = `02:42:${[...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
-  addBridge(routes, { name, mac, mtu: outwardMtu() })
+  addBridge(routes, { name, mac, mtu })
   withoutIpv6(name)
   const made = findLink(routes, name)
   if (!made) throw conflict(`cannot make the bridge ${name}: it vanished at once`)
   return made
 }
 
-/** Switches IPv6 off for a link of this network namespace («all», «default» too); fine where the kernel has none. */
-export function withoutIpv6(name: string): void {
-  setSetting(`net/ipv6/conf/${name}/disable_ipv6`, '1')
-}
-
-/** Writes a setting below /proc/sys; fine where the kernel does not have it. */
-export function setSetting(name: string, value: string): void {
-  try {
-    writeFileSync(`/proc/sys/${name}`, value)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
+function allowIpv6(name: string): void {
+  setSetting(`net/ipv6/conf/${name}/accept_ra`, '0')
+  setSetting(`net/ipv6/conf/${name}/disable_ipv6`, '0')
 }

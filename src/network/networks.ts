@@ -1,300 +1,256 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, conflict, createKeyedLock, EngineError, forbidden, type Log, messageOf, unsupported } from '#base'
+import { type Clock, conflict, createKeyedLock, forbidden, type Log, longId } from '#base'
 import type { EventBus } from '#event'
-import { removeNetworkNamespace } from '#kernel'
+import { createFirewall } from '#network/filter'
 import type { Database } from '#store/db'
-import { formatBlock, parseAddress, parseBlock } from './address.ts'
-import {
-  chooseGateway,
-  clash,
-  clearAddresses,
-  findBridge,
-  openBridge,
-  outwardMtu,
-  parseBridgeAddress,
-  portsOf,
-  removeBridge,
-  replug,
-} from './bridge.ts'
-import { createFirewall, type Firewall } from './firewall.ts'
-import { deleteLink } from './links.ts'
+import type { Switchboard } from '#switchboard'
+import { attachSandbox, sharedSandbox, undoSandbox } from './attaching.ts'
+import { clearAddresses, findBridge, portsOf, usedBlocks } from './bridge.ts'
+import { type BridgeDefaults, defaultBridge } from './defaults.ts'
+import { defineNetwork } from './definition.ts'
+import { renamed } from './joining.ts'
+import { connectSandbox, disconnectSandbox } from './live.ts'
 import { bridgeNames } from './names.ts'
-import { createRecords, type EndpointRecord, type NetworkRecords } from './records.ts'
-import { type LinkFacts, openRoutes } from './rtnetlink.ts'
-import { openSandbox } from './sandbox.ts'
-import type { AttachRequest, Endpoint, NetworkRecord, Networks, Sandbox } from './types.ts'
+import { getNetwork, type Parts, publicEndpoint, sandboxOf } from './parts.ts'
+import type { AddressPool } from './pools.ts'
+import { createReach } from './reach.ts'
+import { createRecords } from './records.ts'
+import { restoreNetworks } from './restoring.ts'
+import { createRoots, planRoot } from './roots.ts'
+import { PLAIN } from './rows.ts'
+import type {
+  AttachedContainer,
+  AttachRequest,
+  Endpoint,
+  EndpointRequest,
+  NetworkRecord,
+  NetworkRequest,
+  Networks,
+  Sandbox,
+} from './types.ts'
 
-/** How often it is looked whether somebody changed the packet filter; one system call. Milliseconds. */
-const WATCH_INTERVAL = 5000
-
-export interface NetworksOptions {
+export interface NetworksOptions extends BridgeDefaults {
   readonly db: Database
-  /** Namespace files go to `<execRoot>/netns`; the bridge is named after it. */
+  /** Namespace files go to `<execRoot>/netns`; the default bridge is named after it. */
   readonly execRoot: string
-  /** The bridge's address with its block («172.26.0.1/16»); chosen free of the host's where absent. */
-  readonly bip?: string | undefined
+  /** Blocks from which networks are cut; the usual ones where absent. */
+  readonly pools?: readonly AddressPool[] | undefined
+  /** Who answers names in containers; nobody where absent. */
+  readonly switchboard?: Switchboard | undefined
   readonly clock: Clock
   readonly log: Log
   readonly events?: Pick<EventBus, 'emit'>
 }
 
-/** The three predefined networks. The bridge itself is made with the first container on it. Throws `conflict` for an impossible `bip`. */
+/**
+ * The three predefined networks and those of users. The default bridge is made with the first container on it, others
+ * with their network. Throws `conflict` for an impossible `bip`.
+ */
 export function openNetworks(options: NetworksOptions): Networks {
-  const names = bridgeNames(options.execRoot)
-  const records = createRecords({ db: options.db, clock: options.clock, mtu: outwardMtu() })
-  const networks = new HostNetworks(options, { records, names, firewall: createFirewall(names) })
-  networks.prepare()
-  return networks
+  const { bridge, table } = bridgeNames(options.execRoot)
+  const records = createRecords(options.db)
+  const folder = join(options.execRoot, 'netns')
+  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  const pathOf = (container: string): string => join(folder, container)
+  const { log, switchboard } = options
+  const firewall = createFirewall({ table, log })
+  const reach = createReach({ records, firewall, ports: undefined, switchboard, pathOf })
+  const roots = createRoots({ records, reach, pools: options.pools })
+  const tell: Parts['tell'] = (action, { id, name, driver }, container) => {
+    options.events?.emit({ type: 'network', action, actor: { id, attributes: { container, name, type: driver } } })
+  }
+  const parts = { records, reach, roots, lock: createKeyedLock(), log, pathOf, tell }
+  prepare(parts, options, bridge)
+  return new HostNetworks(parts, options, { folder, stop: () => firewall[Symbol.dispose]() })
 }
 
-interface Parts {
-  readonly records: NetworkRecords
-  readonly names: { readonly bridge: string; readonly table: string }
-  readonly firewall: Firewall
+/** The predefined networks are what the flags say. */
+function prepare({ records }: Parts, options: NetworksOptions, bridge: string): void {
+  const { clock, pools } = options
+  for (const [name, driver] of [
+    ['host', 'host'],
+    ['none', 'null'],
+  ] as const) {
+    if (!records.find(name)) records.add({ ...PLAIN, id: longId(), name, driver, createdAt: clock.nanoseconds() })
+  }
+  const known = records.find('bridge')
+  const wanted = defaultBridge(known, { defaults: options, pools, bridge, clock })
+  if (!known) return records.add(wanted)
+  if (JSON.stringify(known.ipam) !== JSON.stringify(wanted.ipam)) readdress(records, known, wanted)
+  records.replace(wanted)
+}
+
+/** Another --bip: possible while no container is on the bridge. */
+function readdress(records: Parts['records'], known: NetworkRecord, wanted: NetworkRecord): void {
+  const link = findBridge(known.bridge ?? '')
+  if (!link) return
+  const text = ({ gateway, prefixLength }: NetworkRecord): string => `${gateway ?? ''}/${prefixLength ?? ''}`
+  if (portsOf(link).length > 0 && records.endpointsIn(known.id).length > 0)
+    throw conflict(
+      `cannot use --bip ${text(wanted)}: containers run on the bridge with ${text(known)}; stop them first`,
+    )
+  clearAddresses(link)
 }
 
 class HostNetworks implements Networks {
+  readonly #parts: Parts
   readonly #options: NetworksOptions
-  readonly #records: NetworkRecords
-  readonly #firewall: Firewall
-  readonly #bridge: string
   readonly #folder: string
-  readonly #lock = createKeyedLock()
-  #watch: NodeJS.Timeout | undefined
+  readonly #stop: () => void
 
-  constructor(options: NetworksOptions, parts: Parts) {
+  constructor(parts: Parts, options: NetworksOptions, own: { readonly folder: string; readonly stop: () => void }) {
+    this.#parts = parts
     this.#options = options
-    this.#records = parts.records
-    this.#firewall = parts.firewall
-    this.#bridge = parts.names.bridge
-    this.#folder = join(options.execRoot, 'netns')
+    this.#folder = own.folder
+    this.#stop = own.stop
   }
 
-  prepare(): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
-    this.#records.ensure({ name: 'host', driver: 'host' })
-    this.#records.ensure({ name: 'none', driver: 'null' })
-    const known = this.#records.find('bridge')
-    const wanted = this.#options.bip === undefined ? undefined : parseBridgeAddress(this.#options.bip)
-    if (!known) {
-      const gateway = formatBlock(wanted ?? chooseGateway(this.#bridge))
-      this.#records.ensure({ name: 'bridge', driver: 'bridge', gateway, bridge: this.#bridge })
-    } else if (wanted && formatBlock(wanted) !== gatewayOf(known)) {
-      this.#readdress(known, formatBlock(wanted))
+  async attach(request: AttachRequest): Promise<Sandbox> {
+    const { container, mode } = request
+    if (mode.startsWith('container:')) {
+      const shared = sharedSandbox(this.#parts, mode.slice('container:'.length))
+      const { path } = sandboxOf(this.#parts, shared) ?? {}
+      return { ...(path !== undefined && { path }), endpoints: [], ports: [], resolver: false }
     }
-  }
-
-  attach({ container, mode }: AttachRequest): Promise<Sandbox> {
-    return this.#lock.run(container, async () => {
-      const network = await this.get(mode === 'default' ? 'bridge' : mode)
-      if (this.#records.findEndpoint(container)) this.#undo(container)
-      const sandbox =
-        network.driver === 'bridge' ? await this.#plug(container, network) : this.#isolate(container, network)
-      this.#tell('connect', network, container)
-      return sandbox
+    return await this.#parts.lock.run(container, async () => {
+      await attachSandbox(this.#parts, request)
+      return sandboxOf(this.#parts, container) ?? { endpoints: [], ports: [], resolver: false }
     })
   }
 
   detach(container: string): Promise<void> {
-    return this.#lock.run(container, async () => {
-      const endpoint = this.#records.findEndpoint(container)
-      if (!endpoint) return
-      const network = await this.get(endpoint.networkId)
-      this.#undo(container)
-      this.#tell('disconnect', network, container)
+    return this.#parts.lock.run(container, async () => {
+      for (const { networkId } of await undoSandbox(this.#parts, container))
+        this.#parts.tell('disconnect', getNetwork(this.#parts.records, networkId), container)
     })
   }
 
-  async connect(): Promise<Endpoint> {
-    throw unsupported('cannot connect a container: networks of a user are not yet carried out')
+  connect(container: AttachedContainer, request: EndpointRequest): Promise<Endpoint> {
+    return this.#parts.lock.run(container.id, async () =>
+      publicEndpoint(await connectSandbox(this.#parts, container, request)),
+    )
   }
 
-  async disconnect(): Promise<void> {
-    throw unsupported('cannot disconnect a container: networks of a user are not yet carried out')
+  disconnect(container: string, network: string, { force }: { readonly force: boolean }): Promise<void> {
+    return this.#parts.lock.run(container, async () => {
+      const done = await disconnectSandbox(this.#parts, container, network)
+      if (!done && !force) throw conflict(`container ${container} is not connected to network ${network}`)
+    })
   }
 
-  async create(): Promise<never> {
-    throw unsupported('cannot create a network: networks of a user are not yet carried out')
+  rename(container: string, name: string): Promise<void> {
+    return this.#parts.lock.run(container, async () => {
+      const { records, reach } = this.#parts
+      const sandbox = records.findSandbox(container)
+      if (!sandbox) return
+      records.replaceSandbox({ ...sandbox, name })
+      const endpoints = records.endpointsOf(container)
+      for (const endpoint of endpoints) records.replaceEndpoint(renamed(endpoint, sandbox.name, name))
+      await reach.settleNames(endpoints.map(({ networkId }) => networkId))
+    })
   }
-
-  async remove(nameOrId: string): Promise<void> {
-    const { name } = await this.get(nameOrId)
-    throw forbidden(`${name} is a pre-defined network and cannot be removed`)
-  }
-
-  async prune(): Promise<readonly NetworkRecord[]> {
-    return []
-  }
-
-  async rename(): Promise<void> {}
 
   async find(container: string): Promise<Sandbox | undefined> {
-    const endpoint = this.#records.findEndpoint(container)
-    return endpoint && this.#sandboxOf(endpoint)
+    return sandboxOf(this.#parts, container)
   }
 
   async get(nameOrId: string): Promise<NetworkRecord> {
-    const found = this.#records.find(nameOrId)
-    if (!found) throw new EngineError('not-found', `network ${nameOrId} not found`)
-    return found
+    return getNetwork(this.#parts.records, nameOrId)
   }
 
   async list(): Promise<readonly NetworkRecord[]> {
-    return this.#records.list()
+    return this.#parts.records.list()
   }
 
   async endpoints(networkId: string): Promise<readonly Endpoint[]> {
-    return this.#records.endpoints(networkId).map(publicEndpoint)
+    return this.#parts.records.endpointsIn(networkId).map(publicEndpoint)
   }
 
-  async restore(alive: ReadonlySet<string>): Promise<void> {
-    for (const { container } of this.#records.endpoints()) if (!alive.has(container)) this.#undo(container)
-    const kept = this.#records.endpoints()
-    const containers = new Set(kept.map((endpoint) => endpoint.container))
-    for (const name of readdirSync(this.#folder)) if (!containers.has(name)) removeNetworkNamespace(this.#pathOf(name))
-    await this.#removeStrayLinks(new Set(kept.map((endpoint) => endpoint.link)))
-    if (!kept.some((endpoint) => endpoint.address !== undefined)) return
-    const { link } = await this.#openBridge(await this.get('bridge'))
-    replug(link, new Set(kept.map((endpoint) => endpoint.link ?? '')))
+  create(request: NetworkRequest): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
+    const { records, roots, lock } = this.#parts
+    return lock.run('', async () => {
+      const { pools, clock } = this.#options
+      const network = planRoot(defineNetwork(request, { known: records.list(), used: usedBlocks, pools, clock }))
+      records.add(network)
+      try {
+        await roots.open([network])
+      } catch (error) {
+        await roots.remove(network)
+        records.remove(network.id)
+        throw error
+      }
+      this.#tellOf('create', network)
+      return { id: network.id, warnings: [] }
+    })
+  }
+
+  async remove(nameOrId: string): Promise<void> {
+    const network = getNetwork(this.#parts.records, nameOrId)
+    await this.#parts.lock.run('', () => this.#removeOne(network))
+  }
+
+  async #removeOne(network: NetworkRecord): Promise<void> {
+    const { records, roots } = this.#parts
+    if (isPredefined(network)) throw forbidden(`${network.name} is a pre-defined network and cannot be removed`)
+    if (!records.find(network.id)) return
+    const problem = 'error while removing network:'
+    if (network.configOnly && records.list().some(({ configFrom }) => configFrom === network.name))
+      throw forbidden(`${problem} configuration network "${network.name}" is in use`)
+    const active = records.endpointsIn(network.id)
+    if (active.length > 0) {
+      const named = active.map(({ id, container }) => {
+        const name = records.findSandbox(container)?.name || container.slice(0, 12)
+        return `name:"${name}" id:"${id.slice(0, 12)}"`
+      })
+      throw forbidden(`${problem} network ${network.name} has active endpoints (${named.join(', ')})`)
+    }
+    await roots.remove(network)
+    records.remove(network.id)
+    this.#tellOf('destroy', network)
+  }
+
+  async prune(keep: (network: NetworkRecord) => boolean): Promise<readonly NetworkRecord[]> {
+    const { records, lock } = this.#parts
+    const removed: NetworkRecord[] = []
+    for (const network of records.list()) {
+      await lock.run('', async () => {
+        if (isPredefined(network) || network.configOnly || keep(network)) return
+        if (records.endpointsIn(network.id).length > 0 || !records.find(network.id)) return
+        await this.#removeOne(network)
+        removed.push(network)
+      })
+    }
+    return removed
+  }
+
+  restore(alive: ReadonlySet<string>): Promise<void> {
+    return this.#parts.lock.run('', () => restoreNetworks(this.#parts, this.#folder, alive))
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#watch)
-    this.#watch = undefined
+    this.#stop()
   }
 
   async teardown(): Promise<void> {
     this[Symbol.dispose]()
-    for (const { container } of this.#records.endpoints()) await this.detach(container)
-    await this.#lock.run('', async () => {
-      await removeBridge(this.#bridge)
-      await this.#firewall.close()
+    const { records, roots, reach, lock } = this.#parts
+    for (const { container } of records.sandboxes()) await this.detach(container)
+    await lock.run('', async () => {
+      for (const network of records.list()) await roots.remove(network)
+      await reach.close()
     })
   }
 
   diagnose(): ReturnType<Networks['diagnose']> {
-    return this.#firewall.diagnose()
+    return this.#parts.reach.diagnose()
   }
 
-  /** Record, then namespace and link; the record goes again where they fail. */
-  async #plug(container: string, network: NetworkRecord): Promise<Sandbox> {
-    const opened = await this.#openBridge(network)
-    const endpoint = this.#records.addEndpoint(opened.network, container, `veth${randomBytes(4).toString('hex')}`)
-    try {
-      const { link = '', macAddress: mac = '' } = endpoint
-      const address = parseBlock(`${endpoint.address ?? ''}/${endpoint.prefixLength ?? 0}`)
-      const gateway = parseAddress(endpoint.gateway ?? '') ?? 0
-      const wire = { link, mac, address, gateway, master: opened.link.index, mtu: opened.link.mtu }
-      openSandbox(this.#freshPath(container), wire)
-    } catch (error) {
-      this.#undo(container)
-      throw error
-    }
-    return this.#sandboxOf(endpoint)
-  }
-
-  /** `none`: nothing but a loopback. `host`: a record only. */
-  #isolate(container: string, network: NetworkRecord): Sandbox {
-    const endpoint = this.#records.addEndpoint(network, container)
-    try {
-      if (network.driver === 'null') openSandbox(this.#freshPath(container), undefined)
-    } catch (error) {
-      this.#undo(container)
-      throw error
-    }
-    return this.#sandboxOf(endpoint)
-  }
-
-  /** Drops the namespace; the kernel removes the veth pair behind it. Then the record. */
-  #undo(container: string): void {
-    removeNetworkNamespace(this.#pathOf(container))
-    this.#records.removeEndpoint(container)
-  }
-
-  #openBridge(network: NetworkRecord): Promise<{ readonly link: LinkFacts; readonly network: NetworkRecord }> {
-    return this.#lock.run('', async () => {
-      const link = findBridge(this.#bridge)
-      const current = link ? await this.get('bridge') : await this.#freeOfClashes(network)
-      const gateway = parseBlock(gatewayOf(current))
-      const opened = openBridge(this.#bridge, gateway)
-      const subnet = current.subnet ?? ''
-      await this.#firewall.open(subnet)
-      this.#watch ??= setInterval(() => this.#keepOpen(subnet), WATCH_INTERVAL).unref()
-      return { link: opened, network: current }
-    })
-  }
-
-  /** Rules that others flushed, or a drop that came with another engine, are set right for running containers too. */
-  #keepOpen(subnet: string): void {
-    const { log } = this.#options
-    // Not after a teardown that came while this waited.
-    const work = async (): Promise<void> => (this.#watch ? this.#firewall.open(subnet) : undefined)
-    this.#lock.run('', work).catch((error: unknown) => {
-      log.warn('cannot set the packet filter right', { error: messageOf(error) })
-    })
-  }
-
-  /** The host may have got new networks since the block was chosen. */
-  async #freeOfClashes(network: NetworkRecord): Promise<NetworkRecord> {
-    const taken = clash(this.#bridge, parseBlock(gatewayOf(network)))
-    if (taken === undefined) return network
-    if (this.#options.bip !== undefined || this.#records.endpoints(network.id).length > 0) {
-      throw conflict(
-        `cannot make the bridge ${this.#bridge}: its block ${network.subnet ?? ''} clashes with ${taken} of the host`,
-      )
-    }
-    this.#records.setGateway('bridge', formatBlock(chooseGateway(this.#bridge)))
-    return this.get('bridge')
-  }
-
-  /** A changed --bip: possible while no container is on the bridge. */
-  #readdress(known: NetworkRecord, gateway: string): void {
-    const link = findBridge(this.#bridge)
-    if (link && portsOf(link).length > 0) {
-      throw conflict(
-        `cannot use --bip ${gateway}: containers run on the bridge with ${gatewayOf(known)}; stop them first`,
-      )
-    }
-    for (const endpoint of this.#records.endpoints(known.id)) this.#undo(endpoint.container)
-    this.#records.setGateway('bridge', gateway)
-    if (link) clearAddresses(link)
-  }
-
-  async #removeStrayLinks(known: ReadonlySet<string | undefined>): Promise<void> {
-    const link = findBridge(this.#bridge)
-    if (!link) return
-    using routes = openRoutes()
-    for (const port of portsOf(link)) if (!known.has(port.name)) await deleteLink(routes, port.index)
-  }
-
-  #sandboxOf(endpoint: EndpointRecord): Sandbox {
-    const rest = { endpoints: [publicEndpoint(endpoint)], ports: [], resolver: false }
-    return endpoint.network === 'host' ? rest : { path: this.#pathOf(endpoint.container), ...rest }
-  }
-
-  #pathOf(container: string): string {
-    return join(this.#folder, container)
-  }
-
-  /** The path of a new namespace; a file that a lost mount namespace left there goes first. */
-  #freshPath(container: string): string {
-    const path = this.#pathOf(container)
-    if (existsSync(path)) removeNetworkNamespace(path)
-    return path
-  }
-
-  #tell(action: 'connect' | 'disconnect', network: NetworkRecord, container: string): void {
-    const attributes = { container, name: network.name, type: network.driver }
-    this.#options.events?.emit({ type: 'network', action, actor: { id: network.id, attributes } })
+  #tellOf(action: 'create' | 'destroy', { id, name, driver }: NetworkRecord): void {
+    this.#options.events?.emit({ type: 'network', action, actor: { id, attributes: { name, type: driver } } })
   }
 }
 
-function gatewayOf(network: NetworkRecord): string {
-  return `${network.gateway ?? ''}/${network.prefixLength ?? ''}`
-}
-
-function publicEndpoint({ link: _link, ...endpoint }: EndpointRecord): Endpoint {
-  return endpoint
+function isPredefined({ name }: NetworkRecord): boolean {
+  return name === 'bridge' || name === 'host' || name === 'none'
 }

@@ -1,174 +1,185 @@
-import { type Clock, conflict, longId, notFound } from '#base'
-import { type Database, readBigInt, readOptionalText, readText, type Row } from '#store/db'
+import { conflict } from '#base'
+import type { Database } from '#store/db'
+import { parseAddress } from '#network/link'
+import { reservedOf } from './ipam.ts'
 import {
-  type Block,
-  formatAddress,
-  formatBlock,
-  freeAddress,
-  macOf,
-  networkOf,
-  parseAddress,
-  parseBlock,
-} from './address.ts'
-import type { Endpoint, NetworkRecord } from './types.ts'
+  endpointFacts,
+  factsOf,
+  insertEndpoint,
+  insertNetwork,
+  readEndpoints,
+  readNetworks,
+  readSandboxes,
+  writeSandbox,
+} from './rows.ts'
+import type { DnsSettings, Endpoint, NetworkRecord, PublishedPort } from './types.ts'
 
 /** An endpoint's record with what only this room needs. */
 export interface EndpointRecord extends Endpoint {
   /** The host's end of its veth pair. */
   readonly link?: string
+  /** Its link is in place; one that is not was cut off by the end of a daemon. */
+  readonly ready: boolean
 }
 
-/** The rows of this room. */
+/** A container's network namespace, or its use of the host's. */
+export interface SandboxRecord {
+  readonly container: string
+  readonly host: boolean
+  readonly name: string
+  readonly hostname: string
+  readonly dns: DnsSettings
+  /** What it may reach on the default bridge though containers there may not reach each other. */
+  readonly openings: readonly { readonly address: string; readonly ports: readonly string[] }[]
+  readonly exposedPorts: readonly string[]
+  readonly ports: readonly PublishedPort[]
+}
+
+/** The rows of this room, in memory and in the database; each change is in the database first. */
 export interface NetworkRecords {
-  /** Adds a predefined network where it is missing. */
-  ensure(network: {
-    readonly name: string
-    readonly driver: NetworkRecord['driver']
-    readonly gateway?: string
-    readonly bridge?: string
-  }): void
-  setGateway(name: string, gateway: string): void
+  add(network: NetworkRecord): void
+  replace(network: NetworkRecord): void
+  remove(id: string): void
+  /** By name, id or unique prefix of the id; throws `conflict` where that is ambiguous. */
   find(nameOrId: string): NetworkRecord | undefined
+  /** By name. */
   list(): readonly NetworkRecord[]
-  /** A new endpoint, with the lowest free address where the network has a block; throws `conflict` where it is full. */
-  addEndpoint(network: NetworkRecord, container: string, link?: string): EndpointRecord
-  findEndpoint(container: string): EndpointRecord | undefined
-  endpoints(networkId?: string): readonly EndpointRecord[]
-  removeEndpoint(container: string): void
+  /** Sandbox and endpoints at once. */
+  addSandbox(sandbox: SandboxRecord, endpoints: readonly EndpointRecord[]): void
+  addEndpoint(endpoint: EndpointRecord): void
+  replaceEndpoint(endpoint: EndpointRecord): void
+  removeEndpoint(endpoint: EndpointRecord): void
+  /** With its endpoints and ports. */
+  removeSandbox(container: string): void
+  replaceSandbox(sandbox: SandboxRecord): void
+  findSandbox(container: string): SandboxRecord | undefined
+  sandboxes(): readonly SandboxRecord[]
+  /** In the order in which they were joined. */
+  endpointsOf(container: string): readonly EndpointRecord[]
+  endpointsIn(network: string): readonly EndpointRecord[]
+  /** Every address that the network cannot give out now. */
+  taken(network: NetworkRecord, family: 4 | 6): ReadonlySet<bigint>
 }
 
-export function createRecords(options: {
-  readonly db: Database
-  readonly clock: Clock
-  readonly mtu: number
-}): NetworkRecords {
-  const { db, clock } = options
-  const network = (row: Row): NetworkRecord => readNetwork(row, options.mtu)
-  const list = (): readonly NetworkRecord[] => db.all('SELECT * FROM network_network ORDER BY name').map(network)
-  const endpoints = (where: string, ...parameters: readonly string[]): readonly EndpointRecord[] =>
-    db.all(`${ENDPOINTS} ${where}`, ...parameters).map(readEndpoint)
+export function createRecords(db: Database): NetworkRecords {
+  const networks = new Map(readNetworks(db).map((network) => [network.id, network]))
+  const sandboxes = new Map(readSandboxes(db).map((sandbox) => [sandbox.container, sandbox]))
+  const endpoints = new Map<string, EndpointRecord>()
+  const byContainer = createIndex()
+  const byNetwork = createIndex()
+  const keep = (endpoint: EndpointRecord): void => {
+    endpoints.set(endpoint.id, endpoint)
+    byContainer.add(endpoint.container, endpoint.id)
+    byNetwork.add(endpoint.networkId, endpoint.id)
+  }
+  const forget = ({ id, container, networkId }: EndpointRecord): void => {
+    endpoints.delete(id)
+    byContainer.delete(container, id)
+    byNetwork.delete(networkId, id)
+  }
+  const those = (ids: Iterable<string>): readonly EndpointRecord[] => [...ids].flatMap((id) => endpoints.get(id) ?? [])
+  for (const endpoint of readEndpoints(db, networks)) keep(endpoint)
+  const list = (): readonly NetworkRecord[] => [...networks.values()].toSorted(byName)
+  const endpointsOf = (container: string) => those(byContainer.of(container)).toSorted(byInterface)
+  const endpointsIn = (network: string) => those(byNetwork.of(network))
   return {
-    ensure(wanted) {
-      db.run(
-        'INSERT INTO network_network (id, name, driver, created_at, gateway, bridge) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING',
-        longId(),
-        wanted.name,
-        wanted.driver,
-        clock.nanoseconds(),
-        wanted.gateway ?? null,
-        wanted.bridge ?? null,
-      )
+    add(network) {
+      insertNetwork(db, network)
+      networks.set(network.id, network)
     },
-    setGateway: (name, gateway) => void db.run('UPDATE network_network SET gateway = ? WHERE name = ?', gateway, name),
-    find(nameOrId) {
-      const all = list()
-      const named = all.find((one) => one.name === nameOrId || one.id === nameOrId)
-      if (named) return named
-      const short = /^[0-9a-f]+$/.test(nameOrId) ? all.filter((one) => one.id.startsWith(nameOrId)) : []
-      if (short.length > 1)
-        throw conflict(`network ${nameOrId} is ambiguous (${short.length} matches found based on ID prefix)`)
-      return short[0]
+    replace(network) {
+      db.run('UPDATE network_network SET bridge = ?, facts = ? WHERE id = ?', ...factsOf(network), network.id)
+      networks.set(network.id, network)
     },
+    remove(id) {
+      db.run('DELETE FROM network_network WHERE id = ?', id)
+      networks.delete(id)
+    },
+    find: (nameOrId) => findNetwork(list(), nameOrId),
     list,
-    addEndpoint: (into, container, link) =>
+    addSandbox(sandbox, added) {
       db.transaction(() => {
-        const address = into.gateway === undefined ? null : chooseAddress(into, endpoints('WHERE network = ?', into.id))
-        db.run(
-          'INSERT INTO network_endpoint (id, network, container, address, link) VALUES (?, ?, ?, ?, ?)',
-          longId(),
-          into.id,
-          container,
-          address,
-          link ?? null,
-        )
-        const [added] = endpoints('WHERE container = ?', container)
-        if (!added) throw notFound('endpoint', container)
-        return added
-      }),
-    findEndpoint: (container) => endpoints('WHERE container = ?', container)[0],
-    endpoints: (networkId) => (networkId === undefined ? endpoints('') : endpoints('WHERE network = ?', networkId)),
-    removeEndpoint: (container) => void db.run('DELETE FROM network_endpoint WHERE container = ?', container),
+        writeSandbox(db, sandbox)
+        for (const endpoint of added) insertEndpoint(db, endpoint)
+      })
+      sandboxes.set(sandbox.container, sandbox)
+      for (const endpoint of added) keep(endpoint)
+    },
+    addEndpoint(endpoint) {
+      insertEndpoint(db, endpoint)
+      keep(endpoint)
+    },
+    replaceEndpoint(endpoint) {
+      const { id, ready } = endpoint
+      db.run(
+        'UPDATE network_endpoint SET ready = ?, facts = ? WHERE id = ?',
+        Number(ready),
+        endpointFacts(endpoint),
+        id,
+      )
+      endpoints.set(id, endpoint)
+    },
+    removeEndpoint(endpoint) {
+      db.run('DELETE FROM network_endpoint WHERE id = ?', endpoint.id)
+      forget(endpoint)
+    },
+    removeSandbox(container) {
+      db.transaction(() => {
+        for (const table of ['network_port', 'network_endpoint', 'network_sandbox'])
+          db.run(`DELETE FROM ${table} WHERE container = ?`, container)
+      })
+      for (const endpoint of endpointsOf(container)) forget(endpoint)
+      sandboxes.delete(container)
+    },
+    replaceSandbox(sandbox) {
+      db.transaction(() => writeSandbox(db, sandbox))
+      sandboxes.set(sandbox.container, sandbox)
+    },
+    findSandbox: (container) => sandboxes.get(container),
+    sandboxes: () => [...sandboxes.values()],
+    endpointsOf,
+    endpointsIn,
+    taken(network, family) {
+      const texts = endpointsIn(network.id).map((one) => (family === 4 ? one.address : one.address6))
+      return new Set([
+        ...reservedOf(network, family),
+        ...texts.flatMap((text) => parseAddress(text ?? '')?.value ?? []),
+      ])
+    },
   }
 }
 
-const ENDPOINTS = `SELECT network_endpoint.*, network_network.name AS network_name, network_network.gateway AS gateway
-  FROM network_endpoint JOIN network_network ON network_network.id = network_endpoint.network`
-
-function chooseAddress(network: NetworkRecord, others: readonly EndpointRecord[]): string {
-  const block = parseBlock(`${network.gateway ?? ''}/${network.prefixLength ?? 0}`)
-  const taken = others.map((endpoint) => parseAddress(endpoint.address ?? ''))
-  const address = freeAddress(block, new Set([block.address, ...taken.filter((one) => one !== undefined)]))
-  if (address === undefined)
-    throw conflict(`no available IPv4 addresses on this network's address pools: ${network.name} (${network.id})`)
-  return formatAddress(address)
-}
-
-/** What Docker says of its default bridge, so far as it is true here. */
-function bridgeOptions(bridge: string, mtu: number): Readonly<Record<string, string>> {
+/** Ids by what they belong to. */
+function createIndex() {
+  const sets = new Map<string, Set<string>>()
   return {
-    'com.docker.network.bridge.default_bridge': 'true',
-    'com.docker.network.bridge.enable_icc': 'true',
-    'com.docker.network.bridge.enable_ip_masquerade': 'true',
-    'com.docker.network.bridge.name': bridge,
-    'com.docker.network.driver.mtu': String(mtu),
+    of: (key: string): Iterable<string> => sets.get(key) ?? [],
+    add(key: string, id: string): void {
+      const known = sets.get(key)
+      if (known) known.add(id)
+      else sets.set(key, new Set([id]))
+    },
+    delete(key: string, id: string): void {
+      const known = sets.get(key)
+      known?.delete(id)
+      if (known?.size === 0) sets.delete(key)
+    },
   }
 }
 
-function readNetwork(row: Row, mtu: number): NetworkRecord {
-  const [gateway, bridge] = [readOptionalText(row, 'gateway'), readOptionalText(row, 'bridge')]
-  const block = gateway === undefined ? undefined : parseBlock(gateway)
-  return {
-    id: readText(row, 'id'),
-    name: readText(row, 'name'),
-    driver: readDriver(readText(row, 'driver')),
-    createdAt: readBigInt(row, 'created_at'),
-    scope: 'local',
-    internal: false,
-    attachable: false,
-    ipv4: true,
-    ipv6: false,
-    ipamDriver: 'default',
-    ipamOptions: {},
-    configOnly: false,
-    ...blockFacts(block),
-    ...(bridge === undefined ? {} : { bridge }),
-    labels: {},
-    options: bridge === undefined ? {} : bridgeOptions(bridge, mtu),
-  }
+function findNetwork(all: readonly NetworkRecord[], nameOrId: string): NetworkRecord | undefined {
+  const named = all.find((one) => one.id === nameOrId) ?? all.find((one) => one.name === nameOrId)
+  if (named) return named
+  const short = /^[0-9a-f]+$/.test(nameOrId) ? all.filter((one) => one.id.startsWith(nameOrId)) : []
+  if (short.length > 1)
+    throw conflict(`network ${nameOrId} is ambiguous (${short.length} matches found based on ID prefix)`)
+  return short[0]
 }
 
-function blockFacts(block: Block | undefined): Pick<NetworkRecord, 'ipam' | 'subnet' | 'gateway' | 'prefixLength'> {
-  if (!block) return { ipam: [] }
-  const [subnet, gateway] = [formatBlock(networkOf(block)), formatAddress(block.address)]
-  return { ipam: [{ subnet, gateway, auxAddresses: {} }], subnet, gateway, prefixLength: block.prefix }
+function byName(one: NetworkRecord, other: NetworkRecord): number {
+  return one.name < other.name ? -1 : 1
 }
 
-function readDriver(text: string): NetworkRecord['driver'] {
-  return text === 'bridge' || text === 'host' ? text : 'null'
-}
-
-function readEndpoint(row: Row): EndpointRecord {
-  const [text, gateway, link] = ['address', 'gateway', 'link'].map((column) => readOptionalText(row, column))
-  const address = text === undefined ? undefined : parseAddress(text)
-  const block = gateway === undefined ? undefined : parseBlock(gateway)
-  return {
-    id: readText(row, 'id'),
-    network: readText(row, 'network_name'),
-    networkId: readText(row, 'network'),
-    container: readText(row, 'container'),
-    aliases: [],
-    links: [],
-    dnsNames: [],
-    gwPriority: 0,
-    driverOptions: {},
-    ...(address === undefined || !block
-      ? {}
-      : {
-          address: formatAddress(address),
-          prefixLength: block.prefix,
-          gateway: formatAddress(block.address),
-          macAddress: macOf(address),
-        }),
-    ...(link === undefined ? {} : { link }),
-  }
+function byInterface(one: EndpointRecord, other: EndpointRecord): number {
+  return (one.interface ?? '').localeCompare(other.interface ?? '', 'en', { numeric: true })
 }

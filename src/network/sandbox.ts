@@ -1,56 +1,136 @@
 import { internal } from '#base'
 import { createNetworkNamespace, removeNetworkNamespace, withNetworkNamespace } from '#kernel'
-import { setSetting, withoutIpv6 } from './bridge.ts'
-import { type Block } from './address.ts'
-import { addAddress, addDefaultRoute, addVeth, findLink, setUp } from './links.ts'
-import { openRoutes } from './rtnetlink.ts'
+import {
+  addAddress,
+  addDefaultRoute,
+  type Address,
+  addUpper,
+  addVeth,
+  type Block,
+  deleteDefaultRoutes,
+  deleteLink,
+  findLink,
+  ipvlanData,
+  macvlanData,
+  openRoutes,
+  setSetting,
+  setUp,
+  withoutIpv6,
+} from '#network/link'
 
-/** The link that a sandbox gets besides its loopback. */
-export interface Wire {
-  /** The host's end. */
+/** A link that a sandbox gets besides its loopback. */
+export interface Plug {
+  readonly kind: 'veth' | 'macvlan' | 'ipvlan'
+  /** The host's end of a veth pair. */
   readonly link: string
-  readonly master: number
-  readonly mac: string
+  /** Index of the bridge, or of the link that it stands on. */
+  readonly parent: number
+  readonly mode: string
+  readonly flag: string
+  /** What it is called inside. */
+  readonly inside: string
+  /** The kernel's choice where absent. */
+  readonly mac?: string | undefined
   readonly mtu: number
-  readonly address: Block
-  readonly gateway: number
+  readonly addresses: readonly Block[]
+  readonly ipv6: boolean
 }
 
-/** What the first link is called inside. */
-const INSIDE = 'eth0'
+/** Where packets for everywhere else go: out of a link, by a gateway where it has one. */
+export interface Way {
+  readonly inside: string
+  readonly gateway?: Address | undefined
+}
 
-/** A network namespace at `path` with its loopback up and, where asked, one end of a veth pair on a bridge. Undone where it fails. */
-export function openSandbox(path: string, wire: Wire | undefined): void {
+export interface Ways {
+  readonly four?: Way | undefined
+  readonly six?: Way | undefined
+}
+
+/** A network namespace at `path` with its loopback up and these links in it. Undone where it fails. */
+export function openSandbox(path: string, plugs: readonly Plug[], ways: Ways): void {
   createNetworkNamespace(path)
   try {
-    if (wire) plugIn(path, wire)
-    withNetworkNamespace(path, () => furnish(wire))
+    for (const plug of plugs) plugIn(path, plug)
+    withNetworkNamespace(path, () => {
+      setSetting('net/ipv4/ip_unprivileged_port_start', '0')
+      setSetting('net/ipv4/ping_group_range', '0 2147483647')
+      using routes = openRoutes()
+      setUp(routes, indexOf('lo'))
+      for (const plug of plugs) furnish(plug)
+      direct(ways)
+    })
   } catch (error) {
     removeNetworkNamespace(path)
     throw error
   }
 }
 
-function plugIn(path: string, wire: Wire): void {
-  using routes = openRoutes()
-  const { link: name, master, mtu } = wire
-  addVeth(routes, { name, master, mtu, peer: { name: INSIDE, mac: wire.mac, mtu, namespace: path } })
-  withoutIpv6(name)
+/** One more link in a sandbox; taken out again where that fails. */
+export async function plugInto(path: string, plug: Plug): Promise<void> {
+  plugIn(path, plug)
+  try {
+    withNetworkNamespace(path, () => furnish(plug))
+  } catch (error) {
+    await unplug(path, plug.inside)
+    throw error
+  }
 }
 
-/** Inside: the settings that Docker gives to containers, addresses and the way out. */
-function furnish(wire: Wire | undefined): void {
-  setSetting('net/ipv4/ip_unprivileged_port_start', '0')
-  setSetting('net/ipv4/ping_group_range', '0 2147483647')
+/** Takes a link out of a sandbox; fine where it is gone. Waits for the kernel off the main thread. */
+export async function unplug(path: string, inside: string): Promise<void> {
+  using routes = withNetworkNamespace(path, openRoutes)
+  const link = findLink(routes, inside)
+  if (link) await deleteLink(routes, link.index)
+}
+
+/** The default routes of a sandbox become these. */
+export function setWays(path: string, ways: Ways): void {
+  withNetworkNamespace(path, () => {
+    using routes = openRoutes()
+    if (!ways.four) deleteDefaultRoutes(routes, 4)
+    if (!ways.six) deleteDefaultRoutes(routes, 6)
+    direct(ways)
+  })
+}
+
+function plugIn(path: string, plug: Plug): void {
   using routes = openRoutes()
-  setUp(routes, indexOf('lo'))
-  if (!wire) return
+  const { link: name, parent, mac, mtu, inside } = plug
+  const inner = { name: inside, mac, mtu, namespace: path }
+  switch (plug.kind) {
+    case 'veth':
+      addVeth(routes, { name, master: parent, mtu, peer: inner })
+      return withoutIpv6(name)
+    case 'macvlan':
+      return addUpper(routes, { link: inner, kind: 'macvlan', parent, data: macvlanData(plug.mode) })
+    case 'ipvlan':
+      return addUpper(routes, { link: inner, kind: 'ipvlan', parent, data: ipvlanData(plug.mode, plug.flag) })
+  }
+}
+
+/** Inside: the settings that Docker gives to containers, and addresses. */
+function furnish({ inside, addresses, ipv6 }: Plug): void {
+  using routes = openRoutes()
   // The loopback keeps ::1, which /etc/hosts names.
-  withoutIpv6(INSIDE)
-  const index = indexOf(INSIDE)
-  addAddress(routes, index, wire.address)
+  if (ipv6) setSetting(`net/ipv6/conf/${inside}/accept_ra`, '0')
+  else withoutIpv6(inside)
+  const index = indexOf(inside)
+  for (const address of addresses) addAddress(routes, index, address)
   setUp(routes, index)
-  addDefaultRoute(routes, wire.gateway)
+}
+
+function direct({ four, six }: Ways): void {
+  using routes = openRoutes()
+  for (const [family, way] of [
+    [4, four],
+    [6, six],
+  ] as const) {
+    if (!way) continue
+    // A route by another gateway is another route.
+    deleteDefaultRoutes(routes, family)
+    addDefaultRoute(routes, { family, link: indexOf(way.inside), ...(way.gateway && { gateway: way.gateway }) })
+  }
 }
 
 function indexOf(name: string): number {

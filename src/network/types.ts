@@ -28,12 +28,14 @@ export type NetworkDriver = 'bridge' | 'host' | 'null' | 'macvlan' | 'ipvlan'
 /** A block of addresses of a network, IPv4 or IPv6. */
 export interface IpamBlock {
   readonly subnet: string
-  /** The bridge's own address; absent where the network has none. */
+  /** As asked for, or as chosen together with the subnet. */
   readonly gateway?: string
   /** Addresses that are given out; all of the subnet where absent. */
   readonly ipRange?: string
   /** Addresses that are never given out, by the names of their users. */
   readonly auxAddresses: Readonly<Record<string, string>>
+  /** By the engine: then no container may ask for an address of it. */
+  readonly chosen: boolean
 }
 
 export interface NetworkRecord {
@@ -48,7 +50,7 @@ export interface NetworkRecord {
   readonly attachable: boolean
   readonly ipv4: boolean
   readonly ipv6: boolean
-  /** IPv4 blocks first. */
+  /** As asked for, then those that were chosen. */
   readonly ipam: readonly IpamBlock[]
   readonly ipamDriver: string
   readonly ipamOptions: Readonly<Record<string, string>>
@@ -58,11 +60,17 @@ export interface NetworkRecord {
   readonly configFrom?: string
   /** The first IPv4 block, without host bits. */
   readonly subnet?: string
-  /** The bridge's own address in it. */
+  /** The bridge's own address in it, whoever chose it. */
   readonly gateway?: string
   readonly prefixLength?: number
-  /** The name of its link on the host. */
+  /** The same of the first IPv6 block. */
+  readonly subnet6?: string
+  readonly gateway6?: string
+  readonly prefixLength6?: number
+  /** The name of its link on the host: the bridge, or what macvlan and ipvlan stand on. */
   readonly bridge?: string
+  /** That link was there before: it stays when the network goes. */
+  readonly adopted?: boolean
   readonly labels: Readonly<Record<string, string>>
   /** Options of the driver, as given. */
   readonly options: Readonly<Record<string, string>>

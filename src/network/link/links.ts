@@ -1,11 +1,13 @@
 import { closeSync, openSync } from 'node:fs'
 import { isErrno, type NetlinkSocket } from '#kernel'
-import { type Block, broadcastOf } from './address.ts'
+import { type Address, type Block, type Family, lastOf } from './address.ts'
 import {
   addressAttribute,
   type AddressFacts,
   addressHeader,
+  AF_BRIDGE,
   attribute,
+  byteAttribute,
   FLAG,
   IFA,
   IFLA,
@@ -16,6 +18,7 @@ import {
   message,
   nested,
   numberAttribute,
+  PORT,
   readAddress,
   readLink,
   readRoute,
@@ -23,6 +26,7 @@ import {
   routeHeader,
   RTA,
   RTM,
+  shortAttribute,
   textAttribute,
   UP,
   VETH_PEER,
@@ -55,7 +59,8 @@ export function listRoutes(socket: NetlinkSocket): readonly RouteFacts[] {
 
 export interface LinkRequest {
   readonly name: string
-  readonly mac: string
+  /** Chosen by the kernel where absent. */
+  readonly mac?: string | undefined
   readonly mtu: number
 }
 
@@ -64,30 +69,69 @@ export function addBridge(socket: NetlinkSocket, bridge: LinkRequest): void {
   socket.request(message(RTM.newLink, FLAG.create | FLAG.exclusive, linkHeader(), attributes))
 }
 
+/** A link that is made inside the network namespace which the file shows. */
+export interface InnerLink extends LinkRequest {
+  readonly namespace: string
+}
+
 export interface VethRequest {
   /** The end on the bridge, made up at once. */
   readonly name: string
   readonly mtu: number
-  readonly master: number
-  /** The end in the namespace that the file shows; still down. */
-  readonly peer: LinkRequest & { readonly namespace: string }
+  /** A bridge's index; none for a pair that leads nowhere. */
+  readonly master?: number
+  /** The other end, still down. */
+  readonly peer: InnerLink | LinkRequest
 }
 
 export function addVeth(socket: NetlinkSocket, veth: VethRequest): void {
-  const fd = openSync(veth.peer.namespace, 'r')
-  try {
-    const peer = [linkHeader(), ...linkAttributes(veth.peer), numberAttribute(IFLA.netNsFd, fd)]
+  withNamespace(veth.peer, (inside) => {
+    const peer = [linkHeader(), ...linkAttributes(veth.peer), ...inside]
     const data = nested(INFO.data, attribute(VETH_PEER, Buffer.concat(peer)))
     const attributes = [
       textAttribute(IFLA.name, veth.name),
       numberAttribute(IFLA.mtu, veth.mtu),
-      numberAttribute(IFLA.master, veth.master),
+      ...(veth.master === undefined ? [] : [numberAttribute(IFLA.master, veth.master)]),
       nested(IFLA.linkInfo, textAttribute(INFO.kind, 'veth'), data),
     ]
     socket.request(message(RTM.newLink, FLAG.create | FLAG.exclusive, linkHeader(0, UP, UP), attributes))
-  } finally {
-    closeSync(fd)
-  }
+  })
+}
+
+/** A link that stands on another; `kind` and `data` are those of the kernel. */
+export interface UpperRequest {
+  readonly link: InnerLink | LinkRequest
+  readonly kind: 'macvlan' | 'ipvlan' | 'vlan'
+  /** Index of the link that it stands on. */
+  readonly parent: number
+  readonly data: readonly Buffer[]
+}
+
+const MACVLAN_MODE = 1
+const MACVLAN_MODES: Readonly<Record<string, number>> = { private: 1, vepa: 2, bridge: 4, passthru: 8 }
+const IPVLAN = { mode: 1, flags: 2 }
+const IPVLAN_MODES: Readonly<Record<string, number>> = { l2: 0, l3: 1, l3s: 2 }
+const IPVLAN_FLAGS: Readonly<Record<string, number>> = { bridge: 0, private: 1, vepa: 2 }
+const VLAN_ID = 1
+
+export function macvlanData(mode: string): readonly Buffer[] {
+  return [numberAttribute(MACVLAN_MODE, MACVLAN_MODES[mode] ?? 4)]
+}
+
+export function ipvlanData(mode: string, flag: string): readonly Buffer[] {
+  return [shortAttribute(IPVLAN.mode, IPVLAN_MODES[mode] ?? 0), shortAttribute(IPVLAN.flags, IPVLAN_FLAGS[flag] ?? 0)]
+}
+
+export function vlanData(id: number): readonly Buffer[] {
+  return [shortAttribute(VLAN_ID, id)]
+}
+
+export function addUpper(socket: NetlinkSocket, { link, kind, parent, data }: UpperRequest): void {
+  withNamespace(link, (inside) => {
+    const info = nested(IFLA.linkInfo, textAttribute(INFO.kind, kind), nested(INFO.data, ...data))
+    const attributes = [...linkAttributes(link), numberAttribute(IFLA.link, parent), ...inside, info]
+    socket.request(message(RTM.newLink, FLAG.create | FLAG.exclusive, linkHeader(), attributes))
+  })
 }
 
 export function setUp(socket: NetlinkSocket, index: number): void {
@@ -99,24 +143,52 @@ export function setMaster(socket: NetlinkSocket, index: number, master: number):
   socket.request(message(RTM.newLink, 0, linkHeader(index, UP, UP), [numberAttribute(IFLA.master, master)]))
 }
 
-export function deleteAddress(socket: NetlinkSocket, { index, prefix, address }: AddressFacts): void {
+/** A bridge's port carries nothing any more, and the bridge forgets who was behind it. */
+export function closePort(socket: NetlinkSocket, index: number): void {
+  const port = nested(IFLA.protocolInfo | NESTED, byteAttribute(PORT.state, 0), attribute(PORT.flush, Buffer.alloc(0)))
+  socket.request(message(RTM.setLink, 0, linkHeader(index, 0, 0, AF_BRIDGE), [port]))
+}
+
+const NESTED = 0x8000
+
+export function deleteAddress(socket: NetlinkSocket, address: AddressFacts): void {
   const attributes = [addressAttribute(IFA.local, address)]
-  socket.request(message(RTM.deleteAddress, 0, addressHeader(index, prefix), attributes))
+  socket.request(message(RTM.deleteAddress, 0, addressHeader(address.index, address), attributes))
 }
 
 /** Fine where it is there already. */
 export function addAddress(socket: NetlinkSocket, index: number, block: Block): void {
-  const attributes = [
-    addressAttribute(IFA.local, block.address),
-    addressAttribute(IFA.address, block.address),
-    addressAttribute(IFA.broadcast, broadcastOf(block)),
-  ]
-  socket.request(message(RTM.newAddress, FLAG.create | FLAG.replace, addressHeader(index, block.prefix), attributes))
+  const attributes = [addressAttribute(IFA.local, block), addressAttribute(IFA.address, block)]
+  if (block.family === 4) attributes.push(addressAttribute(IFA.broadcast, lastOf(block)))
+  socket.request(message(RTM.newAddress, FLAG.create | FLAG.replace, addressHeader(index, block), attributes))
 }
 
-export function addDefaultRoute(socket: NetlinkSocket, gateway: number): void {
-  const attributes = [addressAttribute(RTA.gateway, gateway)]
-  socket.request(message(RTM.newRoute, FLAG.create | FLAG.exclusive, routeHeader(), attributes))
+/** The way to everywhere else: by a gateway, or out of a link. */
+export interface DefaultRoute {
+  readonly family: Family
+  readonly link: number
+  readonly gateway?: Address
+}
+
+export function addDefaultRoute(socket: NetlinkSocket, route: DefaultRoute): void {
+  const flags = FLAG.create | FLAG.replace
+  socket.request(message(RTM.newRoute, flags, routeHeader(route.family), routeAttributes(route)))
+}
+
+/** Every default route of a family; fine where there is none. */
+export function deleteDefaultRoutes(socket: NetlinkSocket, family: Family): void {
+  for (;;) {
+    try {
+      socket.request(message(RTM.deleteRoute, 0, routeHeader(family), []))
+    } catch (error) {
+      if (isErrno(error, 'ESRCH') || isErrno(error, 'EAFNOSUPPORT')) return
+      throw error
+    }
+  }
+}
+
+function routeAttributes({ link, gateway }: DefaultRoute): readonly Buffer[] {
+  return [numberAttribute(RTA.link, link), ...(gateway ? [addressAttribute(RTA.gateway, gateway)] : [])]
 }
 
 /** Waits for the kernel for milliseconds, off the main thread. Fine where it is gone already. */
@@ -131,9 +203,19 @@ export async function deleteLink(socket: NetlinkSocket, index: number): Promise<
 function linkAttributes(link: LinkRequest): readonly Buffer[] {
   return [
     textAttribute(IFLA.name, link.name),
-    macAttribute(IFLA.address, link.mac),
+    ...(link.mac === undefined ? [] : [macAttribute(IFLA.address, link.mac)]),
     numberAttribute(IFLA.mtu, link.mtu),
   ]
+}
+
+function withNamespace(link: InnerLink | LinkRequest, work: (attributes: readonly Buffer[]) => void): void {
+  if (!('namespace' in link)) return work([])
+  const fd = openSync(link.namespace, 'r')
+  try {
+    work([numberAttribute(IFLA.netNsFd, fd)])
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function present<T>(values: readonly (T | undefined)[]): readonly T[] {

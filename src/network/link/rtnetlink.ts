@@ -1,24 +1,40 @@
 import { type NetlinkSocket, openNetlink } from '#kernel'
+import { type Address, addressBytes, addressOf, type Block, type Family } from './address.ts'
 
-/** Messages of rtnetlink(7) as bytes; only what bridges and veth pairs take. */
+/** Messages of rtnetlink(7) as bytes; only what bridges, veth pairs and the links of macvlan and ipvlan take. */
 const NETLINK_ROUTE = 0
 export const RTM = {
   newLink: 16,
   deleteLink: 17,
   getLink: 18,
+  setLink: 19,
   newAddress: 20,
   deleteAddress: 21,
   getAddress: 22,
   newRoute: 24,
+  deleteRoute: 25,
   getRoute: 26,
 } as const
 export const FLAG = { create: 0x400, exclusive: 0x200, replace: 0x100, dump: 0x300 } as const
-export const IFLA = { address: 1, name: 3, mtu: 4, master: 10, linkInfo: 18, netNsFd: 28 } as const
+export const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  master: 10,
+  protocolInfo: 12,
+  linkInfo: 18,
+  netNsFd: 28,
+} as const
+/** What a bridge knows of a port. */
+export const PORT = { state: 1, flush: 24 } as const
 export const INFO = { kind: 1, data: 2 } as const
 export const VETH_PEER = 1
 export const IFA = { address: 1, local: 2, broadcast: 4 } as const
 export const RTA = { destination: 1, link: 4, gateway: 5, table: 15 } as const
 const AF_INET = 2
+const AF_INET6 = 10
+export const AF_BRIDGE = 7
 export const UP = 1
 
 const HEADER = 16
@@ -40,20 +56,26 @@ export function message(type: number, flags: number, header: Uint8Array, attribu
 }
 
 /** ifinfomsg. */
-export function linkHeader(index = 0, flags = 0, change = 0): Buffer {
+export function linkHeader(index = 0, flags = 0, change = 0, family = 0): Buffer {
   const header = Buffer.alloc(LINK_HEADER)
+  header.writeUInt8(family, 0)
   header.writeInt32LE(index, 4)
   header.writeUInt32LE(flags, 8)
   header.writeUInt32LE(change, 12)
   return header
 }
 
-/** ifaddrmsg. */
-export function addressHeader(index = 0, prefix = 0): Buffer {
+/** Nobody else has it: it is not asked for before it is used. */
+const NO_DUPLICATE_DETECTION = 0x02
+
+/** ifaddrmsg; without a block, of all families. */
+export function addressHeader(index = 0, block?: Block): Buffer {
   const header = Buffer.alloc(ADDRESS_HEADER)
-  header.writeUInt8(AF_INET, 0)
-  header.writeUInt8(prefix, 1)
   header.writeUInt32LE(index, 4)
+  if (!block) return header
+  header.writeUInt8(familyNumber(block.family), 0)
+  header.writeUInt8(block.prefix, 1)
+  header.writeUInt8(block.family === 6 ? NO_DUPLICATE_DETECTION : 0, 2)
   return header
 }
 
@@ -61,10 +83,10 @@ const TABLE_MAIN = 254
 const PROTOCOL_BOOT = 3
 const TYPE_UNICAST = 1
 
-/** rtmsg of an IPv4 unicast route of the main table. */
-export function routeHeader(prefix = 0): Buffer {
+/** rtmsg of a default route of the main table; without a family, of all. */
+export function routeHeader(family?: Family): Buffer {
   const header = Buffer.alloc(ROUTE_HEADER)
-  header.set([AF_INET, prefix, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, TYPE_UNICAST])
+  header.set([family ? familyNumber(family) : 0, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, TYPE_UNICAST])
   return header
 }
 
@@ -93,11 +115,27 @@ export function numberAttribute(type: number, value: number): Buffer {
   return attribute(type, payload)
 }
 
-/** 32 bits in network byte order. */
-export function addressAttribute(type: number, address: number): Buffer {
-  const payload = Buffer.alloc(4)
-  payload.writeUInt32BE(address)
+export function byteAttribute(type: number, value: number): Buffer {
+  return attribute(type, Buffer.from([value]))
+}
+
+/** 16 bits in the byte order of the machine. */
+export function shortAttribute(type: number, value: number): Buffer {
+  const payload = Buffer.alloc(2)
+  payload.writeUInt16LE(value)
   return attribute(type, payload)
+}
+
+export function addressAttribute(type: number, address: Address): Buffer {
+  return attribute(type, addressBytes(address))
+}
+
+export function familyNumber(family: Family): number {
+  return family === 4 ? AF_INET : AF_INET6
+}
+
+function knownFamily(number: number): boolean {
+  return number === AF_INET || number === AF_INET6
 }
 
 export function macAttribute(type: number, mac: string): Buffer {
@@ -111,6 +149,11 @@ export interface LinkFacts {
   readonly mtu: number
   /** «bridge», «veth»; absent for plain devices. */
   readonly kind?: string
+  /** The kind's own settings. */
+  readonly data: ReadonlyMap<number, Buffer>
+  readonly mac: string
+  /** Index of the link that it stands on: of a VLAN its parent. */
+  readonly lower?: number
   /** Index of the bridge that it is a port of. */
   readonly master?: number
 }
@@ -120,45 +163,53 @@ export function readLink(reply: Buffer): LinkFacts {
   const attributes = readAttributes(reply, HEADER + LINK_HEADER)
   const info = attributes.get(IFLA.linkInfo)
   const kind = info && readAttributes(info, 0).get(INFO.kind)
+  const data = info && readAttributes(info, 0).get(INFO.data)
   const master = attributes.get(IFLA.master)
+  const lower = attributes.get(IFLA.link)
   return {
     index: reply.readInt32LE(HEADER + 4),
     name: readText(attributes.get(IFLA.name)),
     up: (reply.readUInt32LE(HEADER + 8) & UP) !== 0,
     mtu: attributes.get(IFLA.mtu)?.readUInt32LE() ?? 0,
+    mac:
+      attributes
+        .get(IFLA.address)
+        ?.toString('hex')
+        .replaceAll(/(..)(?=.)/g, '$1:') ?? '',
+    data: data ? readAttributes(data, 0) : new Map(),
     ...(kind ? { kind: readText(kind) } : {}),
+    ...(lower ? { lower: lower.readUInt32LE() } : {}),
     ...(master ? { master: master.readUInt32LE() } : {}),
   }
 }
 
-export interface AddressFacts {
+export interface AddressFacts extends Block {
   readonly index: number
-  readonly address: number
-  readonly prefix: number
 }
 
-/** An RTM_NEWADDR reply; undefined where it is not an IPv4 address. */
+/** An RTM_NEWADDR reply; undefined where it is no IP address. */
 export function readAddress(reply: Buffer): AddressFacts | undefined {
   const attributes = readAttributes(reply, HEADER + ADDRESS_HEADER)
-  const address = (attributes.get(IFA.local) ?? attributes.get(IFA.address))?.readUInt32BE()
-  if (address === undefined || reply.readUInt8(HEADER) !== AF_INET) return undefined
-  return { index: reply.readUInt32LE(HEADER + 4), prefix: reply.readUInt8(HEADER + 1), address }
+  const bytes = attributes.get(IFA.local) ?? attributes.get(IFA.address)
+  if (bytes === undefined || !knownFamily(reply.readUInt8(HEADER))) return undefined
+  return { ...addressOf(bytes), index: reply.readUInt32LE(HEADER + 4), prefix: reply.readUInt8(HEADER + 1) }
 }
 
 export interface RouteFacts {
-  /** 0/0 for the default route. */
-  readonly destination: { readonly address: number; readonly prefix: number }
+  /** Of length 0 for the default route. */
+  readonly destination: Block
   readonly index: number | undefined
 }
 
-/** An RTM_NEWROUTE reply of the main table; undefined for other tables and families. */
+/** An RTM_NEWROUTE reply of the main table; undefined for other tables and protocols. */
 export function readRoute(reply: Buffer): RouteFacts | undefined {
   const attributes = readAttributes(reply, HEADER + ROUTE_HEADER)
   const table = attributes.get(RTA.table)?.readUInt32LE() ?? reply.readUInt8(HEADER + 4)
-  if (table !== TABLE_MAIN || reply.readUInt8(HEADER) !== AF_INET) return undefined
-  const address = attributes.get(RTA.destination)?.readUInt32BE() ?? 0
+  const family = reply.readUInt8(HEADER)
+  if (table !== TABLE_MAIN || !knownFamily(family)) return undefined
+  const bytes = attributes.get(RTA.destination) ?? Buffer.alloc(family === AF_INET ? 4 : 16)
   return {
-    destination: { address, prefix: reply.readUInt8(HEADER + 1) },
+    destination: { ...addressOf(bytes), prefix: reply.readUInt8(HEADER + 1) },
     index: attributes.get(RTA.link)?.readUInt32LE(),
   }
 }

@@ -9,6 +9,7 @@ import { sql as container } from './008-container.ts'
 import { sql as builder } from './009-builder.ts'
 import { sql as damage } from './019-damage.ts'
 import { sql as hub } from './020-hub.ts'
+import { sql as networks } from './021-network.ts'
 
 /** One change of the schema: run once, in the order of numbers, each in the transaction that also records it. */
 export interface Migration {
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   { number: 9, room: 'builder', sql: builder },
   { number: 19, room: 'snapshot', sql: damage },
   { number: 20, room: 'hub', sql: hub },
+  { number: 21, room: 'network', sql: networks },
 ]

@@ -1,0 +1,83 @@
+import { EngineError, forbidden } from '#base'
+import { checkEndpoint } from './ipam-check.ts'
+import { checkJoinable, newEndpoint } from './joining.ts'
+import { getNetwork, type Parts } from './parts.ts'
+import { plugOf, type Rooted, waysOf } from './plugs.ts'
+import { membersOf } from './reach.ts'
+import type { EndpointRecord, SandboxRecord } from './records.ts'
+import { plugInto, setWays, unplug } from './sandbox.ts'
+import type { AttachedContainer, EndpointRequest } from './types.ts'
+
+/** Adds a link to a sandbox; the caller holds the container's lock. Undone where it fails. */
+export async function connectSandbox(
+  parts: Parts,
+  container: AttachedContainer,
+  request: EndpointRequest,
+): Promise<EndpointRecord> {
+  const { records } = parts
+  const sandbox = sandboxToChange(parts, container.id)
+  const rooted = await parts.lock.run('', () => bookOne(parts, sandbox, request))
+  const { endpoint, network } = rooted
+  try {
+    await plugInto(parts.pathOf(container.id), plugOf(rooted))
+    records.replaceEndpoint({ ...endpoint, ready: true })
+    await follow(parts, container.id, [network.id])
+  } catch (error) {
+    await pullOut(parts, endpoint)
+    throw error
+  }
+  parts.tell('connect', network, container.id)
+  return { ...endpoint, ready: true }
+}
+
+function sandboxToChange(parts: Parts, container: string): SandboxRecord {
+  const sandbox = parts.records.findSandbox(container)
+  if (!sandbox) throw new EngineError('conflict', `container ${container} is not running`)
+  if (sandbox.host)
+    throw forbidden(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    )
+  return sandbox
+}
+
+async function bookOne(parts: Parts, sandbox: SandboxRecord, request: EndpointRequest): Promise<Rooted> {
+  const { records } = parts
+  const found = getNetwork(records, request.network)
+  checkJoinable(found)
+  checkEndpoint(found, request)
+  const joined = records.endpointsOf(sandbox.container)
+  if (joined.some(({ networkId }) => networkId === found.id))
+    throw forbidden(`endpoint with name ${sandbox.name} already exists in network ${found.name}`)
+  const root = (await parts.roots.open([found])).get(found.id)
+  if (!root) throw forbidden(`container cannot be connected to the network ${found.name}`)
+  const network = getNetwork(records, found.id)
+  const interfaces = new Set(joined.flatMap((endpoint) => endpoint.interface ?? []))
+  const endpoint = { ...newEndpoint(records, { network, request, sandbox, interfaces }), ready: false }
+  records.addEndpoint(endpoint)
+  return { endpoint, network, root }
+}
+
+/** Takes a link out of a sandbox; false where it has none in the network. The caller holds the container's lock. */
+export async function disconnectSandbox(parts: Parts, container: string, network: string): Promise<boolean> {
+  const found = getNetwork(parts.records, network)
+  const endpoint = parts.records.endpointsOf(container).find(({ networkId }) => networkId === found.id)
+  if (!endpoint) return false
+  parts.records.replaceEndpoint({ ...endpoint, ready: false })
+  await pullOut(parts, endpoint)
+  parts.tell('disconnect', found, container)
+  return true
+}
+
+/** An endpoint's link and record go; routes, rules and names follow. */
+export async function pullOut(parts: Parts, endpoint: EndpointRecord): Promise<void> {
+  const { container, interface: inside, networkId } = endpoint
+  if (inside !== undefined) await unplug(parts.pathOf(container), inside)
+  parts.records.removeEndpoint(endpoint)
+  await follow(parts, container, [networkId])
+}
+
+async function follow(parts: Parts, container: string, networks: readonly string[]): Promise<void> {
+  setWays(parts.pathOf(container), waysOf(membersOf(parts.records, container)))
+  await parts.reach.settle(container)
+  await parts.reach.settleNames(networks)
+}

@@ -1,0 +1,79 @@
+import { invalid } from '#base'
+
+const PREFIX = 'com.docker.network.'
+export const OPTION = {
+  bridgeName: `${PREFIX}bridge.name`,
+  icc: `${PREFIX}bridge.enable_icc`,
+  masquerade: `${PREFIX}bridge.enable_ip_masquerade`,
+  hostBinding: `${PREFIX}bridge.host_binding_ipv4`,
+  defaultBridge: `${PREFIX}bridge.default_bridge`,
+  inhibitIpv4: `${PREFIX}bridge.inhibit_ipv4`,
+  mode: `${PREFIX}bridge.gateway_mode_ipv4`,
+  mode6: `${PREFIX}bridge.gateway_mode_ipv6`,
+  source: `${PREFIX}host_ipv4`,
+  source6: `${PREFIX}host_ipv6`,
+  mtu: `${PREFIX}driver.mtu`,
+  interfacePrefix: `${PREFIX}container_iface_prefix`,
+  /** Of an endpoint: the link's name in the container. */
+  interfaceName: `${PREFIX}endpoint.ifname`,
+} as const
+
+type Options = Readonly<Record<string, string>>
+
+const FLAGS: readonly string[] = [OPTION.icc, OPTION.masquerade, OPTION.defaultBridge, OPTION.inhibitIpv4]
+const MAX_MTU = 65_535
+
+/** Throws `invalid` in Docker's words for a value that its option cannot have; options that nobody knows are let through. */
+export function checkOptions(options: Options): void {
+  for (const name of FLAGS) {
+    const value = options[name]
+    if (value !== undefined && readFlag(value) === undefined)
+      throw invalid(`failed to parse ${name} value: ${value} (strconv.ParseBool: parsing "${value}": invalid syntax)`)
+  }
+  const mtu = options[OPTION.mtu]
+  if (mtu === undefined) return
+  if (!/^[+-]?\d+$/.test(mtu))
+    throw invalid(`failed to parse ${OPTION.mtu} value: ${mtu} (strconv.Atoi: parsing "${mtu}": invalid syntax)`)
+  if (Number(mtu) < 0 || Number(mtu) > MAX_MTU) throw invalid(`invalid MTU number: ${Number(mtu)}`)
+}
+
+/** Go's booleans. */
+function readFlag(text: string): boolean | undefined {
+  if (/^(1|t|T|true|True|TRUE)$/.test(text)) return true
+  return /^(0|f|F|false|False|FALSE)$/.test(text) ? false : undefined
+}
+
+export function flagOf(options: Options, name: string, otherwise: boolean): boolean {
+  return readFlag(options[name] ?? '') ?? otherwise
+}
+
+/** The MTU that was asked for; undefined where none was. */
+export function mtuOf(options: Options): number | undefined {
+  const mtu = Number(options[OPTION.mtu] ?? 0)
+  return mtu > 0 ? mtu : undefined
+}
+
+/** How macvlan and ipvlan links are made. */
+export interface UpperSettings {
+  readonly parent: string | undefined
+  readonly mode: string
+  readonly flag: string
+}
+
+const MODES: Readonly<Record<string, readonly string[]>> = {
+  macvlan: ['bridge', 'private', 'vepa', 'passthru'],
+  ipvlan: ['l2', 'l3', 'l3s'],
+}
+const IPVLAN_FLAGS: readonly string[] = ['bridge', 'private', 'vepa']
+
+/** Throws `invalid` in Docker's words. */
+export function upperSettings(driver: 'macvlan' | 'ipvlan', options: Options): UpperSettings {
+  const modes = MODES[driver] ?? []
+  const mode = options[`${driver}_mode`] ?? modes[0] ?? ''
+  const flag = options['ipvlan_flag'] ?? 'bridge'
+  if (!modes.includes(mode))
+    throw invalid(`requested ${driver} mode '${mode}' is not valid, '${modes[0]}' mode is the ${driver} driver default`)
+  if (driver === 'ipvlan' && !IPVLAN_FLAGS.includes(flag))
+    throw invalid(`requested ipvlan flag '${flag}' is not valid, 'bridge' is the ipvlan driver default`)
+  return { parent: options['parent'] || undefined, mode, flag }
+}
