@@ -10,6 +10,7 @@ import { createExecs } from './exec.ts'
 import { connectContainer, disconnectContainer } from './network.ts'
 import { exportContainer } from './export.ts'
 import { checkLog } from '#container/stream'
+import { removeLink, renameInLinks } from './links.ts'
 import { checkName } from './names.ts'
 import { createLives, emitEvent, folderOf } from './parts.ts'
 import type { ContainerOptions, Parts } from './parts.ts'
@@ -54,6 +55,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     remove: (name, wanted) => removeContainer(parts, name, wanted),
     wait: (name, condition, signal) => waitFor(parts, { name, condition, signal }),
     rename: (name, to) => renameContainer(parts, name, to),
+    unlink: (name) => removeLink(parts, name),
     connect: (name, request) => connectContainer(parts, name, request),
     disconnect: (name, network, wanted) => disconnectContainer(parts, { name, network, ...wanted }),
     get: async (name) => records.resolve(name).record,
@@ -149,6 +151,7 @@ async function renameContainer(parts: Parts, name: string, to: string): Promise<
     const { record } = parts.records.resolve(id)
     const renamed = newName(parts, record.name, to)
     const after = parts.records.update(id, { name: renamed })
+    renameInLinks(parts, id, renamed)
     emitEvent(parts, 'rename', after, { oldName: `/${record.name}` })
   })
 }

@@ -2,6 +2,7 @@ import { conflict, longId, notFound } from '#base'
 import { isErrno } from '#kernel'
 import { resolveUser } from '#runtime'
 import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
+import { variablesOf } from './links.ts'
 import { overlayEnv, processEnv } from './merge.ts'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
@@ -129,7 +130,8 @@ function processSpec(
   options: ExecStartOptions,
 ): ProcessSpec {
   const terminal = request.tty
-  const env = processEnv({ hostname: record.hostname, terminal, env: record.env })
+  const links = variablesOf(parts, record)
+  const env = processEnv({ hostname: record.hostname, terminal, links, env: record.env })
   return {
     args: request.command,
     env: overlayEnv(env, request.env),

@@ -79,7 +79,7 @@ test('mergeConfig() lays request over image, name by name', () => {
 })
 
 test('processEnv() begins as Docker does; a bare name takes one away', () => {
-  assert.deepEqual(processEnv({ hostname: 'h', terminal: true, env: ['X=1', 'TERM'] }), [
+  assert.deepEqual(processEnv({ hostname: 'h', terminal: true, links: [], env: ['X=1', 'TERM'] }), [
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'HOSTNAME=h',
     'X=1',

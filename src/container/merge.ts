@@ -79,9 +79,12 @@ const DEFAULT_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 export function processEnv(facts: {
   readonly hostname: string
   readonly terminal: boolean
+  /** Of its links. */
+  readonly links: readonly string[]
   readonly env: readonly string[]
 }): readonly string[] {
-  const base = [DEFAULT_PATH, `HOSTNAME=${facts.hostname}`, ...(facts.terminal ? ['TERM=xterm'] : [])]
+  const terminal = facts.terminal ? ['TERM=xterm'] : []
+  const base = [DEFAULT_PATH, `HOSTNAME=${facts.hostname}`, ...terminal, ...facts.links]
   return overlayEnv(base, facts.env)
 }
 

@@ -1,5 +1,6 @@
 import { notFound } from '#base'
 import type { EndpointRequest } from '#network'
+import { renewNames } from './name-files.ts'
 import type { Parts } from './parts.ts'
 
 /** Joins a network. */
@@ -8,8 +9,12 @@ export async function connectContainer(parts: Parts, name: string, request: Endp
   await parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
     const { hostname, request: created } = record
+    const before = await resolverOf(parts, id)
     const endpoint = await parts.networks.connect({ id, name: record.name, hostname, dns: created.dns }, request)
-    parts.records.update(id, { endpoints: [...record.endpoints, endpoint] })
+    const endpoints = [...record.endpoints, endpoint]
+    parts.records.update(id, { endpoints })
+    const resolver = { before, after: await resolverOf(parts, id) }
+    renewNames(parts, record, { before: record.endpoints, after: endpoints, resolver })
   })
 }
 
@@ -22,7 +27,15 @@ export async function disconnectContainer(
     const { record } = parts.records.resolve(id)
     const left = record.endpoints.find((one) => one.network === network || one.networkId === network)
     if (!left && !force) throw notFound('endpoint', network)
+    const before = await resolverOf(parts, id)
     await parts.networks.disconnect(id, network, { force })
-    parts.records.update(id, { endpoints: record.endpoints.filter((one) => one !== left) })
+    const endpoints = record.endpoints.filter((one) => one !== left)
+    parts.records.update(id, { endpoints })
+    const resolver = { before, after: await resolverOf(parts, id) }
+    renewNames(parts, record, { before: record.endpoints, after: endpoints, resolver })
   })
+}
+
+async function resolverOf({ networks }: Parts, id: string): Promise<boolean> {
+  return (await networks.find(id))?.resolver ?? false
 }

@@ -79,13 +79,31 @@ export function openRecords(database: Database): ContainerRecords {
     },
     find: (id) => known.get(id),
     findName: (name) => names.get(name),
-    resolve(name) {
-      const stored = known.get(name) ?? known.get(names.get(name.replace(/^\//, '')) ?? '') ?? byPrefix(known, name)
-      if (!stored) throw notFound('container', name)
-      return stored
-    },
+    resolve: (name) => resolveIn({ known, names }, name),
     all: () => [...known.values()],
   }
+}
+
+interface Known {
+  readonly known: ReadonlyMap<string, StoredContainer>
+  /** Ids by name. */
+  readonly names: ReadonlyMap<string, string>
+}
+
+function resolveIn({ known, names }: Known, name: string): StoredContainer {
+  const plain = name.replace(/^\//, '')
+  const id = names.get(plain) ?? linkedAs({ known, names }, plain) ?? ''
+  const stored = known.get(name) ?? known.get(id) ?? byPrefix(known, name)
+  if (!stored) throw notFound('container', name)
+  return stored
+}
+
+/** «web/db»: what a link of one container leads to. */
+function linkedAs({ known, names }: Known, name: string): string | undefined {
+  const at = name.indexOf('/')
+  if (at < 0) return undefined
+  const owner = known.get(names.get(name.slice(0, at)) ?? '')
+  return owner?.record.links?.find(({ alias }) => alias === name.slice(at + 1))?.container
 }
 
 function byPrefix(known: ReadonlyMap<string, StoredContainer>, prefix: string): StoredContainer | undefined {

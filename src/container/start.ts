@@ -1,11 +1,13 @@
 import { conflict, EngineError, isKind, messageOf } from '#base'
 import { closeDescriptor, type Mount, processExited } from '#kernel'
 import type { Sandbox } from '#network'
-import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest, writeNameFiles } from '#runtime'
+import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest } from '#runtime'
 import { watchExit } from './exit.ts'
+import { type LiveLink, refreshLinks, startedLinks, variablesOf } from './links.ts'
+import { nameFiles, withSharedName } from './name-files.ts'
 import { processEnv } from './merge.ts'
 import type { PlannedMount } from '#container/mount'
-import { closesInput, emitEvent, folderOf } from './parts.ts'
+import { closesInput, emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import {
   bindMount,
@@ -61,15 +63,18 @@ interface Launched {
   readonly sandbox: Sandbox
 }
 
-async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> {
+async function launch(parts: Parts, created: ContainerRecord): Promise<Launched> {
+  const record = withSharedName(parts, created)
   const { id } = record
+  const links = startedLinks(parts, record)
   const place = placeOf(parts.config.execRoot, id)
   await clearPlace(place)
   const snapshot = await parts.snapshots.reopen(id)
   mountRoot(place, snapshot.mounts, parts.mountPoints)
   makeWorkingDir(place.root, record.workingDir)
-  const sandbox = await joinNetwork(parts, record)
-  const mounts = [...nameFiles(parts, record, sandbox), ...(await extraMounts(parts, record, place))]
+  const sandbox = await joinNetwork(parts, record, links)
+  const names = await nameFiles(parts, record, { sandbox, links })
+  const mounts = [...names, ...(await extraMounts(parts, record, place))]
   const request = runRequest(parts, { record, place, sandbox, mounts })
   const { openStdin } = record.request
   const stdinOnce = closesInput(record.request)
@@ -83,6 +88,7 @@ async function launch(parts: Parts, record: ContainerRecord): Promise<Launched> 
 async function joinNetwork(
   parts: Parts,
   { id, name, hostname, exposedPorts, request }: ContainerRecord,
+  links: readonly LiveLink[],
 ): Promise<Sandbox> {
   try {
     return await parts.networks.attach({
@@ -94,7 +100,7 @@ async function joinNetwork(
       ports: request.ports,
       publishAll: request.publishAll,
       exposedPorts,
-      links: [],
+      links,
       dns: request.dns,
     })
   } catch (error) {
@@ -102,18 +108,6 @@ async function joinNetwork(
     const message = `failed to set up container networking: network ${request.networkMode} not found`
     throw new EngineError('not-found', message, { cause: error })
   }
-}
-
-function nameFiles(parts: Parts, record: ContainerRecord, sandbox: Sandbox): readonly Mount[] {
-  const { domainname, networkMode } = record.request
-  const taken = new Set(record.mounts.map((mount) => mount.destination))
-  const addresses = sandbox.endpoints.flatMap(({ address }) => (address === undefined ? [] : [address]))
-  return writeNameFiles(folderOf(parts, record.id), {
-    hostname: record.hostname,
-    ...(domainname !== undefined && { domainname }),
-    addresses,
-    hostNetwork: networkMode === 'host',
-  }).filter((mount) => !taken.has(mount.target ?? ''))
 }
 
 /** Parents before what lies in them. */
@@ -172,7 +166,12 @@ function processSpec(parts: Parts, record: ContainerRecord, root: string): Proce
   const { request } = record
   return {
     args: [record.path, ...record.args],
-    env: processEnv({ hostname: record.hostname, terminal: request.tty, env: record.env }),
+    env: processEnv({
+      hostname: record.hostname,
+      terminal: request.tty,
+      links: variablesOf(parts, record),
+      env: record.env,
+    }),
     cwd: record.workingDir || '/',
     user: resolveUser(root, record.user),
     terminal: request.tty,
@@ -199,6 +198,7 @@ function recordStart(parts: Parts, record: ContainerRecord, { pid, sandbox }: La
     },
     false,
   )
+  refreshLinks(parts, record.id)
   emitEvent(parts, 'start', started)
   followRun(parts, record.id, pid)
 }

@@ -104,6 +104,17 @@ export interface ContainerRecord {
   readonly logPath: string
   /** Of one that is being removed: its volumes without a name go with it. */
   readonly removesVolumes?: boolean
+  /** Of the default bridge; older records have none. */
+  readonly links?: readonly ContainerLink[]
+}
+
+/** A container that this one reaches by a name and by variables. */
+export interface ContainerLink {
+  /** Its id. */
+  readonly container: string
+  /** Its name without a slash; of one that was removed, the last. */
+  readonly name: string
+  readonly alias: string
 }
 
 export interface ExecRequest {
@@ -221,6 +232,8 @@ export interface ContainerService {
     signal?: AbortSignal,
   ): Promise<{ readonly exitCode: number; readonly error?: string }>
   rename(name: string, to: string): Promise<void>
+  /** Takes a link away by its name («web/db», the container itself stays); errors in Docker's words. */
+  unlink(name: string): Promise<void>
   /** Joins a network; one that does not run only remembers it. Errors in Docker's words. */
   connect(name: string, request: EndpointRequest): Promise<void>
   disconnect(name: string, network: string, options: { readonly force: boolean }): Promise<void>

@@ -8,7 +8,7 @@
  */
 export { capabilitiesOf, DEFAULT_CAPABILITIES } from './capability.ts'
 export { makeMountPoints, withMountPoints } from './mount-point.ts'
-export { writeNameFiles } from './name-file.ts'
+export * from './name-file.ts'
 export { openRuntime } from './runtime.ts'
 export type * from './types.ts'
 export { resolveUser } from './user.ts'

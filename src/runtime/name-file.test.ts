@@ -1,27 +1,65 @@
 import assert from 'node:assert/strict'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { withMountPoints } from './mount-point.ts'
 import { parseAnswer } from './monitor.ts'
-import { hostsText, resolverText } from './name-file.ts'
+import { changeHosts, hostsText, type NameFacts, readdressHosts, renewResolver, writeNameFiles } from './name-file.ts'
 
-test('hostsText() names the container at its addresses', () => {
-  const text = hostsText({ hostname: 'box', domainname: 'lan', addresses: ['10.0.0.2'] })
-  assert.match(text, /^127\.0\.0\.1\tlocalhost\n/)
-  assert.match(text, /^10\.0\.0\.2\tbox\.lan box\n$/m)
+const FACTS: NameFacts = { hostname: 'box', addresses: ['10.0.0.2'], hostNetwork: false }
+
+for (const [what, facts, expected] of [
+  ['names the container at its addresses', {}, ['10.0.0.2\tbox']],
+  ['has the whole name first', { domainname: 'lan' }, ['10.0.0.2\tbox.lan box']],
+  ['shortens a host name with dots', { hostname: 'a.b.c', domainname: 'd.e' }, ['10.0.0.2\ta.b.c.d.e a']],
+  ['has a line for each address', { addresses: ['10.0.0.2', 'fd00::2'] }, ['10.0.0.2\tbox', 'fd00::2\tbox']],
+  [
+    'has what was asked for before its own',
+    { more: [{ address: '1.2.3.4', names: ['x', 'y'] }] },
+    ['1.2.3.4\tx y', '10.0.0.2\tbox'],
+  ],
+  ['has no own line in the network of the host', { hostNetwork: true }, []],
+] as const)
+  test(`hostsText() ${what}`, () => {
+    const lines = hostsText({ ...FACTS, ...facts }).split('\n')
+    assert.equal(lines[0], '127.0.0.1\tlocalhost')
+    assert.deepEqual(lines.slice(6), [...expected, ''])
+  })
+
+test('changeHosts() and readdressHosts() leave the lines of others, and the file itself', (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'names-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  const link = { address: '10.0.0.9', names: ['db', 'a1b2', 'mysql'] }
+  writeNameFiles(folder, { ...FACTS, more: [link] })
+  const path = join(folder, 'hosts')
+  const { ino } = statSync(path)
+  appendFileSync(path, '9.9.9.9 mine\n')
+  changeHosts(folder, {
+    add: [{ address: '10.1.0.2', names: ['box'] }],
+    remove: [{ address: '10.0.0.2', names: ['box'] }],
+  })
+  readdressHosts(folder, [
+    { ...link, address: '10.0.0.7' },
+    { address: '10.0.0.8', names: ['q', 'r'] },
+  ])
+  const lines = readFileSync(path, 'utf8').split('\n').slice(6)
+  assert.deepEqual(lines, ['10.0.0.7\tdb a1b2 mysql', '9.9.9.9 mine', '10.1.0.2\tbox', '10.0.0.8\tq r', ''])
+  assert.equal(statSync(path).ino, ino)
 })
 
-for (const [what, host, own, expected] of [
-  ['keeps reachable servers', 'search x\nnameserver 10.0.0.1\n', false, 'search x\nnameserver 10.0.0.1\n'],
-  [
-    'takes the resolver of the host itself away',
-    'nameserver 127.0.0.53\nnameserver 9.9.9.9\n',
-    false,
-    'nameserver 9.9.9.9\n',
-  ],
-  ['has servers where none is left', 'nameserver ::1\n', false, 'nameserver 8.8.8.8\nnameserver 8.8.4.4\n'],
-  ["is the host's own in its network", 'nameserver 127.0.0.53\n', true, 'nameserver 127.0.0.53\n'],
-] as const)
-  test(`resolverText() ${what}`, () => assert.equal(resolverText(host, own), expected))
+test('renewResolver() leaves a file that somebody edited', (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'names-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  writeNameFiles(folder, FACTS)
+  const path = join(folder, 'resolv.conf')
+  const resolved = { ...FACTS, resolver: true }
+  renewResolver(folder, FACTS, resolved)
+  assert.match(readFileSync(path, 'utf8'), /^nameserver 127\.0\.0\.11$/m)
+  appendFileSync(path, 'options rotate\n')
+  renewResolver(folder, resolved, FACTS)
+  assert.match(readFileSync(path, 'utf8'), /127\.0\.0\.11[^]*rotate/)
+})
 
 test('withMountPoints() puts the places below the lowest layer', () => {
   const overlay = {
