@@ -4,34 +4,42 @@ import { runProcess } from './spawn.ts'
 import { isErrno } from './system-call-error.ts'
 
 /**
- * Applies a script of nft(8), all or nothing, in the network namespace of the calling thread; what is long goes off the
- * main thread. Throws with nft's own text.
+ * A way to nftables in the network namespace of the thread that opened it, whatever thread or namespace uses it; for one
+ * call at a time. Commands are those of nft(8), all or nothing; errors have nft's own text. It is kept where many calls
+ * follow each other: closing waits until the kernel has cleared away all that was deleted, so it is done aside.
  */
+export interface NftSession extends Disposable {
+  /** Off the main thread, for what is long. */
+  run(commands: string): Promise<void>
+  /** At once, on the calling thread: for a few elements of a set, which take the kernel 0.1 ms. */
+  change(commands: string): Promise<void>
+  /** «ruleset», «table inet x» as nft's JSON (libnftables-json(5)). */
+  list(what: string): Promise<unknown>
+}
+
+export function openNft(): NftSession {
+  const library = LIBRARY()
+  return library ? librarySession(library) : PROGRAM
+}
+
+/** Applies a script of nft(8), all or nothing, in the network namespace of the calling thread. */
 export async function runNft(commands: string): Promise<void> {
-  const library = LIBRARY()
-  if (library) await inContext(library, 0, (context) => runAside(library, context, commands))
-  else await nft(['-f', '-'], Buffer.from(commands))
+  using session = openNft()
+  await session.run(commands)
 }
 
-/** As runNft() at once, on the calling thread: for a few elements of a set, which take the kernel 0.2 ms. */
-export function changeNft(commands: string): Promise<void> {
-  const library = LIBRARY()
-  if (!library) return runNft(commands)
-  return inContext(library, 0, async (context) => checkRun(library, context, library.run(context, commands)))
+/** The whole packet filter of the calling thread's network namespace, as nft's JSON. */
+export async function listNft(): Promise<unknown> {
+  using session = openNft()
+  return await session.list('ruleset')
 }
 
-/**
- * The whole packet filter of the calling thread's network namespace, or what else nft(8) can list («table inet x»), as
- * nft's JSON (libnftables-json(5)).
- */
-export async function listNft(what = 'ruleset'): Promise<unknown> {
-  const library = LIBRARY()
-  if (!library) return JSON.parse((await nft(['-j', '-a', 'list', ...what.split(' ')])).toString())
-  const text = await inContext(library, OUTPUT_JSON | OUTPUT_HANDLE, async (context) => {
-    await runAside(library, context, `list ${what}`)
-    return library.output(context)
-  })
-  return JSON.parse(text === '' ? '{}' : text)
+/** Where the library is missing. */
+const PROGRAM: NftSession = {
+  run: async (commands) => void (await nft(['-f', '-'], Buffer.from(commands))),
+  change: async (commands) => void (await nft(['-f', '-'], Buffer.from(commands))),
+  list: async (what) => JSON.parse((await nft(['-j', '-a', 'list', ...what.split(' ')])).toString()),
+  [Symbol.dispose]: () => undefined,
 }
 
 const OUTPUT_HANDLE = 1 << 3
@@ -75,16 +83,20 @@ function load(): ReturnType<ReturnType<typeof ffi>['load']> | undefined {
   }
 }
 
-/** A context's socket belongs to the network namespace in which it was made, whatever thread uses it afterwards. */
-async function inContext<T>(library: Library, flags: number, work: (context: Context) => Promise<T>): Promise<T> {
+function librarySession(library: Library): NftSession {
   const context = library.open(0)
-  try {
-    library.bufferOutput(context)
-    library.bufferError(context)
-    library.setFlags(context, flags)
-    return await work(context)
-  } finally {
-    library.close(context)
+  library.bufferOutput(context)
+  library.bufferError(context)
+  library.setFlags(context, OUTPUT_JSON | OUTPUT_HANDLE)
+  return {
+    run: (commands) => runAside(library, context, commands),
+    change: async (commands) => checkRun(library, context, library.run(context, commands)),
+    async list(what) {
+      await runAside(library, context, `list ${what}`)
+      const text = library.output(context)
+      return JSON.parse(text === '' ? '{}' : text)
+    },
+    [Symbol.dispose]: () => library.close.async(context, () => undefined),
   }
 }
 

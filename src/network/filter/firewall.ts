@@ -1,5 +1,5 @@
 import { isKind, type Log, messageOf } from '#base'
-import { changeNft, listNft, type NftChange, openNetlink, runNft, watchNft } from '#kernel'
+import { type NetlinkSocket, type NftChange, type NftSession, openNetlink, openNft, watchNft } from '#kernel'
 import { forgetFlows } from './conntrack.ts'
 import { containerElements, difference, type Element, elementCommands, networkElements, unique } from './element.ts'
 import { closeLegacy, hasLegacyFilter, legacyFindings, openLegacy } from './legacy.ts'
@@ -27,6 +27,11 @@ export function createFirewall(options: FirewallOptions): Firewall {
   return new TableFirewall(options)
 }
 
+interface KernelSide {
+  readonly nft: NftSession
+  readonly news: NetlinkSocket
+}
+
 class TableFirewall implements Firewall {
   readonly #table: string
   readonly #log: Log
@@ -39,6 +44,7 @@ class TableFirewall implements Firewall {
   #built = false
   /** The generation of the kernel's rules at which all was right; undefined: to be looked at. */
   #seen: number | undefined
+  #kernelSide: KernelSide | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #watch: Disposable | undefined
   #timers: { readonly legacy: NodeJS.Timeout } | undefined
@@ -59,7 +65,7 @@ class TableFirewall implements Firewall {
       for (const { bridge } of networks) before.delete(bridge)
       for (const bridge of before) this.#left.add(bridge)
       if (changed && this.#built) await this.#move(this.#wanted())
-      if (changed || !this.#built || generation() !== this.#seen) await this.#check()
+      if (changed || !this.#built || this.#generation() !== this.#seen) await this.#check()
       this.#follow()
       if (changed && hasLegacyFilter()) await openLegacy(this.#bridges().all)
     })
@@ -105,7 +111,10 @@ class TableFirewall implements Firewall {
       const own = ruleset.chains.some(({ family, table }) => family === 'inet' && table === this.#table)
       const accepts = acceptsFor(ruleset, (link) => bridges.has(link), this.#table)
       const commands = `${deleteCommands(accepts)}${own ? `delete table inet ${this.#table}\n` : ''}`
-      if (commands !== '') await runNft(commands)
+      if (commands !== '') await this.#kernel().nft.run(commands)
+      this.#kernelSide?.nft[Symbol.dispose]()
+      this.#kernelSide?.news[Symbol.dispose]()
+      this.#kernelSide = undefined
       if (hasLegacyFilter()) await closeLegacy(bridges)
     })
   }
@@ -165,19 +174,19 @@ class TableFirewall implements Firewall {
     const commands = elementCommands('delete', this.#table, gone) + elementCommands('add', this.#table, come)
     if (commands === '') return
     try {
-      await this.#change(changeNft, commands)
+      await this.#change('change', commands)
     } catch (error) {
       if (!isKind(error, 'internal')) throw error
       this.#log.warn('the packet filter was not as it was left; it is made anew', { error: messageOf(error) })
-      await this.#change(runNft, tableCommands(this.#table, this.#elements()))
+      await this.#change('run', tableCommands(this.#table, this.#elements()))
     }
   }
 
   /** A change of our own is no reason to look again; one of somebody else in between is. */
-  async #change(how: (commands: string) => Promise<void>, commands: string): Promise<void> {
-    const before = generation()
-    await how(commands)
-    const after = generation()
+  async #change(how: 'run' | 'change', commands: string): Promise<void> {
+    const before = this.#generation()
+    await this.#kernel().nft[how](commands)
+    const after = this.#generation()
     this.#seen = before === this.#seen && after === before + 1 ? after : undefined
   }
 
@@ -185,27 +194,27 @@ class TableFirewall implements Firewall {
   async #check(): Promise<void> {
     this.#checkedAt = performance.now()
     if (!this.#built) await this.#build()
-    this.#seen = generation()
+    this.#seen = this.#generation()
     const ruleset = await this.#list()
     const elements = this.#elements()
-    if (!isWhole(ruleset, this.#table, elements)) await this.#change(runNft, tableCommands(this.#table, elements))
+    if (!isWhole(ruleset, this.#table, elements)) await this.#change('run', tableCommands(this.#table, elements))
     const stale = acceptsFor(ruleset, (link) => this.#left.has(link), this.#table)
     const commands = acceptCommands(obstacles(ruleset, this.#bridges())) + deleteCommands(stale)
-    if (commands !== '') await this.#change(runNft, commands)
+    if (commands !== '') await this.#change('run', commands)
     this.#left.clear()
-    if (generation() !== this.#seen) this.#schedule()
+    if (this.#generation() !== this.#seen) this.#schedule()
   }
 
   /** Whatever stands there of an earlier daemon, also of one whose table was of family ip, is replaced. */
   async #build(): Promise<void> {
     for (const [owner, elements] of this.#wanted()) this.#placed.set(owner, elements)
     const earlier = `table ip ${this.#table}\ndelete table ip ${this.#table}\n`
-    await runNft(earlier + tableCommands(this.#table, this.#elements()))
+    await this.#kernel().nft.run(earlier + tableCommands(this.#table, this.#elements()))
     this.#built = true
   }
 
   async #list(): Promise<Ruleset> {
-    return parseRuleset(await listNft())
+    return parseRuleset(await this.#kernel().nft.list('ruleset'))
   }
 
   #follow(): void {
@@ -229,7 +238,7 @@ class TableFirewall implements Firewall {
     this.#pending ??= setTimeout(() => {
       this.#pending = undefined
       const look = async (): Promise<void> => {
-        if (this.#watch && generation() !== this.#seen) await this.#check()
+        if (this.#watch && this.#generation() !== this.#seen) await this.#check()
       }
       this.#run(look).catch((error: unknown) => {
         this.#log.warn('cannot set the packet filter right', { error: messageOf(error) })
@@ -244,10 +253,23 @@ class TableFirewall implements Firewall {
     })
   }
 
+  /** Kept open: closing would wait for all that was deleted. */
+  #kernel(): KernelSide {
+    return (this.#kernelSide ??= { nft: openNft(), news: openNetlink(NETLINK_NETFILTER) })
+  }
+
+  /** A number that the kernel raises with each change of its nftables rules. */
+  #generation(): number {
+    const request = Buffer.alloc(20)
+    request.writeUInt16LE(GET_GENERATION, 4)
+    const [reply] = this.#kernel().news.request(request)
+    return reply?.readUInt32BE(24) ?? 0
+  }
+
   async #filterFindings(): Promise<readonly FilterFinding[]> {
     const name = 'packet filter'
     try {
-      const found = obstacles(await this.#list(), this.#bridges())
+      const found = obstacles(await this.#run(() => this.#list()), this.#bridges())
       const own = { name, ok: true, text: `nftables, table inet ${this.#table}` }
       if (found.length === 0)
         return [own, { name: 'forward policy', ok: true, text: 'no other table drops forwarded packets' }]
@@ -268,12 +290,3 @@ class TableFirewall implements Firewall {
 
 const NETLINK_NETFILTER = 12
 const GET_GENERATION = (10 << 8) | 16
-
-/** A number that the kernel raises with each change of its nftables rules. */
-function generation(): number {
-  using netlink = openNetlink(NETLINK_NETFILTER)
-  const request = Buffer.alloc(20)
-  request.writeUInt16LE(GET_GENERATION, 4)
-  const [reply] = netlink.request(request)
-  return reply?.readUInt32BE(24) ?? 0
-}
