@@ -8,7 +8,7 @@ type Copying = Pick<ContainerService, 'stat' | 'pack' | 'unpack'>
 
 /** `docker cp`: what stands at a path of a container, the path as a tar, a tar unpacked there. */
 export function archiveRoutes(containers: Copying): readonly Route[] {
-  const pattern = '/containers/{id}/archive'
+  const pattern = '/containers/{id...}/archive'
   return [
     { method: 'HEAD', pattern, handle: (exchange) => stat(exchange, containers) },
     { method: 'GET', pattern, handle: (exchange) => pack(exchange, containers) },

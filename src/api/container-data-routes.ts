@@ -15,16 +15,16 @@ export interface ContainerDataParts {
 /** What is in containers and what becomes of it: processes, changes, exports, commits, and prunes. */
 export function containerDataRoutes({ containers, now }: ContainerDataParts): readonly Route[] {
   return [
-    { method: 'GET', pattern: '/containers/{id}/top', handle: (exchange) => top(exchange, containers) },
+    { method: 'GET', pattern: '/containers/{id...}/top', handle: (exchange) => top(exchange, containers) },
     {
       method: 'GET',
-      pattern: '/containers/{id}/changes',
+      pattern: '/containers/{id...}/changes',
       async handle({ param, reply }) {
         const changes = (await containers.changes(param('id'))).map(changeJson)
         reply(200, changes.length > 0 ? changes : null)
       },
     },
-    { method: 'GET', pattern: '/containers/{id}/export', handle: (exchange) => exportRoot(exchange, containers) },
+    { method: 'GET', pattern: '/containers/{id...}/export', handle: (exchange) => exportRoot(exchange, containers) },
     { method: 'POST', pattern: '/commit', handle: (exchange) => commit(exchange, containers) },
     { method: 'POST', pattern: '/containers/prune', handle: (exchange) => prune(exchange, containers, now()) },
   ]

@@ -20,9 +20,9 @@ export function containerRoutes(engine: Parts): readonly Route[] {
   return [
     { method: 'GET', pattern: '/containers/json', handle: (exchange) => list(exchange, engine, now()) },
     { method: 'POST', pattern: '/containers/create', handle: (exchange) => create(exchange, engine) },
-    { method: 'GET', pattern: '/containers/{id}/json', handle: (exchange) => inspect(exchange, engine) },
-    { method: 'DELETE', pattern: '/containers/{id}', handle: (exchange) => remove(exchange, engine) },
-    { method: 'POST', pattern: '/containers/{id}/wait', handle: (exchange) => wait(exchange, engine) },
+    { method: 'GET', pattern: '/containers/{id...}/json', handle: (exchange) => inspect(exchange, engine) },
+    { method: 'DELETE', pattern: '/containers/{id...}', handle: (exchange) => remove(exchange, engine) },
+    { method: 'POST', pattern: '/containers/{id...}/wait', handle: (exchange) => wait(exchange, engine) },
     ...lifeRoutes(engine),
     ...refusedRoutes(engine),
     ...archiveRoutes(engine.containers),
@@ -35,7 +35,7 @@ export function containerRoutes(engine: Parts): readonly Route[] {
 function lifeRoutes({ containers }: Parts): readonly Route[] {
   const post = (action: string, act: (id: string, exchange: Exchange) => Promise<void>): Route => ({
     method: 'POST',
-    pattern: `/containers/{id}/${action}`,
+    pattern: `/containers/{id...}/${action}`,
     async handle(exchange) {
       await act(exchange.param('id'), exchange)
       exchange.reply(204)
@@ -80,22 +80,22 @@ function refusedRoutes({ containers }: Parts): readonly Route[] {
   return [
     {
       method: 'GET',
-      pattern: '/containers/{id}/stats',
+      pattern: '/containers/{id...}/stats',
       handle: refuse('docker stats: not yet carried out by mica'),
     },
     {
       method: 'POST',
-      pattern: '/containers/{id}/update',
+      pattern: '/containers/{id...}/update',
       handle: refuse('docker update: not yet carried out by mica'),
     },
     {
       method: 'GET',
-      pattern: '/containers/{id}/checkpoints',
+      pattern: '/containers/{id...}/checkpoints',
       handle: refuse('docker checkpoint: not yet carried out by mica'),
     },
     {
       method: 'POST',
-      pattern: '/containers/{id}/checkpoints',
+      pattern: '/containers/{id...}/checkpoints',
       handle: refuse('docker checkpoint: not yet carried out by mica'),
     },
   ]
@@ -110,15 +110,26 @@ async function list({ query, reply, version }: Exchange, engine: Parts, now: big
   const images = records.length > 0 ? await engine.images.list() : []
   const label = imageLabels(images)
   const withSize = query.flag('size')
+  const links = linkNames(records.length > 0 ? await engine.containers.list() : [])
   const rows = records.map(async (record) =>
     containerSummary(record, {
       now,
+      links: links.get(record.id) ?? [],
       image: label(record),
       size: withSize ? await sizeOf(record, engine) : undefined,
       minor: version.minor,
     }),
   )
   reply(200, await Promise.all(rows))
+}
+
+/** By container: the names that links of others give it. */
+function linkNames(records: readonly ContainerRecord[]): ReadonlyMap<string, readonly string[]> {
+  const names = records.flatMap(({ name, links = [] }) =>
+    links.map(({ container, alias }) => ({ container, name: `/${name}/${alias}` })),
+  )
+  const groups = Map.groupBy(names, ({ container }) => container)
+  return new Map([...groups].map(([container, group]) => [container, group.map(({ name }) => name)]))
 }
 
 /** The root is the image's layers and the writable one. */
@@ -150,8 +161,8 @@ async function inspect(exchange: Exchange, engine: Parts): Promise<void> {
 }
 
 async function remove({ query, param, reply }: Exchange, { containers }: Parts): Promise<void> {
-  if (query.flag('link')) throw invalid('--link: not yet carried out by mica')
-  await containers.remove(param('id'), { force: query.flag('force'), volumes: query.flag('v') })
+  if (query.flag('link')) await containers.unlink(param('id'))
+  else await containers.remove(param('id'), { force: query.flag('force'), volumes: query.flag('v') })
   reply(204)
 }
 

@@ -25,6 +25,8 @@ export function containerSummary(
   facts: {
     readonly now: bigint
     readonly image: string
+    /** «/web/db»: names that links of others give it. */
+    readonly links?: readonly string[]
     readonly size?: ContainerSize | undefined
     /** Of the API version. */
     readonly minor: number
@@ -32,7 +34,7 @@ export function containerSummary(
 ): ContainerSummaryJson {
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...(facts.links ?? [])],
     Image: facts.image,
     ImageID: record.image,
     Command: commandText(record),

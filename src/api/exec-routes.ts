@@ -14,7 +14,7 @@ export function execRoutes({ containers }: Pick<Engine, 'containers'>, log: Log)
   return [
     {
       method: 'POST',
-      pattern: '/containers/{id}/exec',
+      pattern: '/containers/{id...}/exec',
       async handle(exchange) {
         const id = await containers.execCreate(exchange.param('id'), parseExec(await exchange.json()))
         exchange.reply(201, { Id: id })

@@ -23,6 +23,7 @@ export function hostConfigJson(
     ...defaults(runtime),
     ...given,
     NetworkMode: request.networkMode,
+    Links: linksOf(record),
     IpcMode: 'private',
     CgroupnsMode: cgroups === 'v2' && !request.privileged ? 'private' : 'host',
     ShmSize: request.shmSize ?? SHM_SIZE,
@@ -33,6 +34,11 @@ export function hostConfigJson(
     MaskedPaths: request.privileged ? null : MASKED_PATHS,
     ReadonlyPaths: request.privileged ? null : READONLY_PATHS,
   }
+}
+
+/** As Docker writes them: «/db:/web/mysql»; those of a network of a user's own stand with the network. */
+function linksOf({ name, links = [] }: ContainerRecord): readonly string[] | null {
+  return links.length > 0 ? links.map((link) => `/${link.name}:/${name}/${link.alias}`) : null
 }
 
 function defaults(runtime: string): Readonly<Record<string, unknown>> {

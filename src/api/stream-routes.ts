@@ -17,22 +17,22 @@ export interface StreamRouteParts {
 /** A container's output and input: logs, attach, and the size of its terminal. */
 export function streamRoutes({ containers, now }: StreamRouteParts): readonly Route[] {
   return [
-    { method: 'GET', pattern: '/containers/{id}/logs', handle: (exchange) => logs(exchange, containers, now()) },
+    { method: 'GET', pattern: '/containers/{id...}/logs', handle: (exchange) => logs(exchange, containers, now()) },
     {
       method: 'POST',
-      pattern: '/containers/{id}/attach',
+      pattern: '/containers/{id...}/attach',
       hijacks: true,
       handle: (exchange) => attach(exchange, containers),
     },
     {
       method: 'GET',
-      pattern: '/containers/{id}/attach/ws',
+      pattern: '/containers/{id...}/attach/ws',
       hijacks: true,
       handle: (exchange) => attachWebSocket(exchange, containers),
     },
     {
       method: 'POST',
-      pattern: '/containers/{id}/resize',
+      pattern: '/containers/{id...}/resize',
       async handle(exchange) {
         const { rows, columns } = sizeOf(exchange)
         await containers.resize(exchange.param('id'), rows, columns)
