@@ -96,9 +96,9 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
   makeMountPoints(mountPoints)
   const ownMountNamespace = config.hostMounts !== undefined
   const runtime = stack.use(await openRuntime({ execRoot: config.execRoot, path: config.path, ownMountNamespace, log }))
-  const networks = stack.use(
-    openNetworks({ db: database, execRoot: config.execRoot, bip: config.bip, clock, log, events }),
-  )
+  const { execRoot, bip, switchboardEntry } = config
+  const switchboard = stack.use(createSwitchboard({ execRoot, entry: switchboardEntry, log }))
+  const networks = stack.use(openNetworks({ db: database, execRoot, bip, clock, log, events, switchboard }))
   const volumes = await openVolumes({
     folder: join(config.dataRoot, 'volumes'),
     database,

@@ -61,8 +61,14 @@ function findName(view: View, name: string): NameEntry | undefined {
 function findIn(view: View, network: SwitchboardNetwork, name: string): NameEntry | undefined {
   const names = view.namesOf(network.id)
   const link = network.links.find(({ alias }) => alias.toLowerCase() === name)
-  const linked = link && names?.find(link.target.toLowerCase())
+  const linked = link && findTarget(names, link.target.toLowerCase())
   return linked ?? names?.find(name)
+}
+
+/** By its name, or by its id, of which the first twelve digits are a name. */
+function findTarget(names: NetworkNames | undefined, target: string): NameEntry | undefined {
+  const plain = target.replace(/^\//, '')
+  return names?.find(plain) ?? (/^[0-9a-f]{12,64}$/.test(plain) ? names?.find(plain.slice(0, 12)) : undefined)
 }
 
 function reverseName(view: View, name: string): string | undefined {
