@@ -13,6 +13,7 @@ const SOCK_DGRAM = 2
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const IPPROTO_IPV6 = 41
+const IPPROTO_SCTP = 132
 const IPV6_V6ONLY = 26
 
 export interface InetPlace {
@@ -27,10 +28,15 @@ export interface InetPlace {
  * `net.listen({ fd })`. An IPv6 socket takes no IPv4. Throws with errno EADDRINUSE where somebody else has the place.
  */
 export function bindInetSocket(kind: 'tcp' | 'udp', place: InetPlace): number {
+  return bindSocket(kind, place)
+}
+
+/** As bindInetSocket(), of SCTP too. */
+export function bindSocket(kind: SocketKind, place: InetPlace): number {
   const fd = openSocket(kind, place)
   return keptIf(fd, () => {
     // Of a listener only: connections that have ended do not hold the port.
-    if (kind === 'tcp') setOption(fd, SOL_SOCKET, SO_REUSEADDR)
+    if (kind !== 'udp') setOption(fd, SOL_SOCKET, SO_REUSEADDR)
     if (isIPv6(place.address)) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY)
     const address = inetAddress(place)
     checked(libc().bind(fd, address, address.length), { call: 'bind socket', path: placeText(place) })
@@ -49,10 +55,12 @@ export function connectInetSocket(place: InetPlace): number {
   })
 }
 
-function openSocket(kind: 'tcp' | 'udp', { address }: InetPlace): number {
+type SocketKind = 'tcp' | 'udp' | 'sctp'
+
+function openSocket(kind: SocketKind, { address }: InetPlace): number {
   const family = isIPv6(address) ? AF_INET6 : AF_INET
-  const type = (kind === 'tcp' ? SOCK_STREAM : SOCK_DGRAM) | O_CLOEXEC
-  const fd = checked(libc().socket(family, type, 0), { call: `open ${kind} socket` })
+  const type = (kind === 'udp' ? SOCK_DGRAM : SOCK_STREAM) | O_CLOEXEC
+  const fd = checked(libc().socket(family, type, kind === 'sctp' ? IPPROTO_SCTP : 0), { call: `open ${kind} socket` })
   return keptIf(fd, () => setNonBlocking(fd))
 }
 

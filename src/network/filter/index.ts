@@ -5,4 +5,6 @@
  * soon as the kernel tells. It makes no links and knows no records.
  */
 export { createFirewall } from './firewall.ts'
+export { forwardsOf } from './forwards.ts'
+export { createPorts, type Ports } from './ports.ts'
 export type * from './types.ts'
