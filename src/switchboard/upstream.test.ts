@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { decode, encode } from '#test/resolver'
+import type { Exchange } from './exchange.ts'
+import { encodeAnswer, parseQuery } from './message.ts'
+import { createUpstream, type Question, type UpstreamTimes } from './upstream.ts'
+
+const TIMES: UpstreamTimes = { head: 5, patience: 60, penalty: 10_000 }
+const SERVERS = ['one', 'two', 'three'].map((address) => ({ address }))
+
+function questionOf(name: string, id = 1): Question {
+  const message = encode(id, { name, type: 'A' })
+  return { message, question: message.subarray(12), protocol: 'udp' }
+}
+
+/** What each server does: a code to answer with, silence, or refusal. */
+type Servers = Readonly<Record<string, number | 'silent' | 'refuses'>>
+
+function scene(servers: Servers) {
+  const asked: string[] = []
+  const exchange: Exchange = async ({ address }, { message }, signal) => {
+    asked.push(address)
+    const way = servers[address]
+    if (way === 'refuses') throw new Error('refused')
+    if (typeof way !== 'number') {
+      await pause(10_000, undefined, { signal })
+      throw new Error('silent')
+    }
+    await pause(1)
+    const parsed = parseQuery(message)
+    if (parsed.kind !== 'query') throw new Error('no question')
+    return encodeAnswer(parsed.query, way)
+  }
+  return { asked, upstream: createUpstream(exchange, TIMES) }
+}
+
+for (const [what, servers, code, asked] of [
+  ['the first server where it answers', { one: 0, two: 0 }, 0, ['one']],
+  ['that a name does not exist', { one: 3, two: 0 }, 3, ['one']],
+  ['the next where one refuses', { one: 'refuses', two: 0 }, 0, ['one', 'two']],
+  ['the next where one is silent', { one: 'silent', two: 'silent', three: 0 }, 0, ['one', 'two', 'three']],
+  ['the next where one fails', { one: 2, two: 3 }, 3, ['one', 'two']],
+  ['a failure where nobody knows better', { one: 2, two: 'refuses', three: 5 }, 2, ['one', 'two', 'three']],
+  [
+    'nothing where nobody answers',
+    { one: 'silent', two: 'refuses', three: 'silent' },
+    undefined,
+    ['one', 'two', 'three'],
+  ],
+] as const satisfies readonly (readonly [string, Servers, number | undefined, readonly string[]])[])
+  test(`ask() gives ${what}`, async () => {
+    const { asked: seen, upstream } = scene(servers)
+    const answer = await upstream.ask(SERVERS, questionOf('x', 0xabcd))
+    assert.deepEqual(seen, asked)
+    assert.deepEqual(
+      answer && [answer.readUInt16BE(0), decode(answer).code],
+      code === undefined ? undefined : [0xabcd, code],
+    )
+  })
+
+test('ask() leaves a silent server for last afterwards', async () => {
+  const { asked, upstream } = scene({ one: 'silent', two: 0, three: 0 })
+  await upstream.ask(SERVERS, questionOf('x'))
+  await upstream.ask(SERVERS, questionOf('y'))
+  assert.deepEqual(asked, ['one', 'two', 'two'])
+})
+
+test('ask() asks the same question once for several clients, each under its own number', async () => {
+  const { asked, upstream } = scene({ one: 0 })
+  const answers = await Promise.all([11, 12, 13].map((id) => upstream.ask(SERVERS, questionOf('x', id))))
+  assert.deepEqual(asked, ['one'])
+  assert.deepEqual(
+    answers.map((answer) => answer?.readUInt16BE(0)),
+    [11, 12, 13],
+  )
+})
+
+test('ask() has nothing without servers', async () => {
+  assert.equal(await scene({}).upstream.ask([], questionOf('x')), undefined)
+})
