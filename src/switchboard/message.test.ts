@@ -53,7 +53,10 @@ test('any bytes are refused, ignored, or answered by a message that can be read'
     for (const [at, value] of changes) bytes[at] = value
     return bytes.subarray(0, length)
   })
-  const any = fc.oneof(fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)), damaged)
+  const any = fc.oneof(
+    fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)),
+    damaged,
+  )
   fc.assert(
     fc.property(any, (bytes) => {
       const parsed = parseQuery(bytes)
