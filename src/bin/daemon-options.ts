@@ -1,7 +1,8 @@
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { invalid, messageOf } from '#base'
 import type { LogLevel } from '#base'
-import type { LogConfig } from '#engine'
+import type { LogConfig, NetworkSettings } from '#engine'
 
 /** The daemon's flags, named as dockerd names them. */
 export interface DaemonOptions {
@@ -11,7 +12,7 @@ export interface DaemonOptions {
   readonly pidfile: string
   readonly mirrors: readonly string[]
   readonly insecureRegistries: readonly string[]
-  readonly bip?: string
+  readonly network: NetworkSettings
   /** Where the output of containers goes that ask for nothing. */
   readonly containerLog?: LogConfig
   readonly logLevel: LogLevel
@@ -38,7 +39,7 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions {
     pidfile: absolute('--pidfile', values.pidfile ?? `${execRoot}/mica.pid`),
     mirrors: (values['registry-mirror'] ?? []).map(checkMirror),
     insecureRegistries: values['insecure-registry'] ?? [],
-    ...(values.bip !== undefined && { bip: values.bip }),
+    network: networkOf(values),
     ...containerLogOf(values['log-driver'], values['log-opt'] ?? []),
     logLevel,
     action: actionOf(positionals),
@@ -60,6 +61,14 @@ function parse(args: readonly string[]) {
         'registry-mirror': { type: 'string', multiple: true },
         'insecure-registry': { type: 'string', multiple: true },
         bip: { type: 'string' },
+        'fixed-cidr': { type: 'string' },
+        'fixed-cidr-v6': { type: 'string' },
+        ipv6: { type: 'boolean' },
+        mtu: { type: 'string' },
+        icc: { type: 'string' },
+        ip: { type: 'string' },
+        'publish-default': { type: 'string' },
+        'default-address-pool': { type: 'string', multiple: true },
         'log-driver': { type: 'string' },
         'log-level': { type: 'string', short: 'l' },
         'log-opt': { type: 'string', multiple: true },
@@ -73,6 +82,45 @@ function parse(args: readonly string[]) {
       cause: error,
     })
   }
+}
+
+type Values = ReturnType<typeof parse>['values']
+
+function networkOf(values: Values): NetworkSettings {
+  return {
+    bip: values.bip,
+    fixedCidr: values['fixed-cidr'],
+    fixedCidr6: values['fixed-cidr-v6'],
+    ipv6: values.ipv6,
+    mtu: mtuOf(values.mtu),
+    icc: flagOf('--icc', values.icc),
+    addressPools: values['default-address-pool'],
+    publishDefault: publishDefaultOf(values.ip, values['publish-default']),
+  }
+}
+
+/** `--ip` as dockerd has it; `--publish-default` in words. */
+function publishDefaultOf(ip: string | undefined, word: string | undefined): string | undefined {
+  if (word === 'loopback') return '127.0.0.1'
+  if (word !== undefined && word !== 'all' && isIP(word) === 0)
+    throw invalid(`cannot start the daemon: --publish-default ${word} is none of loopback, all, or an address`)
+  if (ip !== undefined && isIP(ip) === 0) throw invalid(`cannot start the daemon: --ip ${ip} is no address`)
+  return word === 'all' ? undefined : (word ?? ip)
+}
+
+const MTU = { least: 68, most: 65_535 }
+
+function mtuOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '0') return undefined
+  const mtu = Number(text)
+  if (/^\d+$/.test(text) && mtu >= MTU.least && mtu <= MTU.most) return mtu
+  throw invalid(`cannot start the daemon: --mtu ${text} is none of ${MTU.least} to ${MTU.most}`)
+}
+
+/** A flag of Go: `--icc=false`. */
+function flagOf(flag: string, text: string | undefined): boolean | undefined {
+  if (text === undefined || text === 'true' || text === 'false') return text === undefined ? undefined : text === 'true'
+  throw invalid(`cannot start the daemon: ${flag} ${text} is neither true nor false`)
 }
 
 function containerLogOf(driver: string | undefined, words: readonly string[]): Pick<DaemonOptions, 'containerLog'> {

@@ -13,7 +13,7 @@ export function engineConfigOf(options: DaemonOptions): EngineConfig {
     insecureRegistries: options.insecureRegistries,
     ...(options.containerLog && { containerLog: options.containerLog }),
     proxy: proxyOf(process.env),
-    ...(options.bip !== undefined && { bip: options.bip }),
+    network: options.network,
     logLevel: options.logLevel,
     workerEntry: entryOf('worker'),
     switchboardEntry: entryOf('switchboard'),

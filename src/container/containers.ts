@@ -7,7 +7,7 @@ import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
-import { connectContainer, disconnectContainer } from './network.ts'
+import { connectContainer, disconnectContainer, settleNetworks } from './network.ts'
 import { exportContainer } from './export.ts'
 import { checkLog } from '#container/stream'
 import { removeLink, renameInLinks } from './links.ts'
@@ -28,6 +28,8 @@ export interface OpenContainers extends ContainerService, AsyncDisposable {
   readonly collector: Collector
   /** To be called once after a start, before anything else; see `restoreContainers`. */
   restore(): Promise<void>
+  /** To be called after that, once networks are there again. */
+  settle(): Promise<void>
 }
 
 /** Opens the room on its records; `restore` then makes records and kernel agree. Closing leaves containers running. */
@@ -42,6 +44,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
   return {
     collector: collectorOf(parts),
     restore: () => restoreContainers(parts),
+    settle: () => settleNetworks(parts),
     create: (request) => createContainer(parts, reserved, request),
     start: async (name) => {
       const id = idOf(name)
@@ -91,7 +94,13 @@ async function restartContainer(
 ): Promise<void> {
   const { record } = parts.records.resolve(name)
   if (isLive(record.state)) await stopContainer(parts, record.id, options)
-  await parts.locks.run(record.id, () => startLocked(parts, record.id))
+  try {
+    await parts.locks.run(record.id, () => startLocked(parts, record.id))
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    const { kind, message, details = {} } = error
+    throw new EngineError(kind, `Cannot restart container ${name}: ${message}`, { cause: error, details })
+  }
   emitEvent(parts, 'restart', parts.records.resolve(record.id).record)
 }
 
@@ -152,6 +161,7 @@ async function renameContainer(parts: Parts, name: string, to: string): Promise<
     const renamed = newName(parts, record.name, to)
     const after = parts.records.update(id, { name: renamed })
     renameInLinks(parts, id, renamed)
+    await parts.networks.rename(id, renamed)
     emitEvent(parts, 'rename', after, { oldName: `/${record.name}` })
   })
 }

@@ -11,6 +11,7 @@ import type { MergedConfig } from './merge.ts'
 import { inheritMounts, planMounts } from '#container/mount'
 import type { PlannedMount } from '#container/mount'
 import { checkName, randomName } from './names.ts'
+import { resolveNetworks } from './network.ts'
 import { emitEvent, folderOf, logOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
@@ -49,7 +50,8 @@ interface Naming {
   readonly name: string
 }
 
-async function createNamed(parts: Parts, request: CreateRequest, { id, name }: Naming): Promise<void> {
+async function createNamed(parts: Parts, asked: CreateRequest, { id, name }: Naming): Promise<void> {
+  const request = await resolveNetworks(parts, asked)
   const image = await parts.images.open((await parts.images.resolve(request.image)).id)
   const merged = mergeConfig(request, image.config.config, id)
   const links = resolveLinks(parts, request)

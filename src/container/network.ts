@@ -1,41 +1,220 @@
-import { notFound } from '#base'
-import type { EndpointRequest } from '#network'
+import { conflict, EngineError, internal, invalid, isKind, messageOf } from '#base'
+import type { Endpoint, EndpointRequest, NetworkRecord, Sandbox } from '#network'
+import type { LiveLink } from './links.ts'
 import { renewNames } from './name-files.ts'
 import type { Parts } from './parts.ts'
+import { isLive } from './state.ts'
+import type { ContainerRecord, CreateRequest } from './types.ts'
 
-/** Joins a network. */
-export async function connectContainer(parts: Parts, name: string, request: EndpointRequest): Promise<void> {
-  const { id } = parts.records.resolve(name).record
-  await parts.locks.run(id, async () => {
-    const { record } = parts.records.resolve(id)
-    const { hostname, request: created } = record
-    const before = await resolverOf(parts, id)
-    const endpoint = await parts.networks.connect({ id, name: record.name, hostname, dns: created.dns }, request)
-    const endpoints = [...record.endpoints, endpoint]
-    parts.records.update(id, { endpoints })
-    const resolver = { before, after: await resolverOf(parts, id) }
-    renewNames(parts, record, { before: record.endpoints, after: endpoints, resolver })
-  })
+const SHARED = 'container:'
+
+/** The networks of a request under their own names, the container of `container:` by its id; throws in Docker's words. */
+export async function resolveNetworks(parts: Parts, request: CreateRequest): Promise<CreateRequest> {
+  const networks: EndpointRequest[] = []
+  for (const one of request.networks) {
+    const network = await findNetwork(parts, one.network)
+    if (network) checkAsked(parts, network, one)
+    networks.push(network ? { ...one, network: network.name } : one)
+  }
+  return { ...request, networks, networkMode: resolveMode(parts, request.networkMode) }
 }
 
-export async function disconnectContainer(
+function checkAsked(parts: Parts, network: NetworkRecord, request: EndpointRequest): void {
+  try {
+    parts.networks.check(network, request)
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error
+    throw invalid(`invalid config for network ${request.network}: ${error.message}`, { cause: error })
+  }
+}
+
+function resolveMode({ records }: Parts, mode: string): string {
+  if (!mode.startsWith(SHARED)) return mode
+  try {
+    return `${SHARED}${records.resolve(mode.slice(SHARED.length)).record.id}`
+  } catch (error) {
+    if (!isKind(error, 'not-found') && !isKind(error, 'invalid')) throw error
+    return mode
+  }
+}
+
+async function findNetwork(parts: Parts, name: string): Promise<NetworkRecord | undefined> {
+  try {
+    return await parts.networks.get(name)
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    return undefined
+  }
+}
+
+/** The sandbox of a container about to start. Throws in Docker's words. */
+export async function joinNetworks(
   parts: Parts,
-  { name, network, force }: { readonly name: string; readonly network: string; readonly force: boolean },
-): Promise<void> {
+  { id, name, hostname, exposedPorts, request }: ContainerRecord,
+  links: readonly LiveLink[],
+): Promise<Sandbox> {
+  const { networkMode: mode, networks, ports, publishAll, dns } = request
+  if (mode.startsWith(SHARED)) checkShared(parts, mode.slice(SHARED.length))
+  const container = { container: id, name, hostname, mode, networks, exposedPorts }
+  try {
+    return await parts.networks.attach({ ...container, ports, publishAll, links, dns })
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    const { kind, message, details } = error
+    throw new EngineError(kind, `failed to set up container networking: ${message}`, {
+      cause: error,
+      ...(details && { details }),
+    })
+  }
+}
+
+function checkShared({ records }: Parts, other: string): void {
+  const record = findShared(records, other)
+  if (record.state === 'restarting')
+    throw conflict(`container ${record.id} is restarting, wait until the container is running`)
+  if (!isLive(record.state))
+    throw conflict(
+      `cannot join network namespace of a non running container: container ${record.name} is ${record.state}`,
+    )
+}
+
+function findShared(records: Parts['records'], other: string): ContainerRecord {
+  try {
+    return records.resolve(other).record
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    throw new EngineError('not-found', `joining network namespace of container: ${error.message}`, { cause: error })
+  }
+}
+
+/** The networks that a container is to join at its next start. */
+function wantedNetworks({ networks, networkMode }: CreateRequest): readonly EndpointRequest[] {
+  if (networks.length > 0 || !isJoined(networkMode)) return networks
+  return [{ network: networkMode, linkLocal: [], aliases: [], links: [], driverOptions: {}, gwPriority: 0 }]
+}
+
+function isJoined(mode: string): boolean {
+  return mode !== 'host' && mode !== 'none' && !mode.startsWith(SHARED)
+}
+
+/** Joins a network, at once where the container runs. Throws in Docker's words. */
+export async function connectContainer(parts: Parts, name: string, asked: EndpointRequest): Promise<void> {
   const { id } = parts.records.resolve(name).record
   await parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
-    const left = record.endpoints.find((one) => one.network === network || one.networkId === network)
-    if (!left && !force) throw notFound('endpoint', network)
-    const before = await resolverOf(parts, id)
-    await parts.networks.disconnect(id, network, { force })
-    const endpoints = record.endpoints.filter((one) => one !== left)
-    parts.records.update(id, { endpoints })
-    const resolver = { before, after: await resolverOf(parts, id) }
-    renewNames(parts, record, { before: record.endpoints, after: endpoints, resolver })
+    const network = await parts.networks.get(asked.network)
+    refuseConnect(record, network)
+    const request = { ...asked, network: network.name }
+    if (isLive(record.state)) await change(parts, record, () => connectLive(parts, record, request))
+    else parts.networks.check(network, request)
+    remember(parts, id, (networks) => [...networks.filter((one) => !isNamed(network, one.network)), request])
   })
 }
 
-async function resolverOf({ networks }: Parts, id: string): Promise<boolean> {
-  return (await networks.find(id))?.resolver ?? false
+function refuseConnect({ id, request, state }: ContainerRecord, network: NetworkRecord): void {
+  if (state === 'removing' || state === 'dead')
+    throw conflict(`container ${id} is marked for removal and cannot be connected or disconnected to the network`)
+  if (network.name === 'host')
+    throw invalid('cannot connect container to host network - container must be created in host network mode')
+  if (request.networkMode === 'host' || request.networkMode.startsWith(SHARED))
+    throw invalid(
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    )
+  if (network.name === 'none' || wantedNetworks(request).some((one) => one.network === 'none') || isPrivate(request))
+    throw invalid('container cannot be connected to multiple networks with one of the networks in private (none) mode')
+}
+
+function isPrivate({ networkMode, networks }: CreateRequest): boolean {
+  return networkMode === 'none' && networks.length === 0
+}
+
+async function connectLive(parts: Parts, record: ContainerRecord, request: EndpointRequest): Promise<void> {
+  const { id, name, hostname } = record
+  await parts.networks.connect({ id, name, hostname, dns: record.request.dns }, request)
+}
+
+/** What the container room knows and shows of a running container's networks follows a change of them. */
+async function change(parts: Parts, record: ContainerRecord, work: () => Promise<void>): Promise<void> {
+  const before = await parts.networks.find(record.id)
+  await work()
+  const after = await parts.networks.find(record.id)
+  if (!before || !after) return
+  renewNames(parts, record, {
+    before: before.endpoints,
+    after: after.endpoints,
+    resolver: { before: before.resolver, after: after.resolver },
+  })
+  parts.records.update(record.id, { endpoints: after.endpoints, ports: after.ports })
+}
+
+function remember(
+  parts: Parts,
+  id: string,
+  edit: (networks: readonly EndpointRequest[]) => readonly EndpointRequest[],
+): void {
+  const { request } = parts.records.resolve(id).record
+  parts.records.update(id, { request: { ...request, networks: edit(wantedNetworks(request)) } })
+}
+
+function isNamed({ id, name }: Pick<NetworkRecord, 'id' | 'name'>, given: string): boolean {
+  return given === name || (given.length > 0 && id.startsWith(given))
+}
+
+export interface Disconnection {
+  readonly name: string
+  readonly network: string
+  readonly force: boolean
+}
+
+/** Leaves a network, at once where the container runs. Throws in Docker's words. */
+export async function disconnectContainer(parts: Parts, { name, network, force }: Disconnection): Promise<void> {
+  const id = idToDisconnect(parts, name, force)
+  await parts.locks.run(id, async () => {
+    const { record } = parts.records.resolve(id)
+    const left = await parts.networks.get(network)
+    if (left.name === 'host')
+      throw invalid('cannot disconnect container from host network - container was created in host network mode')
+    const wanted = wantedNetworks(record.request).some((one) => isNamed(left, one.network))
+    const joined = record.endpoints.some(({ networkId }) => networkId === left.id)
+    if (!wanted && !joined) throw internal(`container ${id} is not connected to network ${left.name}`)
+    if (isLive(record.state) && joined)
+      await change(parts, record, () => parts.networks.disconnect(id, left.id, { force: true }))
+    remember(parts, id, (networks) => networks.filter((one) => !isNamed(left, one.network)))
+  })
+}
+
+function idToDisconnect({ records }: Parts, name: string, force: boolean): string {
+  try {
+    return records.resolve(name).record.id
+  } catch (error) {
+    if (!force || !isKind(error, 'not-found')) throw error
+    throw new EngineError('not-found', `endpoint ${name} not found`, { cause: error })
+  }
+}
+
+/** After a start of the daemon: what a connect or disconnect was cut off in is brought to its end. */
+export async function settleNetworks(parts: Parts): Promise<void> {
+  for (const { record } of parts.records.all()) {
+    if (!isLive(record.state) || !isJoined(record.request.networkMode)) continue
+    try {
+      await parts.locks.run(record.id, () => settleOne(parts, record.id))
+    } catch (error) {
+      parts.log.warn('cannot bring a container back into its networks', { id: record.id, error: messageOf(error) })
+    }
+  }
+}
+
+async function settleOne(parts: Parts, id: string): Promise<void> {
+  const { record } = parts.records.resolve(id)
+  const sandbox = await parts.networks.find(id)
+  if (!sandbox) return
+  const wanted = wantedNetworks(record.request)
+  const isIn = (endpoint: Endpoint, request: EndpointRequest): boolean =>
+    isNamed({ id: endpoint.networkId, name: endpoint.network }, request.network)
+  const strange = sandbox.endpoints.filter((endpoint) => !wanted.some((request) => isIn(endpoint, request)))
+  const missing = wanted.filter((request) => !sandbox.endpoints.some((endpoint) => isIn(endpoint, request)))
+  await change(parts, record, async () => {
+    for (const { networkId } of strange) await parts.networks.disconnect(id, networkId, { force: true })
+    for (const request of missing) await connectLive(parts, record, request)
+  })
 }

@@ -1,10 +1,11 @@
-import { conflict, EngineError, isKind, messageOf } from '#base'
+import { conflict, EngineError, messageOf } from '#base'
 import { closeDescriptor, type Mount, processExited } from '#kernel'
 import type { Sandbox } from '#network'
 import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest } from '#runtime'
 import { watchExit } from './exit.ts'
-import { type LiveLink, refreshLinks, startedLinks, variablesOf } from './links.ts'
+import { refreshLinks, startedLinks, variablesOf } from './links.ts'
 import { nameFiles, withSharedName } from './name-files.ts'
+import { joinNetworks } from './network.ts'
 import { processEnv } from './merge.ts'
 import type { PlannedMount } from '#container/mount'
 import { closesInput, emitEvent } from './parts.ts'
@@ -72,7 +73,7 @@ async function launch(parts: Parts, created: ContainerRecord): Promise<Launched>
   const snapshot = await parts.snapshots.reopen(id)
   mountRoot(place, snapshot.mounts, parts.mountPoints)
   makeWorkingDir(place.root, record.workingDir)
-  const sandbox = await joinNetwork(parts, record, links)
+  const sandbox = await joinNetworks(parts, record, links)
   const names = await nameFiles(parts, record, { sandbox, links })
   const mounts = [...names, ...(await extraMounts(parts, record, place))]
   const request = runRequest(parts, { record, place, sandbox, mounts })
@@ -83,31 +84,6 @@ async function launch(parts: Parts, created: ContainerRecord): Promise<Launched>
   await parts.lives.of(id).hub.open()
   await parts.runtime.start(id)
   return { pid, sandbox }
-}
-
-async function joinNetwork(
-  parts: Parts,
-  { id, name, hostname, exposedPorts, request }: ContainerRecord,
-  links: readonly LiveLink[],
-): Promise<Sandbox> {
-  try {
-    return await parts.networks.attach({
-      container: id,
-      name,
-      hostname,
-      mode: request.networkMode,
-      networks: request.networks,
-      ports: request.ports,
-      publishAll: request.publishAll,
-      exposedPorts,
-      links,
-      dns: request.dns,
-    })
-  } catch (error) {
-    if (!isKind(error, 'not-found')) throw error
-    const message = `failed to set up container networking: network ${request.networkMode} not found`
-    throw new EngineError('not-found', message, { cause: error })
-  }
 }
 
 /** Parents before what lies in them. */

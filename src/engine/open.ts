@@ -97,9 +97,9 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
   makeMountPoints(mountPoints)
   const ownMountNamespace = config.hostMounts !== undefined
   const runtime = stack.use(await openRuntime({ execRoot: config.execRoot, path: config.path, ownMountNamespace, log }))
-  const { execRoot, bip, switchboardEntry } = config
+  const { execRoot, network, switchboardEntry } = config
   const switchboard = stack.use(createSwitchboard({ execRoot, entry: switchboardEntry, log }))
-  const networks = stack.use(openNetworks({ db: database, execRoot, bip, clock, log, events, switchboard }))
+  const networks = stack.use(openNetworks({ ...network, db: database, execRoot, switchboard, clock, log, events }))
   const volumes = await openVolumes({
     folder: join(config.dataRoot, 'volumes'),
     database,
@@ -174,6 +174,7 @@ async function restore(ground: Ground, { runtime, networks, containers }: Runnin
   await containers.restore()
   const alive = new Set((await containers.list()).filter(isAlive).map((container) => container.id))
   await networks.restore(alive)
+  await containers.settle()
 }
 
 interface Assembly {

@@ -2,7 +2,7 @@ import type { Builder } from '#builder'
 import type { ContainerService, LogConfig } from '#container'
 import type { EventBus } from '#event'
 import type { Hub } from '#hub'
-import type { NetworkRecord, Networks } from '#network'
+import type { NetworkRecord, Networks, NetworkSettings } from '#network'
 import type { Descriptor, HistoryEntry, ImageId, Platform, Reference, RunConfig } from '#oci'
 import type { createFetcher, Credentials, Registries } from '#registry'
 import type { Image, ImageRecord } from '#store/image'
@@ -19,8 +19,8 @@ export interface EngineConfig {
   readonly mirrors: readonly string[]
   readonly insecureRegistries: readonly string[]
   readonly proxy: { readonly http?: string; readonly https?: string; readonly except?: string }
-  /** CIDR of the default bridge's gateway; chosen free of the host's routes where absent. */
-  readonly bip?: string
+  /** What the flags say of networks. */
+  readonly network?: NetworkSettings
   /** Where the output of containers is kept that ask for nothing. */
   readonly containerLog?: LogConfig
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'

@@ -6,23 +6,10 @@ import { shorthands, subnetOf } from './definition.ts'
 import { OPTION } from './options.ts'
 import { type AddressPool, chooseBlock, chooseBlock6 } from './pools.ts'
 import { PLAIN } from './rows.ts'
-import type { IpamBlock, NetworkRecord } from './types.ts'
-
-/** What the daemon's flags say of the default bridge, named as dockerd names them. */
-export interface BridgeDefaults {
-  /** The bridge's address with its block («172.26.0.1/16»); chosen free of the host's where absent. */
-  readonly bip?: string | undefined
-  /** Containers get addresses of this part of the block only. */
-  readonly fixedCidr?: string | undefined
-  readonly ipv6?: boolean | undefined
-  readonly fixedCidr6?: string | undefined
-  readonly mtu?: number | undefined
-  /** Whether its containers reach each other; they do where absent. */
-  readonly icc?: boolean | undefined
-}
+import type { IpamBlock, NetworkRecord, NetworkSettings } from './types.ts'
 
 export interface DefaultParts {
-  readonly defaults: BridgeDefaults
+  readonly defaults: NetworkSettings
   readonly pools: readonly AddressPool[] | undefined
   /** The link's name. */
   readonly bridge: string

@@ -31,35 +31,38 @@ export function defineNetwork(asked: NetworkRequest, around: Surroundings): Netw
   checkName(asked.name, around.known)
   const request = withConfig(asked, around.known)
   const driver = driverOf(request)
-  const [ipv4, ipv6] = [request.ipv4 ?? true, request.ipv6 ?? false]
-  checkIpam(request.ipam, ipv6)
-  if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled')
-  checkOptions(request.options)
-  if (driver === 'macvlan' || driver === 'ipvlan') upperSettings(driver, request.options)
+  const families = { ipv4: request.ipv4 ?? true, ipv6: request.ipv6 ?? false }
+  checkSettings(request, driver, families)
   const id = longId()
-  const blocks = request.configOnly ? request.ipam.map(blockAsAsked) : blocksOf(request, { ipv4, ipv6 }, around)
-  if (driver === 'bridge') refuseSeveral(blocks)
-  const bridge = driver === 'bridge' ? (request.options[OPTION.bridgeName] ?? `br-${id.slice(0, 12)}`) : undefined
+  const { configOnly = false, configFrom, name, internal: closed, attachable, labels, options } = request
+  const ipam = configOnly ? request.ipam.map(blockAsAsked) : blocksOf(request, families, around)
+  if (driver === 'bridge') refuseSeveral(ipam)
   return {
     id,
-    name: request.name,
+    name,
     driver,
     createdAt: around.clock.nanoseconds(),
     scope: 'local',
-    internal: request.internal,
-    attachable: request.attachable,
-    ipv4,
-    ipv6,
-    ipam: blocks,
+    internal: closed,
+    attachable,
+    ...families,
+    ipam,
     ipamDriver: request.ipamDriver ?? 'default',
     ipamOptions: request.ipamOptions,
-    configOnly: request.configOnly ?? false,
-    ...(request.configFrom !== undefined && { configFrom: request.configFrom }),
-    ...(request.configOnly ? {} : shorthands(blocks, { ipv4, ipv6 })),
-    ...(bridge !== undefined && { bridge }),
-    labels: request.labels,
-    options: request.options,
+    configOnly,
+    ...(configFrom !== undefined && { configFrom }),
+    ...(!configOnly && shorthands(ipam, families)),
+    ...(driver === 'bridge' && { bridge: options[OPTION.bridgeName] ?? `br-${id.slice(0, 12)}` }),
+    labels,
+    options,
   }
+}
+
+function checkSettings({ ipam, options }: NetworkRequest, driver: NetworkDriver, { ipv4, ipv6 }: Families): void {
+  checkIpam(ipam, ipv6)
+  if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled')
+  checkOptions(options)
+  if (driver === 'macvlan' || driver === 'ipvlan') upperSettings(driver, options)
 }
 
 const PREDEFINED: ReadonlySet<string> = new Set(['bridge', 'host', 'none', 'default'])

@@ -2,18 +2,19 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, conflict, createKeyedLock, forbidden, type Log, longId } from '#base'
 import type { EventBus } from '#event'
-import { createFirewall } from '#network/filter'
+import { createFirewall, createPorts } from '#network/filter'
 import type { Database } from '#store/db'
 import type { Switchboard } from '#switchboard'
 import { attachSandbox, sharedSandbox, undoSandbox } from './attaching.ts'
 import { clearAddresses, findBridge, portsOf, usedBlocks } from './bridge.ts'
-import { type BridgeDefaults, defaultBridge } from './defaults.ts'
+import { defaultBridge } from './defaults.ts'
 import { defineNetwork } from './definition.ts'
+import { checkEndpoint } from './ipam-check.ts'
 import { renamed } from './joining.ts'
 import { connectSandbox, disconnectSandbox } from './live.ts'
 import { bridgeNames } from './names.ts'
 import { getNetwork, type Parts, publicEndpoint, sandboxOf } from './parts.ts'
-import type { AddressPool } from './pools.ts'
+import { parsePool } from './pools.ts'
 import { createReach } from './reach.ts'
 import { createRecords } from './records.ts'
 import { restoreNetworks } from './restoring.ts'
@@ -27,15 +28,14 @@ import type {
   NetworkRecord,
   NetworkRequest,
   Networks,
+  NetworkSettings,
   Sandbox,
 } from './types.ts'
 
-export interface NetworksOptions extends BridgeDefaults {
+export interface NetworksOptions extends NetworkSettings {
   readonly db: Database
   /** Namespace files go to `<execRoot>/netns`; the default bridge is named after it. */
   readonly execRoot: string
-  /** Blocks from which networks are cut; the usual ones where absent. */
-  readonly pools?: readonly AddressPool[] | undefined
   /** Who answers names in containers; nobody where absent. */
   readonly switchboard?: Switchboard | undefined
   readonly clock: Clock
@@ -55,8 +55,9 @@ export function openNetworks(options: NetworksOptions): Networks {
   const pathOf = (container: string): string => join(folder, container)
   const { log, switchboard } = options
   const firewall = createFirewall({ table, log })
-  const reach = createReach({ records, firewall, ports: undefined, switchboard, pathOf })
-  const roots = createRoots({ records, reach, pools: options.pools })
+  const ports = createPorts({ publishDefault: options.publishDefault, log })
+  const reach = createReach({ records, firewall, ports, switchboard, pathOf })
+  const roots = createRoots({ records, reach, pools: options.addressPools?.map(parsePool) })
   const tell: Parts['tell'] = (action, { id, name, driver }, container) => {
     options.events?.emit({ type: 'network', action, actor: { id, attributes: { container, name, type: driver } } })
   }
@@ -67,7 +68,8 @@ export function openNetworks(options: NetworksOptions): Networks {
 
 /** The predefined networks are what the flags say. */
 function prepare({ records }: Parts, options: NetworksOptions, bridge: string): void {
-  const { clock, pools } = options
+  const { clock, addressPools } = options
+  const pools = addressPools?.map(parsePool)
   for (const [name, driver] of [
     ['host', 'host'],
     ['none', 'null'],
@@ -126,6 +128,10 @@ class HostNetworks implements Networks {
     })
   }
 
+  check(network: NetworkRecord, request: EndpointRequest): void {
+    checkEndpoint(network, request)
+  }
+
   connect(container: AttachedContainer, request: EndpointRequest): Promise<Endpoint> {
     return this.#parts.lock.run(container.id, async () =>
       publicEndpoint(await connectSandbox(this.#parts, container, request)),
@@ -170,7 +176,8 @@ class HostNetworks implements Networks {
   create(request: NetworkRequest): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
     const { records, roots, lock } = this.#parts
     return lock.run('', async () => {
-      const { pools, clock } = this.#options
+      const { addressPools, clock } = this.#options
+      const pools = addressPools?.map(parsePool)
       const network = planRoot(defineNetwork(request, { known: records.list(), used: usedBlocks, pools, clock }))
       records.add(network)
       try {
@@ -180,6 +187,7 @@ class HostNetworks implements Networks {
         records.remove(network.id)
         throw error
       }
+      if (!network.configOnly) this.#parts.reach.warm()
       this.#tellOf('create', network)
       return { id: network.id, warnings: [] }
     })

@@ -1,10 +1,21 @@
-import { type Block, networkOf, overlaps, parseBlock } from '#network/link'
+import { invalid } from '#base'
+import { type Block, networkOf, overlaps, parseBlock, readBlock } from '#network/link'
 
 /** A block from which networks are cut. */
 export interface AddressPool {
   readonly base: Block
   /** Length of the blocks that are cut out of it. */
   readonly size: number
+}
+
+/** «base=10.10.0.0/16,size=24», as dockerd takes it. Throws `invalid`. */
+export function parsePool(text: string): AddressPool {
+  const fields = new Map(text.split(',').map((word) => [word.split('=')[0], word.slice(word.indexOf('=') + 1)]))
+  const [base, size] = [readBlock(fields.get('base') ?? ''), Number(fields.get('size'))]
+  const last = base?.family === 4 ? 32 : 128
+  if (!base || fields.size !== 2 || !Number.isInteger(size) || size < base.prefix || size > last)
+    throw invalid(`cannot use --default-address-pool ${text}: write it as base=10.10.0.0/16,size=24`)
+  return { base: networkOf(base), size }
 }
 
 function poolsOf(...texts: readonly (readonly [string, number])[]): readonly AddressPool[] {

@@ -1,32 +1,18 @@
-import type { FilterContainer, FilterFinding, FilterNetwork, FilterPlace, Firewall } from '#network/filter'
+import { type FilterFinding, type Firewall, forwardsOf, type Ports } from '#network/filter'
 import type { Switchboard, SwitchboardName, SwitchboardNetwork, SwitchboardSandbox } from '#switchboard'
+import { filterContainer, filterNetwork, gatewayOf, placeOf } from './filter-view.ts'
 import { isNamed } from './joining.ts'
-import { flagOf, OPTION } from './options.ts'
-import { gatewayMember, type Member } from './plugs.ts'
+import { OPTION } from './options.ts'
+import type { Member } from './plugs.ts'
 import type { EndpointRecord, NetworkRecords, SandboxRecord } from './records.ts'
-import type { AttachRequest, NetworkRecord, PublishedPort } from './types.ts'
+import type { AttachRequest, NetworkRecord } from './types.ts'
 
 export type PublishRequest = Pick<AttachRequest, 'ports' | 'publishAll' | 'exposedPorts'>
-
-interface Ports {
-  reserve(
-    request: PublishRequest & {
-      readonly container: string
-      readonly name: string
-      readonly endpoint: string
-      readonly address?: string
-      readonly hostBinding?: string
-      readonly ipv6: boolean
-    },
-  ): Promise<readonly PublishedPort[]>
-  restore(ports: readonly (PublishedPort & { readonly container: string })[]): Promise<void>
-  release(container: string): void
-}
 
 export interface ReachParts {
   readonly records: NetworkRecords
   readonly firewall: Firewall
-  readonly ports: Ports | undefined
+  readonly ports: Ports
   readonly switchboard: Switchboard | undefined
   /** The namespace file of a container. */
   readonly pathOf: (container: string) => string
@@ -48,71 +34,115 @@ export interface Reach {
   restore(): Promise<void>
   /** Whether 127.0.0.11 answers in a container of these endpoints. */
   hasResolver(endpoints: readonly EndpointRecord[]): boolean
+  /** A container with a resolver is about to come. */
+  warm(): void
   close(): Promise<void>
   diagnose(): Promise<readonly FilterFinding[]>
 }
 
 export function createReach(parts: ReachParts): Reach {
-  const { records, firewall, ports, switchboard } = parts
-  const namesOf = (network: string): readonly SwitchboardName[] => records.endpointsIn(network).flatMap(namesIn)
-  return {
-    open: (networks) => firewall.open(networks.flatMap(filterNetwork)),
-    async publish(container, { ports: bindings, publishAll, exposedPorts }) {
-      const sandbox = records.findSandbox(container)
-      const via = sandbox && gatewayOf(membersOf(records, container))
-      if (!ports || !sandbox || !via || (bindings.length === 0 && !publishAll)) return
-      const { endpoint, network } = via
-      const hostBinding = network.options[OPTION.hostBinding]
-      const published = await ports.reserve({
-        container,
-        name: sandbox.name,
-        endpoint: endpoint.id,
-        ...(endpoint.address !== undefined && { address: endpoint.address }),
-        ports: bindings,
-        publishAll,
-        exposedPorts,
-        ...(hostBinding !== undefined && { hostBinding }),
-        ipv6: endpoint.address6 !== undefined,
-      })
-      records.replaceSandbox({ ...sandbox, ports: published })
-    },
-    async settle(container) {
-      const sandbox = records.findSandbox(container)
-      if (!sandbox || sandbox.host) return
-      const members = membersOf(records, container)
-      await firewall.setContainer(filterContainer(sandbox, members))
-      if (!switchboard) return
-      const asked = switchboardSandbox(parts, sandbox, members)
-      await (asked ? switchboard.setSandbox(asked) : switchboard.dropSandbox(container))
-    },
-    async settleNames(networks) {
-      if (!switchboard) return
-      for (const id of networks) if (hasNames(records, id)) await switchboard.setNames(id, namesOf(id))
-    },
-    async drop(container) {
-      await Promise.all([firewall.dropContainer(container), switchboard?.dropSandbox(container)])
-      ports?.release(container)
-    },
-    async restore() {
-      const all = records.sandboxes().filter(({ host }) => !host)
-      const known = all.map((sandbox) => ({ sandbox, members: membersOf(records, sandbox.container) }))
-      await ports?.restore(all.flatMap(({ container, ports: held }) => held.map((port) => ({ ...port, container }))))
-      await firewall.restore(known.map(({ sandbox, members }) => filterContainer(sandbox, members)))
-      await switchboard?.restore({
-        sandboxes: known.flatMap(({ sandbox, members }) => switchboardSandbox(parts, sandbox, members) ?? []),
-        names: Object.fromEntries(
-          records.list().flatMap((network) => (isNamed(network) ? [[network.id, namesOf(network.id)]] : [])),
-        ),
-        forwards: {},
-      })
-    },
-    hasResolver: (endpoints) => switchboard !== undefined && endpoints.some((one) => hasNames(records, one.networkId)),
-    async close() {
-      await firewall.close()
-      await switchboard?.stop()
-    },
-    diagnose: () => firewall.diagnose(),
+  return new HostReach(parts)
+}
+
+class HostReach implements Reach {
+  readonly #parts: ReachParts
+
+  constructor(parts: ReachParts) {
+    this.#parts = parts
   }
+
+  open(networks: readonly NetworkRecord[]): Promise<void> {
+    return this.#parts.firewall.open(networks.flatMap(filterNetwork))
+  }
+
+  async publish(container: string, { ports: bindings, publishAll, exposedPorts }: PublishRequest): Promise<void> {
+    const { records, ports, switchboard } = this.#parts
+    const sandbox = records.findSandbox(container)
+    const via = sandbox && gatewayOf(membersOf(records, container))
+    if (!sandbox || !via || (bindings.length === 0 && !publishAll)) return
+    const { endpoint, network } = via
+    const hostBinding = network.options[OPTION.hostBinding]
+    const published = await ports.reserve({
+      container,
+      name: sandbox.name,
+      endpoint: endpoint.id,
+      ...(endpoint.address !== undefined && { address: endpoint.address }),
+      ports: bindings,
+      publishAll,
+      exposedPorts,
+      ...(hostBinding !== undefined && { hostBinding }),
+      ipv6: endpoint.address6 !== undefined || switchboard !== undefined,
+    })
+    records.replaceSandbox({ ...sandbox, ports: published })
+  }
+
+  async settle(container: string): Promise<void> {
+    const { records, firewall, switchboard } = this.#parts
+    const sandbox = records.findSandbox(container)
+    if (!sandbox || sandbox.host) return
+    const members = membersOf(records, container)
+    await firewall.setContainer(filterContainer(sandbox, members))
+    if (!switchboard) return
+    const asked = switchboardSandbox(this.#parts, sandbox, members)
+    await (asked ? switchboard.setSandbox(asked) : switchboard.dropSandbox(container))
+    if (sandbox.ports.length > 0) await switchboard.setForwards(container, forwardsFor(sandbox, members))
+  }
+
+  async settleNames(networks: readonly string[]): Promise<void> {
+    const { records, switchboard } = this.#parts
+    if (!switchboard) return
+    for (const id of networks) if (hasNames(records, id)) await switchboard.setNames(id, this.#namesOf(id))
+  }
+
+  async drop(container: string): Promise<void> {
+    const { firewall, ports, switchboard } = this.#parts
+    await Promise.all([firewall.dropContainer(container), switchboard?.dropSandbox(container)])
+    ports.release(container)
+  }
+
+  async restore(): Promise<void> {
+    const { records, firewall, ports, switchboard } = this.#parts
+    const all = records.sandboxes().filter(({ host }) => !host)
+    const known = all.map((sandbox) => ({ sandbox, members: membersOf(records, sandbox.container) }))
+    await ports.restore(all.flatMap(({ container, ports: held }) => held.map((port) => ({ ...port, container }))))
+    await firewall.restore(known.map(({ sandbox, members }) => filterContainer(sandbox, members)))
+    const named = records.list().filter(isNamed)
+    await switchboard?.restore({
+      sandboxes: known.flatMap(({ sandbox, members }) => switchboardSandbox(this.#parts, sandbox, members) ?? []),
+      names: Object.fromEntries(named.map(({ id }) => [id, this.#namesOf(id)])),
+      forwards: Object.fromEntries(
+        known.map(({ sandbox, members }) => [sandbox.container, forwardsFor(sandbox, members)]),
+      ),
+    })
+  }
+
+  hasResolver(endpoints: readonly EndpointRecord[]): boolean {
+    const { records, switchboard } = this.#parts
+    return switchboard !== undefined && endpoints.some((one) => hasNames(records, one.networkId))
+  }
+
+  warm(): void {
+    this.#parts.switchboard?.warm()
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.firewall.close()
+    await this.#parts.switchboard?.stop()
+  }
+
+  diagnose(): Promise<readonly FilterFinding[]> {
+    return this.#parts.firewall.diagnose()
+  }
+
+  #namesOf(network: string): readonly SwitchboardName[] {
+    return this.#parts.records.endpointsIn(network).flatMap(namesIn)
+  }
+}
+
+/** What the switchboard has to forward, since the kernel cannot. */
+function forwardsFor({ ports }: SandboxRecord, members: readonly Member[]): ReturnType<typeof forwardsOf> {
+  const via = gatewayOf(members)
+  return forwardsOf(via && placeOf(via), ports)
 }
 
 function hasNames(records: NetworkRecords, id: string): boolean {
@@ -149,57 +179,4 @@ function switchboardNetwork({ endpoint, network }: Member): SwitchboardNetwork {
     return { alias, target }
   })
   return { id: network.id, name: network.name, internal: network.internal, links }
-}
-
-/** What the packet filter has to know of a network; nothing of those that it cannot see. */
-function filterNetwork(network: NetworkRecord): readonly FilterNetwork[] {
-  const { id, bridge, subnet, subnet6, internal, options, driver } = network
-  if (driver !== 'bridge' || bridge === undefined) return []
-  return [
-    {
-      id,
-      bridge,
-      ...(subnet !== undefined && { subnet }),
-      ...(subnet6 !== undefined && { subnet6 }),
-      internal,
-      icc: flagOf(options, OPTION.icc, true),
-      masquerade: flagOf(options, OPTION.masquerade, true),
-      ...gatewayModes(options),
-    },
-  ]
-}
-
-const MODES = ['nat', 'nat-unprotected', 'routed', 'isolated'] as const
-
-function gatewayModes(options: NetworkRecord['options']): Partial<FilterNetwork> {
-  const [mode, mode6] = [OPTION.mode, OPTION.mode6].map((name) => MODES.find((known) => known === options[name]))
-  const [source, source6] = [options[OPTION.source], options[OPTION.source6]]
-  return { ...(mode && { mode }), ...(mode6 && { mode6 }), ...(source && { source }), ...(source6 && { source6 }) }
-}
-
-function filterContainer(sandbox: SandboxRecord, members: readonly Member[]): FilterContainer {
-  const via = gatewayOf(members)
-  return {
-    container: sandbox.container,
-    ...(via && { via: placeOf(via) }),
-    ports: sandbox.ports,
-    links: sandbox.openings,
-    endpoints: members.filter(({ network }) => network.driver === 'bridge').map(placeOf),
-  }
-}
-
-/** The bridge through which published ports lead. */
-function gatewayOf(members: readonly Member[]): Member | undefined {
-  const via = gatewayMember(members, 4) ?? gatewayMember(members, 6)
-  return via?.network.driver === 'bridge' ? via : undefined
-}
-
-function placeOf({ endpoint, network }: Member): FilterPlace {
-  const { link, address, address6 } = endpoint
-  return {
-    bridge: network.bridge ?? '',
-    ...(link !== undefined && { link }),
-    ...(address !== undefined && { address }),
-    ...(address6 !== undefined && { address6 }),
-  }
 }

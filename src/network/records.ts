@@ -62,90 +62,123 @@ export interface NetworkRecords {
 }
 
 export function createRecords(db: Database): NetworkRecords {
-  const networks = new Map(readNetworks(db).map((network) => [network.id, network]))
-  const sandboxes = new Map(readSandboxes(db).map((sandbox) => [sandbox.container, sandbox]))
-  const endpoints = new Map<string, EndpointRecord>()
-  const byContainer = createIndex()
-  const byNetwork = createIndex()
-  const keep = (endpoint: EndpointRecord): void => {
-    endpoints.set(endpoint.id, endpoint)
-    byContainer.add(endpoint.container, endpoint.id)
-    byNetwork.add(endpoint.networkId, endpoint.id)
+  return new StoredRecords(db)
+}
+
+class StoredRecords implements NetworkRecords {
+  readonly #db: Database
+  readonly #networks: Map<string, NetworkRecord>
+  readonly #sandboxes: Map<string, SandboxRecord>
+  readonly #endpoints = new Map<string, EndpointRecord>()
+  readonly #byContainer = createIndex()
+  readonly #byNetwork = createIndex()
+
+  constructor(db: Database) {
+    this.#db = db
+    this.#networks = new Map(readNetworks(db).map((network) => [network.id, network]))
+    this.#sandboxes = new Map(readSandboxes(db).map((sandbox) => [sandbox.container, sandbox]))
+    for (const endpoint of readEndpoints(db, this.#networks)) this.#keep(endpoint)
   }
-  const forget = ({ id, container, networkId }: EndpointRecord): void => {
-    endpoints.delete(id)
-    byContainer.delete(container, id)
-    byNetwork.delete(networkId, id)
+
+  add(network: NetworkRecord): void {
+    insertNetwork(this.#db, network)
+    this.#networks.set(network.id, network)
   }
-  const those = (ids: Iterable<string>): readonly EndpointRecord[] => [...ids].flatMap((id) => endpoints.get(id) ?? [])
-  for (const endpoint of readEndpoints(db, networks)) keep(endpoint)
-  const list = (): readonly NetworkRecord[] => [...networks.values()].toSorted(byName)
-  const endpointsOf = (container: string) => those(byContainer.of(container)).toSorted(byInterface)
-  const endpointsIn = (network: string) => those(byNetwork.of(network))
-  return {
-    add(network) {
-      insertNetwork(db, network)
-      networks.set(network.id, network)
-    },
-    replace(network) {
-      db.run('UPDATE network_network SET bridge = ?, facts = ? WHERE id = ?', ...factsOf(network), network.id)
-      networks.set(network.id, network)
-    },
-    remove(id) {
-      db.run('DELETE FROM network_network WHERE id = ?', id)
-      networks.delete(id)
-    },
-    find: (nameOrId) => findNetwork(list(), nameOrId),
-    list,
-    addSandbox(sandbox, added) {
-      db.transaction(() => {
-        writeSandbox(db, sandbox)
-        for (const endpoint of added) insertEndpoint(db, endpoint)
-      })
-      sandboxes.set(sandbox.container, sandbox)
-      for (const endpoint of added) keep(endpoint)
-    },
-    addEndpoint(endpoint) {
-      insertEndpoint(db, endpoint)
-      keep(endpoint)
-    },
-    replaceEndpoint(endpoint) {
-      const { id, ready } = endpoint
-      db.run(
-        'UPDATE network_endpoint SET ready = ?, facts = ? WHERE id = ?',
-        Number(ready),
-        endpointFacts(endpoint),
-        id,
-      )
-      endpoints.set(id, endpoint)
-    },
-    removeEndpoint(endpoint) {
-      db.run('DELETE FROM network_endpoint WHERE id = ?', endpoint.id)
-      forget(endpoint)
-    },
-    removeSandbox(container) {
-      db.transaction(() => {
-        for (const table of ['network_port', 'network_endpoint', 'network_sandbox'])
-          db.run(`DELETE FROM ${table} WHERE container = ?`, container)
-      })
-      for (const endpoint of endpointsOf(container)) forget(endpoint)
-      sandboxes.delete(container)
-    },
-    replaceSandbox(sandbox) {
-      db.transaction(() => writeSandbox(db, sandbox))
-      sandboxes.set(sandbox.container, sandbox)
-    },
-    findSandbox: (container) => sandboxes.get(container),
-    sandboxes: () => [...sandboxes.values()],
-    endpointsOf,
-    endpointsIn,
-    taken(network, family) {
-      const texts = endpointsIn(network.id).map((one) => (family === 4 ? one.address : one.address6))
-      return new Set([
-        ...reservedOf(network, family),
-        ...texts.flatMap((text) => parseAddress(text ?? '')?.value ?? []),
-      ])
-    },
+
+  replace(network: NetworkRecord): void {
+    this.#db.run('UPDATE network_network SET bridge = ?, facts = ? WHERE id = ?', ...factsOf(network), network.id)
+    this.#networks.set(network.id, network)
+  }
+
+  remove(id: string): void {
+    this.#db.run('DELETE FROM network_network WHERE id = ?', id)
+    this.#networks.delete(id)
+  }
+
+  find(nameOrId: string): NetworkRecord | undefined {
+    return this.#networks.get(nameOrId) ?? findNetwork(this.list(), nameOrId)
+  }
+
+  list(): readonly NetworkRecord[] {
+    return [...this.#networks.values()].toSorted(byName)
+  }
+
+  addSandbox(sandbox: SandboxRecord, endpoints: readonly EndpointRecord[]): void {
+    this.#db.transaction(() => {
+      writeSandbox(this.#db, sandbox)
+      for (const endpoint of endpoints) insertEndpoint(this.#db, endpoint)
+    })
+    this.#sandboxes.set(sandbox.container, sandbox)
+    for (const endpoint of endpoints) this.#keep(endpoint)
+  }
+
+  addEndpoint(endpoint: EndpointRecord): void {
+    insertEndpoint(this.#db, endpoint)
+    this.#keep(endpoint)
+  }
+
+  replaceEndpoint(endpoint: EndpointRecord): void {
+    const { id, ready } = endpoint
+    const facts = endpointFacts(endpoint)
+    this.#db.run('UPDATE network_endpoint SET ready = ?, facts = ? WHERE id = ?', Number(ready), facts, id)
+    this.#endpoints.set(id, endpoint)
+  }
+
+  removeEndpoint(endpoint: EndpointRecord): void {
+    this.#db.run('DELETE FROM network_endpoint WHERE id = ?', endpoint.id)
+    this.#forget(endpoint)
+  }
+
+  removeSandbox(container: string): void {
+    this.#db.transaction(() => {
+      for (const table of ['network_port', 'network_endpoint', 'network_sandbox'])
+        this.#db.run(`DELETE FROM ${table} WHERE container = ?`, container)
+    })
+    for (const endpoint of this.endpointsOf(container)) this.#forget(endpoint)
+    this.#sandboxes.delete(container)
+  }
+
+  replaceSandbox(sandbox: SandboxRecord): void {
+    this.#db.transaction(() => writeSandbox(this.#db, sandbox))
+    this.#sandboxes.set(sandbox.container, sandbox)
+  }
+
+  findSandbox(container: string): SandboxRecord | undefined {
+    return this.#sandboxes.get(container)
+  }
+
+  sandboxes(): readonly SandboxRecord[] {
+    return [...this.#sandboxes.values()]
+  }
+
+  endpointsOf(container: string): readonly EndpointRecord[] {
+    return this.#those(this.#byContainer.of(container)).toSorted(byInterface)
+  }
+
+  endpointsIn(network: string): readonly EndpointRecord[] {
+    return this.#those(this.#byNetwork.of(network))
+  }
+
+  taken(network: NetworkRecord, family: 4 | 6): ReadonlySet<bigint> {
+    const texts = this.endpointsIn(network.id).map((one) => (family === 4 ? one.address : one.address6))
+    const values = texts.flatMap((text) => parseAddress(text ?? '')?.value ?? [])
+    return new Set([...reservedOf(network, family), ...values])
+  }
+
+  #keep(endpoint: EndpointRecord): void {
+    this.#endpoints.set(endpoint.id, endpoint)
+    this.#byContainer.add(endpoint.container, endpoint.id)
+    this.#byNetwork.add(endpoint.networkId, endpoint.id)
+  }
+
+  #forget({ id, container, networkId }: EndpointRecord): void {
+    this.#endpoints.delete(id)
+    this.#byContainer.delete(container, id)
+    this.#byNetwork.delete(networkId, id)
+  }
+
+  #those(ids: Iterable<string>): readonly EndpointRecord[] {
+    return [...ids].flatMap((id) => this.#endpoints.get(id) ?? [])
   }
 }
 

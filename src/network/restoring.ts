@@ -16,9 +16,10 @@ export async function restoreNetworks(parts: Parts, folder: string, alive: Reado
     if (!whole) await undoSandbox(parts, container)
   }
   for (const name of readdirSync(folder)) if (!records.findSandbox(name)) removeNetworkNamespace(parts.pathOf(name))
-  await openAll(parts)
   await removeHalves(parts)
+  // Before the networks: then the rules for containers that run are never away.
   await parts.reach.restore()
+  await openAll(parts)
 }
 
 /** Bridges and the like are there again, with the links of containers that run; one that cannot be is told of. */

@@ -206,6 +206,8 @@ export interface Networks extends Disposable {
   attach(request: AttachRequest): Promise<Sandbox>
   /** Idempotent; the namespace is dropped, the kernel cleans up behind. */
   detach(container: string): Promise<void>
+  /** Whether a network can give what is asked of it; throws `invalid` with all that is wrong, in Docker's words. */
+  check(network: NetworkRecord, request: EndpointRequest): void
   /** Adds a link to the sandbox of a running container. Errors in Docker's words. */
   connect(container: AttachedContainer, request: EndpointRequest): Promise<Endpoint>
   /** Takes the link out of the sandbox. `not-found` where there is none, unless forced. */
@@ -229,4 +231,22 @@ export interface Networks extends Disposable {
   teardown(): Promise<void>
   /** Facts for `doctor` and `info`: FORWARD policy, ip_forward, what was done about it. */
   diagnose(): Promise<readonly NetworkFinding[]>
+}
+
+/** What the daemon's flags say of networks, named as dockerd names them. */
+export interface NetworkSettings {
+  /** The default bridge's address with its block («172.26.0.1/16»); chosen free of the host's where absent. */
+  readonly bip?: string | undefined
+  /** Containers on the default bridge get addresses of this part of its block only. */
+  readonly fixedCidr?: string | undefined
+  /** IPv6 on the default bridge. */
+  readonly ipv6?: boolean | undefined
+  readonly fixedCidr6?: string | undefined
+  readonly mtu?: number | undefined
+  /** Whether the containers of the default bridge reach each other; they do where absent. */
+  readonly icc?: boolean | undefined
+  /** «base=10.10.0.0/16,size=24»: blocks from which networks are cut; the usual ones where absent. */
+  readonly addressPools?: readonly string[] | undefined
+  /** The host's address for published ports that name none; all where absent. */
+  readonly publishDefault?: string | undefined
 }
