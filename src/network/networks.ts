@@ -245,8 +245,8 @@ class HostNetworks implements Networks {
     const { records, roots, reach, lock } = this.#parts
     for (const { container } of records.sandboxes()) await this.detach(container)
     await lock.run('', async () => {
-      for (const network of records.list()) await roots.remove(network)
       await reach.close()
+      await roots.removeAll(records.list())
     })
   }
 

@@ -23,6 +23,8 @@ export interface Roots {
   open(networks: readonly NetworkRecord[]): Promise<ReadonlyMap<string, LinkFacts>>
   /** Takes a network's link and rules away. */
   remove(network: NetworkRecord): Promise<void>
+  /** Takes links away when the rules are gone already. */
+  removeAll(networks: readonly NetworkRecord[]): Promise<void>
 }
 
 /** Throws `not-found` in Docker's words. */

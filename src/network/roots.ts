@@ -78,6 +78,10 @@ export function createRoots({ records, reach, pools }: RootsParts): Roots {
       await removeRoot(network)
       if (opened.delete(network.id)) await settle()
     },
+    async removeAll(networks) {
+      opened.clear()
+      for (const network of networks) await removeRoot(network)
+    },
   }
 }
 
