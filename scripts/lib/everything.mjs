@@ -7,7 +7,7 @@ import { setUp } from './setup.mjs'
 import { createTally, staticStages, unitFiles } from './stages.mjs'
 
 export async function testEverything() {
-  const { docker } = await setUp({ client: true })
+  const { docker } = await setUp({ tests: true })
   const env = await testEnvironment(docker)
   const tally = createTally()
   await staticStages(tally)
@@ -22,7 +22,7 @@ export async function testEverything() {
 
 /** The long counts: what npm run soak runs. */
 export async function soak(words) {
-  const { docker } = await setUp({ client: true })
+  const { docker } = await setUp({ tests: true })
   const env = { ...(await testEnvironment(docker)), MICA_SOAK: '1' }
   const tally = createTally()
   const files = [

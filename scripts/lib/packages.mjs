@@ -36,6 +36,10 @@ const INSTALLED = {
 /** Files, where the package brings no program of its own. */
 const INSTALLED_FILES = { '/etc/ssl/certs/ca-certificates.crt': 'ca-certificates' }
 
+/** What the tests alone want: a browser, and letters for it to draw. */
+const FOR_TESTS = { 'chromium-headless-shell': 'chromium-headless-shell' }
+const FILES_FOR_TESTS = { '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf': 'fonts-dejavu-core' }
+
 /** What is unpacked into the cache: name → package and the program in it. */
 const UNPACKED = {
   registry: { packages: ['docker-registry'], program: 'usr/bin/docker-registry' },
@@ -47,22 +51,24 @@ const LISTS = '/var/lib/apt/lists'
 const LISTS_KEPT = 14 * 24 * 3600 * 1000
 const QUIET = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' }
 
-/** Installs the packages whose programs are not there. */
-export function installPackages() {
-  const missing = missingPackages()
+/** Installs the packages whose programs are not there; with `tests` those that the tests want too. */
+export function installPackages({ tests = false } = {}) {
+  const missing = missingPackages(tests)
   if (missing.length === 0) return
   needApt(missing)
   say(`installing ${missing.join(', ')}`)
   const install = () =>
     capture('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env: QUIET, input: '' })
   withoutServices(() => withLists(install))
-  const still = missingPackages()
+  const still = missingPackages(tests)
   if (still.length > 0) throw new Stop(`apt-get installed ${still.join(', ')}, but its program is not on the path`)
 }
 
-function missingPackages() {
-  const programs = Object.entries(INSTALLED).filter(([program]) => which(program) === undefined)
-  const files = Object.entries(INSTALLED_FILES).filter(([file]) => !existsSync(file))
+function missingPackages(tests) {
+  const wanted = { ...INSTALLED, ...(tests && FOR_TESTS) }
+  const wantedFiles = { ...INSTALLED_FILES, ...(tests && FILES_FOR_TESTS) }
+  const programs = Object.entries(wanted).filter(([program]) => which(program) === undefined)
+  const files = Object.entries(wantedFiles).filter(([file]) => !existsSync(file))
   return [...programs, ...files].map(([, name]) => name)
 }
 

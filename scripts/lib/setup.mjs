@@ -5,16 +5,16 @@ import { installModules } from './modules.mjs'
 import { installPackages, unpackedProgram } from './packages.mjs'
 import { Stop, which } from './run.mjs'
 
-/** Answers { bundle (its identity), docker (path of a client, asked for by `client`) }. */
-export async function setUp({ client = false } = {}) {
+/** Answers { bundle (its identity) }; with `tests` what the tests want is made ready too, and `docker` is the path of a client. */
+export async function setUp({ tests = false } = {}) {
   if (process.platform !== 'linux')
     throw new Stop('mica runs on Linux: it is made of its mounts, namespaces and cgroups')
   installModules()
-  installPackages()
+  installPackages({ tests })
   unpackedProgram('registry')
   await ensureImages()
   const bundle = await ensureBundle()
-  return { bundle, docker: client ? dockerClient() : undefined }
+  return { bundle, docker: tests ? dockerClient() : undefined }
 }
 
 /** @public The machine's docker client, else the client alone out of Debian's package. */
