@@ -66,9 +66,9 @@ function refuseUnsupported(query: Query): void {
 }
 
 /** In place only for callers on this machine: the path is one of the daemon's own host. */
-function contextOf({ query, local, body }: Exchange): BuildRequest['context'] {
+function contextOf({ query, local, body, bodyOnConnection }: Exchange): BuildRequest['context'] {
   const path = query.text('contextpath')
-  if (path === undefined) return { kind: 'tar', bytes: body }
+  if (path === undefined) return { kind: 'tar', bytes: body, connection: bodyOnConnection }
   if (!local) throw invalid('contextpath: a context is read in place over the unix socket alone')
   if (!isAbsolute(path)) throw invalid(`contextpath: ${path} is not an absolute path`)
   return { kind: 'folder', path }

@@ -12,7 +12,7 @@ import type { Route } from './route.ts'
 export function buildRoutes(engine: Pick<Engine, 'builds' | 'system'>): readonly Route[] {
   const { builds } = engine
   return [
-    { method: 'POST', pattern: '/build', handle: (exchange) => build(builds, exchange) },
+    { method: 'POST', pattern: '/build', takesBody: true, handle: (exchange) => build(builds, exchange) },
     { method: 'POST', pattern: '/build/prune', handle: (exchange) => pruneCache(engine, exchange) },
     { method: 'POST', pattern: '/grpc', hijacks: true, handle: refuseBuildKit },
     { method: 'POST', pattern: '/session', handle: classicOnly },

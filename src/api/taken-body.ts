@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { BodyDecoder, type Bytes, type Framing, invalid } from '#base'
-import type { BodyOnConnection } from '#engine'
+import { BodyDecoder, type BodyOnConnection, type Bytes, type Framing, invalid } from '#base'
 import { handleOf, isUpgrade, moreToRead, responseForUpgrade } from './hijack.ts'
 
 /** A body that node's parser has left where it came: read here, or by a worker on the connection itself. */
@@ -54,6 +53,7 @@ export function createTakenBody(
       for (let piece: unknown = socket.read(); piece instanceof Uint8Array; piece = socket.read()) pieces.push(piece)
       return { descriptor: handle.fd, framing, begun: Buffer.concat(pieces) }
     },
+    giveBack: () => noticeEnd(socket),
     bytes: (async function* () {
       for (;;) {
         pieces.length = 0
@@ -61,8 +61,15 @@ export function createTakenBody(
         if (!(await more())) break
       }
       if (!decoder.done) throw invalid('unexpected EOF')
+      noticeEnd(socket)
     })(),
   }
+}
+
+/** A client that ends its side before the answer has left. What it sends behind the body is not asked for. */
+function noticeEnd(socket: Socket): void {
+  socket.once('end', () => socket.destroy())
+  socket.resume()
 }
 
 function lengthOf(pieces: readonly Uint8Array[]): number {

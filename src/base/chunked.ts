@@ -3,6 +3,23 @@ import { invalid } from './error.ts'
 /** How the end of an HTTP/1.1 body is told: by chunks (RFC 9112, 7.1), or as so many bytes. */
 export type Framing = 'chunked' | number
 
+/** A request's body that can be read by a worker where it comes. */
+export interface BodyOnConnection {
+  /** The body's first bytes: six or more, fewer only where it has no more. */
+  first(): Promise<Uint8Array>
+  /** Leaves the connection to the caller's worker: nobody else reads it until the request is answered, or `giveBack`. */
+  take(): FramedBody & { readonly descriptor: number }
+  /** The body has been read to its end: a client that leaves from now on is noticed. */
+  giveBack(): void
+}
+
+/** What is known of a body when somebody else reads on. */
+export interface FramedBody {
+  readonly framing: Framing
+  /** What came so far, with its framing. */
+  readonly begun: Uint8Array
+}
+
 /** Longest line before a chunk, and longest trailer: what they may say is not asked for here. */
 const MAX_LINE = 4096
 

@@ -50,7 +50,7 @@ interface PlainTar {
 async function plainTar(session: Session, { source, found, home, index }: PlainTar): Promise<string | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 })
   const file = join(home, `${index}.tar`)
-  const bytes = readContextFile(source, found)
+  const bytes = readContextFile(source, found.place)
   try {
     await pipeline(decompress(bytes, session.parts.filters), createWriteStream(file, { mode: 0o600 }), {
       signal: session.signal,

@@ -10,7 +10,7 @@ import type { CopyInput, CopyOutput, SourceInput } from '#builder/files'
 import { solveLayer } from './layer-step.ts'
 import { createdBy } from './metadata.ts'
 import { announceLayer, withLayer } from './outcome.ts'
-import { copyOrigin } from './plan.ts'
+import { contextUse, copyOrigin } from './plan.ts'
 import { mountRoot } from './scratch-mount.ts'
 import type { ScratchMount } from './scratch-mount.ts'
 import type { StepResult, StepSite } from './session.ts'
@@ -43,7 +43,12 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       await using archives = await findArchives(site, node, local)
       await using mounted = await mountRoot(session.folder, active.mounts)
       const skipping = sources.map((source) => (source === local.input ? { ...source, skip: archives.places } : source))
-      const job = { ...copyInput(node, destination, archives), sources: skipping, root: mounted.path }
+      const job = {
+        ...copyInput(node, destination, archives),
+        sources: skipping,
+        root: mounted.path,
+        upper: active.upper,
+      }
       const done = await session.limiter.run(
         () => session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, { signal: session.signal }),
         session.signal,
@@ -118,10 +123,11 @@ async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSo
   if (local.length === 0) return { async [Symbol.asyncDispose]() {} }
   const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
   if (origin === undefined) {
-    const { ignore, digests, folder, tar } = context
+    const { ignore, digests, folder, index } = context
     const input: SourceInput = {
       folder,
-      ...(tar === undefined ? {} : { tar }),
+      ...(index === undefined ? {} : { index }),
+      use: context.isMovable ? contextUse(session.plan, node) : 'copy',
       sources: local,
       ...(ignore === undefined ? {} : { ignore }),
       ...(digests === undefined ? {} : { digests }),
@@ -176,7 +182,7 @@ function copyInput(
   node: CopyInstruction,
   destination: string,
   archives: FoundArchives,
-): Omit<CopyInput, 'root' | 'sources'> {
+): Omit<CopyInput, 'root' | 'upper' | 'sources'> {
   return {
     inline: node.inline,
     destination,

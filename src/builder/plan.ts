@@ -76,6 +76,19 @@ export function copyOrigin(file: Dockerfile, node: CopyInstruction, index: numbe
   return { kind: 'image', name: node.from }
 }
 
+/**
+ * What a step may do with files of a context that goes with the build: `move` them where it is the only one that reads it,
+ * `link` them beside others; a trigger of a base, which no plan knows, is to copy them.
+ */
+export function contextUse({ stages }: Plan, node: CopyInstruction): 'move' | 'link' | 'copy' {
+  const readers = stages
+    .flatMap(({ steps }) => steps)
+    .flatMap((step) => ((step.node.kind === 'copy' || step.node.kind === 'add') && !step.node.from ? [step.node] : []))
+  // the variables are put into a copy of the instruction: its range is the same
+  if (!readers.some(({ range }) => range === node.range)) return 'copy'
+  return stages.length === 1 && readers.length === 1 ? 'move' : 'link'
+}
+
 function targetOf(file: Dockerfile, target: string | undefined): number {
   if (target === undefined || target === '') return file.stages.length - 1
   const index = findStage(file, target, file.stages.length)

@@ -1,4 +1,4 @@
-import type { Bytes } from '#base'
+import type { BodyOnConnection, Bytes } from '#base'
 import type { ExitStatus, Mount } from '#kernel'
 import type { ImageId, Platform, Reference } from '#oci'
 import type { TransferOptions, TransferProgress } from '#transfer'
@@ -7,7 +7,12 @@ export type ContextSource =
   /** Read in place, over the local socket only. */
   | { readonly kind: 'folder'; readonly path: string }
   /** A tar, plain or compressed (gzip, bzip2, xz, zstd). */
-  | { readonly kind: 'tar'; readonly bytes: Bytes }
+  | {
+      readonly kind: 'tar'
+      readonly bytes: Bytes
+      /** The same, where it can be read by a worker where it comes. */
+      readonly connection?: BodyOnConnection | undefined
+    }
 
 export interface BuildRequest {
   readonly context: ContextSource

@@ -1,6 +1,6 @@
 import { textOfName } from '#archive'
-import { BodyDecoder, type Framing, invalid } from '#base'
-import { type JobContext, readWaiting } from '#kernel'
+import { type FramedBody, invalid } from '#base'
+import { type JobContext, readBodyWaiting } from '#kernel'
 import { TreeTar } from '#store/layer'
 import { type TreeEntry, walkTree } from '#store/snapshot'
 import { ConfinedRoot, type Owner, unpackTar } from '#tree'
@@ -24,7 +24,7 @@ export interface UnpackInput extends PathInput {
   /** The pipe or socket that the plain tar comes from; the caller closes it. */
   readonly fd: number
   /** What comes from it is framed so; without, it is the tar itself, to its end. */
-  readonly framed?: { readonly framing: Framing; readonly begun: Uint8Array }
+  readonly framed?: FramedBody
   readonly readonlyRoot: boolean
   readonly mounts: readonly { readonly destination: string; readonly readonly: boolean }[]
   /** Instead of the owners in the archive. */
@@ -83,7 +83,8 @@ function unpackPath(input: UnpackInput, context: JobContext): void {
   })
   checkWritable(`/${textOfName(place)}`, input)
   using root = new ConfinedRoot(input.root)
-  unpackTar(input.framed ? (take) => readBody(input, take, context) : input.fd, {
+  const { fd, framed } = input
+  unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
     root,
     place,
     keepKinds: input.keepKinds,
@@ -91,25 +92,6 @@ function unpackPath(input: UnpackInput, context: JobContext): void {
     context,
     ...(input.owner && { owner: input.owner }),
   })
-}
-
-const AT_ONCE = 1 << 20
-
-/** The body of a request from its connection, which is read no further than this takes. */
-function readBody(
-  { fd, framed }: Pick<UnpackInput, 'fd' | 'framed'>,
-  take: (bytes: Uint8Array) => void,
-  context: JobContext,
-): void {
-  if (!framed) return
-  const decoder = new BodyDecoder(framed.framing)
-  decoder.push(framed.begun, take)
-  const buffer = Buffer.allocUnsafe(AT_ONCE)
-  while (!decoder.done) {
-    const size = readWaiting(fd, buffer, context)
-    if (size === 0) throw invalid('unexpected EOF')
-    decoder.push(buffer.subarray(0, size), take)
-  }
 }
 
 /** The mount that is nearest above decides. */

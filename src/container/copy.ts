@@ -1,12 +1,12 @@
 import { decompress, detectCompression } from '#archive'
-import { type Bytes, cancelled } from '#base'
+import { type BodyOnConnection, type Bytes, cancelled } from '#base'
 import { closeDescriptor, createPipe, duplicate } from '#kernel'
 import { resolveUser } from '#runtime'
 import { feed } from '#store/layer'
 import type { PackInput, StatInput, UnpackInput } from './copy-jobs.ts'
 import { emitEvent, type Parts } from './parts.ts'
 import { PIPE_SIZE } from './stream-job.ts'
-import type { BodyOnConnection, Connection, PathArchive, PathStat, UnpackRequest } from './types.ts'
+import type { Connection, PathArchive, PathStat, UnpackRequest } from './types.ts'
 import { type ContainerView, openView } from './view.ts'
 
 /** What stands at a path of a container, running or not. */

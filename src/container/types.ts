@@ -1,4 +1,4 @@
-import type { Bytes, Framing } from '#base'
+import type { BodyOnConnection, Bytes } from '#base'
 import type { MountPoint, MountRequest } from '#container/mount'
 import type { LogConfig, LogLine, LogOptions } from '#container/stream'
 import type { DnsSettings, Endpoint, EndpointRequest, PortBinding, PublishedPort } from '#network'
@@ -185,19 +185,6 @@ export interface Connection {
   readonly descriptor: number
   /** Bytes go in chunks of HTTP/1.1, the last one left out; else as they are. */
   readonly chunked: boolean
-}
-
-/** A request's body that can be read by a worker where it comes. */
-export interface BodyOnConnection {
-  /** The body's first bytes: six or more, fewer only where it has no more. */
-  first(): Promise<Uint8Array>
-  /** Leaves the connection to the caller's worker: nobody else reads it until the request is answered. */
-  take(): {
-    readonly descriptor: number
-    readonly framing: Framing
-    /** What came so far, with its framing. */
-    readonly begun: Uint8Array
-  }
 }
 
 export interface UnpackRequest {

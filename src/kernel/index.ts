@@ -33,5 +33,5 @@ export {
 export { runProcess, spawnProcess } from './spawn.ts'
 export { isErrno, type SystemCallError } from './system-call-error.ts'
 export type * from './types.ts'
-export { readWaiting, sendFileWaiting, type Stopper, writeWaiting } from './waiting.ts'
+export { readBodyWaiting, sendFileWaiting, type Stopper, writeWaiting } from './waiting.ts'
 export * from './xattr.ts'

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { cancelled } from '#base'
+import { BodyDecoder, cancelled, type FramedBody, invalid } from '#base'
 import { ffi } from './ffi.ts'
 import { libc } from './libc.ts'
 import { systemCallError } from './system-call-error.ts'
@@ -35,6 +35,25 @@ export function readWaiting(fd: number, buffer: Uint8Array, stopper: Stopper): n
     const size = libc().read(fd, buffer, buffer.length)
     if (size >= 0) return size
     waitFor(fd, POLLIN, { call: 'read descriptor', stopper })
+  }
+}
+
+const BODY_AT_ONCE = 1 << 20
+
+/** The body of a request from its connection, which is read no further than its end. */
+export function readBodyWaiting(
+  fd: number,
+  { framing, begun }: FramedBody,
+  take: (bytes: Uint8Array) => void,
+  stopper: Stopper,
+): void {
+  const decoder = new BodyDecoder(framing)
+  decoder.push(begun, take)
+  const buffer = Buffer.allocUnsafe(BODY_AT_ONCE)
+  while (!decoder.done) {
+    const size = readWaiting(fd, buffer, stopper)
+    if (size === 0) throw invalid('unexpected EOF')
+    decoder.push(buffer.subarray(0, size), take)
   }
 }
 

@@ -35,14 +35,17 @@ export interface Owner {
 export class ConfinedRoot implements Disposable {
   readonly #root: number
   readonly #open = new Map<string, number>()
+  #isClosed = false
 
   constructor(folder: string) {
     this.#root = openRoot(folder)
   }
 
+  /** Fine once more: a mount is left before the work on its root ends. */
   [Symbol.dispose](): void {
     this.forget()
-    closeSync(this.#root)
+    if (!this.#isClosed) closeSync(this.#root)
+    this.#isClosed = true
   }
 
   /** A new descriptor (O_PATH) of what is there, links followed inside the root; undefined where nothing is. The caller closes it. */

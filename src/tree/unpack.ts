@@ -23,6 +23,8 @@ export interface UnpackOptions {
   readonly keepKinds?: boolean
   /** The user's own attributes (`user.*`) are set too, not only capabilities. */
   readonly userXattrs?: boolean
+  /** Is told of all that comes, before it is written. */
+  readonly watch?: TarSink
   readonly context: JobContext
 }
 
@@ -69,6 +71,8 @@ class UnpackSink implements TarSink {
   readonly #options: UnpackOptions
   readonly #writer: TreeWriter
   #open: { readonly file: OpenFile; readonly attributes: Attributes; readonly size: number } | undefined
+  /** Of the entry before: it is there. What replaces a folder on the way to it stands in another one. */
+  #folder: string | undefined
 
   constructor(options: UnpackOptions) {
     this.#options = options
@@ -77,21 +81,25 @@ class UnpackSink implements TarSink {
 
   entry(entry: TarEntry): void {
     if (this.#options.context.cancelled()) throw cancelled('unpack archive')
+    this.#options.watch?.entry(entry)
     const components = componentsOfName(entry.path)
     const name = components.pop()
     if (name === undefined) return
     checkNumbers(entry)
     const folder = join(this.#options.place, components.join('/'))
-    this.#options.root.makeFolders(folder, this.#options.owner ?? ROOT)
+    if (folder !== this.#folder) this.#options.root.makeFolders(folder, this.#options.owner ?? ROOT)
+    this.#folder = folder
     if (this.#options.keepKinds) this.#checkKind(entry, folder, name)
     this.#write(entry, folder, name)
   }
 
   body(chunk: Buffer, offset: number): void {
+    this.#options.watch?.body(chunk, offset)
     this.#open?.file.append(chunk, offset)
   }
 
   end(): void {
+    this.#options.watch?.end()
     const open = this.#open
     this.#open = undefined
     open?.file.finish(open.attributes, open.size)

@@ -5,6 +5,7 @@ import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
 import { findOwner } from './owner.ts'
+import { linkFile } from './link-file.ts'
 import { join, standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
 import { TreeHash } from './tree-hash.ts'
@@ -29,11 +30,21 @@ export interface CopyTarget {
 /** A copy under way. */
 export interface Copy {
   readonly target: CopyTarget
-  readonly writer: TreeWriter
+  writer: TreeWriter
+  /** Where everything goes, once that is known to be new; then the writer's root is the layer itself. */
+  landing?: Landing
   readonly owner: Owner | undefined
   readonly mode: ModeChange | undefined
   /** Files with several names that were copied already, by device and inode. */
   readonly linked: Map<string, Copied>
+}
+
+/** A place that the copy has made. */
+export interface Landing {
+  readonly root: ConfinedRoot
+  /** A raw name below the root. */
+  readonly place: string
+  readonly isFolder: boolean
 }
 
 interface Copied {
@@ -51,14 +62,11 @@ export function beginCopy(target: CopyTarget): Copy {
 const ROOT: Owner = { uid: 0, gid: 0 }
 
 /** Copies selections and says what went in: the same hash that `hashSelections` gives. */
-export function copySelections(copy: Copy, tree: ReadTree, selections: readonly Selection[], count: number): string {
+export function copySelections(copy: Copy, tree: ReadTree, selections: readonly Selection[]): string {
   const hash = new TreeHash(tree.owners)
-  const many = count > 1
-  checkDestination(copy.target, many)
   for (const selection of selections) {
     hash.begin(selection)
-    const top = selection.entries[0]
-    const place = top?.kind === 'folder' ? folderPlace(copy) : filePlace(copy, selection.name)
+    const place = placeOf(copy, selection)
     for (const entry of selection.entries) {
       if (tree.context.cancelled()) throw cancelled('copy files')
       copyEntry({ copy, tree, hash, selection, entry, place })
@@ -81,7 +89,15 @@ export function writeInline(copy: Copy, files: readonly InlineFile[], count: num
   }
 }
 
-function checkDestination(target: CopyTarget, many: boolean): void {
+/** Where the top of a selection goes. */
+function placeOf(copy: Copy, { name, entries }: Selection): string {
+  const isFolder = entries[0]?.kind === 'folder'
+  const { landing } = copy
+  if (landing !== undefined) return isFolder || !landing.isFolder ? landing.place : join(landing.place, name)
+  return isFolder ? folderPlace(copy) : filePlace(copy, name)
+}
+
+export function checkDestination(target: CopyTarget, many: boolean): void {
   if (many && !target.destination.endsWith('/'))
     throw invalid(
       'When using COPY with more than one source file, the destination must be a directory and end with a /',
@@ -103,7 +119,7 @@ function filePlace(copy: Copy, name: string): string {
   return root.freePlace(place, copy.owner ?? ROOT)
 }
 
-interface EntryCopy {
+export interface EntryCopy {
   readonly copy: Copy
   readonly tree: ReadTree
   readonly hash: TreeHash
@@ -140,6 +156,8 @@ function copyFile(
     copy.writer.hardLink(folder, name, known)
     return known.facts
   }
+  const linked = linkFile(copy, { tree, selection, entry }, { folder, name })
+  if (linked !== undefined) return linked
   const facts = copy.writer.file(folder, name, (append) => {
     const read = tree.source.read(...standing(selection, entry), append)
     return { ...attributesOf(copy, entry), ...read }
@@ -148,7 +166,7 @@ function copyFile(
   return facts
 }
 
-function attributesOf(copy: Copy, { stat, kind }: Entry) {
+export function attributesOf(copy: Copy, { stat, kind }: Entry) {
   const kept = copy.target.keepOwners ? { uid: Number(stat.uid), gid: Number(stat.gid) } : ROOT
   return {
     mode: modeOf(copy, Number(stat.mode) & 0o7777, kind === 'folder'),

@@ -1,29 +1,35 @@
+import { rmSync } from 'node:fs'
 import { invalid } from '#base'
 import { nameOfText } from '#archive'
 import { parseIgnore } from '#dockerfile'
 import type { IgnoreRules, InlineFile } from '#dockerfile'
-import type { JobContext, JobTable } from '#kernel'
+import { type JobContext, type JobTable, unmountSync } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
-import { beginCopy, copySelections, folderPlace, writeInline } from './copy-tree.ts'
+import { beginCopy, checkDestination, copySelections, folderPlace, writeInline } from './copy-tree.ts'
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import { findUser } from './owner.ts'
+import { landOnNew, moveWhole } from './landing.ts'
 import { receiveContext } from './receive.ts'
+import { ReceivedTree } from './received-tree.ts'
 import { selectSources, standing, withoutExcluded } from './select.ts'
 import type { Selection } from './select.ts'
 import { FolderTree } from './source-tree.ts'
 import type { SourceTree } from './source-tree.ts'
-import { TarTree } from './tar-tree.ts'
-import type { IndexedTar } from './tar-tree.ts'
 import { hashSelections } from './tree-hash.ts'
 import type { ReadTree } from './tree-hash.ts'
+
+/** Files of a received context: moved where nobody else reads them, or linked, once each. */
+export type ContextUse = 'move' | 'link' | 'copy'
 
 /** What COPY and ADD read. */
 export interface SourceInput {
   /** A folder, or the mounted root of another stage or image. */
   readonly folder: string
-  /** A tar, instead: then the folder is empty. */
-  readonly tar?: IndexedTar
+  /** Index of a context that was received into the folder. */
+  readonly index?: string
+  /** What may be done with its files: without, they are copied. */
+  readonly use?: ContextUse
   readonly sources: readonly string[]
   /** Text of .dockerignore, and its name for errors. */
   readonly ignore?: { readonly text: string; readonly file: string }
@@ -42,6 +48,8 @@ export interface CopyInput {
   readonly inline: readonly InlineFile[]
   /** The mounted root to write into. */
   readonly root: string
+  /** The writable folder under that root, which may be unmounted for writing to it. */
+  readonly upper: string
   readonly destination: string
   readonly chown?: string
   readonly chmod?: string
@@ -59,8 +67,6 @@ export interface CopyOutput {
 export interface Head {
   readonly place: string
   readonly head: Uint8Array
-  /** Of the bytes in the tar, where the source is one. */
-  readonly range?: { readonly start: number; readonly size: number }
 }
 
 /** The single files among the sources of ADD, with their first bytes. */
@@ -76,6 +82,9 @@ export const builderJobs = {
   'builder.folder': folderJob,
   'builder.receive': receiveContext,
   'builder.heads': headsJob,
+  /** Takes away what was received. */
+  'builder.remove': (input: { readonly folder: string }): void =>
+    rmSync(input.folder, { recursive: true, force: true }),
 } satisfies JobTable
 
 function withSource<T>(
@@ -87,11 +96,11 @@ function withSource<T>(
     input.ignore === undefined ? undefined : parseIgnore(input.ignore.text, input.ignore.file)
   const read = (source: SourceTree): T => {
     const selections = withoutExcluded(selectSources(source, input.sources, ignore), input.excludes ?? [])
-    return use({ source, owners: input.keepOwners, context }, selections)
+    return use({ source, owners: input.keepOwners, context, use: input.use ?? 'copy' }, selections)
   }
-  if (input.tar !== undefined) {
-    using tar = new TarTree(input.tar)
-    return read(tar)
+  if (input.index !== undefined) {
+    using received = new ReceivedTree(input.folder, input.index)
+    return read(received)
   }
   using root = new ConfinedRoot(input.folder)
   const digests = new FileDigests(input.digests)
@@ -110,7 +119,13 @@ function shapeOf(selections: readonly Selection[]): CopyOutput['shape'] {
 }
 
 function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
-  using root = new ConfinedRoot(input.root)
+  using stack = new DisposableStack()
+  const root = stack.use(new ConfinedRoot(input.root))
+  const leave = (): ConfinedRoot => {
+    root[Symbol.dispose]()
+    unmountSync(input.root)
+    return stack.use(new ConfinedRoot(input.upper))
+  }
   const copy = beginCopy({
     root,
     destination: input.destination,
@@ -118,15 +133,20 @@ function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
     ...(input.chmod === undefined ? {} : { chmod: input.chmod }),
     keepOwners: input.sources.some((source) => source.keepOwners),
   })
-  const { sources, inline } = input
+  const { sources, inline, archives } = input
   const count = inline.length + sources.reduce((sum, source) => sum + source.sources.length, 0)
   if (inline.length > 0) writeInline(copy, inline, count)
-  for (const archive of input.archives) unpackArchive(copy, archive, context)
+  for (const archive of archives) unpackArchive(copy, archive, context)
+  const isAlone = sources.length === 1 && inline.length === 0 && archives.length === 0
   return sources.map((source) =>
     withSource(source, context, (tree, selections) => {
       const kept = selections.filter((selection) => source.skip?.includes(selection.place) !== true)
-      const all = count + Math.max(0, selections.length - source.sources.length)
-      return { hash: copySelections(copy, tree, kept, all), shape: shapeOf(selections) }
+      checkDestination(copy.target, count + Math.max(0, selections.length - source.sources.length) > 1)
+      const isMoved = isAlone && landOnNew(copy, kept, leave) && source.use === 'move' && moveWhole(copy, tree, kept)
+      return {
+        hash: isMoved ? hashSelections(tree, kept) : copySelections(copy, tree, kept),
+        shape: shapeOf(selections),
+      }
     }),
   )
 }
@@ -159,9 +179,7 @@ function headsJob(input: SourceInput, context: JobContext): HeadOutput {
     heads: selections.flatMap((selection) => {
       const [top, ...below] = selection.entries
       if (top?.kind !== 'file' || below.length > 0) return []
-      const head = source.head(...standing(selection, top), HEAD)
-      const range = source instanceof TarTree ? source.range(selection.place) : undefined
-      return [{ place: selection.place, head, ...(range && { range }) }]
+      return [{ place: selection.place, head: source.head(...standing(selection, top), HEAD) }]
     }),
   }))
 }

@@ -1,22 +1,20 @@
-import { closeSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { internal, invalid } from '#base'
-import { nameOfText, TarReader } from '#archive'
-import type { TarSink } from '#archive'
-import type { JobContext } from '#kernel'
+import { writeFileSync } from 'node:fs'
+import type { FramedBody } from '#base'
+import { nameOfText } from '#archive'
+import { type JobContext, readBodyWaiting } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
-import { kindOf } from './source-tree.ts'
 import { TarIndexer } from './tar-index.ts'
-import { TarTree } from './tar-tree.ts'
 
-/** A context on its way: a plain tar that comes out of a pipe. */
+/** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
 export interface ReceiveInput {
-  /** A descriptor; the caller closes it. */
-  readonly pipe: number
-  /** Where the tar and its index are kept: the builder's own. */
-  readonly file: string
-  readonly index: string
-  /** An empty folder, for what is unpacked after all. */
+  /** The caller closes it. */
+  readonly fd: number
+  /** What comes from it is framed so; without, it is the tar itself, to its end. */
+  readonly framed?: FramedBody
+  /** An empty folder, for the files. */
   readonly folder: string
+  /** Where its index is kept: the builder's own. */
+  readonly index: string
   /** Paths of files whose texts are wanted. */
   readonly texts: readonly string[]
   /** Of a text. Bytes. */
@@ -24,67 +22,35 @@ export interface ReceiveInput {
 }
 
 export interface ReceiveOutput {
-  /** False where the tar had to be unpacked. */
+  /** False where the tar is one of which an index cannot be made. */
   readonly isIndexed: boolean
+  /** Each file has one name: what is copied whole may be moved. */
+  readonly isMovable: boolean
   /** By the path that was asked for; absent where no such file is. */
   readonly texts: Readonly<Record<string, string>>
 }
 
-const CHUNK = 1 << 20
-
-/** Keeps the tar, notes what is in it and hashes each file as it passes. Malformed archives end in `corrupt`. */
+/**
+ * Unpacks the tar as COPY shows its files (the daemon's own, with their modes and times), notes what is in it and hashes each
+ * file as it passes. Malformed archives end in `corrupt`.
+ */
 export function receiveContext(input: ReceiveInput, context: JobContext): ReceiveOutput {
   const indexer = new TarIndexer()
-  keepTar(input, indexer)
-  if (!indexer.isPlain) {
-    using root = new ConfinedRoot(input.folder)
-    unpackTar(input.file, { root, place: '', context })
-    rmSync(input.file)
-    const entries = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
-    return { isIndexed: false, texts: textsOf(entries) }
-  }
-  writeFileSync(input.index, JSON.stringify([...indexer.index]))
-  using tree = new TarTree(input)
-  return {
-    isIndexed: true,
-    texts: textsOf(input.texts.map((path) => [path, textIn(tree, path, input.limit)] as const)),
-  }
-}
-
-/** Docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent. */
-function keepTar({ pipe, file }: ReceiveInput, indexer: TarIndexer): void {
-  const buffer = Buffer.allocUnsafe(CHUNK)
-  const to = openSync(file, 'wx', 0o600)
-  let pushed = 0
-  const sink: TarSink = {
-    entry: (entry) => indexer.entry(entry),
-    body(chunk, offset) {
-      const at = chunk.byteOffset - buffer.byteOffset
-      if (chunk.buffer !== buffer.buffer) throw internal('cannot index a tar: its reader copied a body')
-      indexer.take(chunk, offset, pushed + at)
-    },
-    end: () => indexer.end(),
-  }
-  const reader = new TarReader(sink)
-  try {
-    for (let read = readSync(pipe, buffer); read > 0; read = readSync(pipe, buffer)) {
-      const bytes = buffer.subarray(0, read)
-      for (let at = 0; at < read;) at += writeSync(to, bytes, at)
-      reader.push(bytes)
-      pushed += read
-    }
-    reader.finish()
-  } finally {
-    closeSync(to)
-  }
-}
-
-function textIn(tree: TarTree, path: string, limit: number): string | undefined {
-  const place = tree.resolve(nameOfText(path))
-  const stat = place === undefined ? undefined : tree.stat(place)
-  if (place === undefined || stat === undefined || kindOf(stat) !== 'file') return undefined
-  if (tree.range(place).size > limit) throw invalid(`cannot read ${path}: it is larger than ${limit} bytes`)
-  return tree.head('', place, limit).toString('utf8')
+  using root = new ConfinedRoot(input.folder)
+  const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+  const { fd, framed } = input
+  // docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent
+  unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
+    root,
+    place: '',
+    owner,
+    watch: indexer,
+    context,
+  })
+  const { isPlain, hasLinks, index } = indexer
+  if (isPlain) writeFileSync(input.index, JSON.stringify([...index]))
+  const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
+  return { isIndexed: isPlain, isMovable: isPlain && !hasLinks, texts: textsOf(texts) }
 }
 
 function textsOf(entries: readonly (readonly [string, string | undefined])[]): Readonly<Record<string, string>> {

@@ -1,18 +1,13 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { corrupt } from '#base'
-import type { Xattr } from '#tree'
+import { ConfinedRoot, type Xattr } from '#tree'
 import type { FileFacts } from './file-digests.ts'
 import type { EntryStat, SourceTree } from './source-tree.ts'
 import { isFolder } from './tar-index.ts'
 import type { TarIndex, TarNode } from './tar-index.ts'
 
-/** A tar that came as a context, and its index: two files of the builder's own. */
-export interface IndexedTar {
-  readonly file: string
-  readonly index: string
-}
-
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW
 const CHUNK = 1 << 20
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40
@@ -21,22 +16,24 @@ function readIndex(path: string): TarIndex {
   return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
 }
 
-/** The files of a tar, read where they stand in it: nothing is unpacked. */
-export class TarTree implements SourceTree, Disposable {
-  readonly #fd: number
+/** A context that was received: what is known of its files is in the index, their bytes are in the folder, of the same names. */
+export class ReceivedTree implements SourceTree, Disposable {
+  readonly #folder: string
+  readonly #root: ConfinedRoot
   readonly #index: TarIndex
   readonly #names = new Map<string, string[]>()
   readonly #now = BigInt(Date.now()) * 1_000_000n
 
-  constructor({ file, index }: IndexedTar) {
+  constructor(folder: string, index: string) {
+    this.#folder = folder
+    this.#root = new ConfinedRoot(folder)
     this.#index = readIndex(index)
     for (const path of this.#index.keys()) if (path !== '') this.#nameIn(parentOf(path), posix.basename(path))
     for (const names of this.#names.values()) names.sort()
-    this.#fd = openSync(file, 'r')
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#fd)
+    this.#root[Symbol.dispose]()
   }
 
   resolve(path: string): string | undefined {
@@ -71,26 +68,42 @@ export class TarTree implements SourceTree, Disposable {
   }
 
   read(folder: string, name: string, take: (chunk: Buffer) => void = () => undefined): FileFacts {
-    const { start, size } = this.#bytesOf(folder, name)
-    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size))
-    for (let done = 0; done < size;) {
-      const read = readSync(this.#fd, buffer, 0, Math.min(buffer.length, size - done), start + done)
-      if (read === 0) throw corrupt(`cannot read ${name} of the build context: its tar has been cut`)
-      take(buffer.subarray(0, read))
-      done += read
-    }
+    this.#open(folder, name, (fd) => {
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, this.#bytesOf(folder, name).size + 1))
+      for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) take(buffer.subarray(0, read))
+    })
     return this.known(folder, name)
   }
 
   head(folder: string, name: string, length: number): Buffer {
-    const { start, size } = this.#bytesOf(folder, name)
-    const buffer = Buffer.alloc(Math.min(length, size))
-    return buffer.subarray(0, readSync(this.#fd, buffer, 0, buffer.length, start))
+    const buffer = Buffer.alloc(length)
+    return this.#open(folder, name, (fd) => buffer.subarray(0, readSync(fd, buffer)))
   }
 
-  /** Where a file's bytes stand in the tar. */
-  range(place: string): { readonly start: number; readonly size: number } {
-    return this.#bytesOf(parentOf(place), posix.basename(place))
+  /** True where a selection is all that is below its place. */
+  isWhole(place: string, entries: number): boolean {
+    let count = 0
+    for (const path of this.#index.keys())
+      if (place === '' || path === place || path.startsWith(`${place}/`)) count += 1
+    return count === entries
+  }
+
+  /** A path for node:fs to what stands at a place. */
+  pathOf(place: string): string | Buffer {
+    return place === '' ? this.#folder : this.#root.entry(parentOf(place), posix.basename(place))
+  }
+
+  pathAt(folder: string, name: string): string | Buffer {
+    return this.pathOf(this.#placeOf(folder, name))
+  }
+
+  #open<T>(folder: string, name: string, use: (fd: number) => T): T {
+    const fd = openSync(this.pathAt(folder, name), READ_FLAGS)
+    try {
+      return use(fd)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   #nameIn(folder: string, name: string): void {

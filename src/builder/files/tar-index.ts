@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { EngineError } from '#base'
 import { componentsOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
@@ -16,8 +15,8 @@ export interface TarNode {
   readonly link?: string
   /** Of a device. */
   readonly device?: number
-  /** Where a file's bytes stand in the archive, how many they are, and their sha256 in hex. */
-  readonly bytes?: { readonly start: number; readonly size: number; readonly digest: string }
+  /** How many bytes a file has, and their sha256 in hex. */
+  readonly bytes?: { readonly size: number; readonly digest: string }
   /** In hex. */
   readonly xattrs?: readonly (readonly [string, string])[]
 }
@@ -39,15 +38,16 @@ const IMPLIED: TarNode = { mode: constants.S_IFDIR | 0o755, mtime: '' }
 const MAX_DEVICE = { major: 0xfff, minor: 0xfffff }
 
 /**
- * Notes where each file's bytes stand while a tar passes, and their digests. `isPlain` is false for an archive whose entries
- * build on each other in ways that only a file system shows rightly: names through links, kinds that change, holes. Such
- * a one is to be unpacked.
+ * Notes what each file is while a tar passes, and its digest. `isPlain` is false for an archive whose entries build on each
+ * other in ways that only a file system shows rightly: names through links, kinds that change, holes. Of such a one the
+ * index says nothing.
  */
 export class TarIndexer implements TarSink {
   readonly index: TarIndex = new Map([['', IMPLIED]])
   isPlain = true
+  /** A file has two names. */
+  hasLinks = false
   #open: { readonly path: string; readonly node: TarNode; readonly size: number; readonly hash: Hash } | undefined
-  #start = 0
 
   entry(entry: TarEntry): void {
     const path = this.#placeOf(entry.path)
@@ -56,21 +56,15 @@ export class TarIndexer implements TarSink {
     else this.#add(path, entry)
   }
 
-  /** `at`: where the chunk stands in the archive. */
-  take(chunk: Buffer, offset: number, at: number): void {
-    if (offset === 0) this.#start = at
+  body(chunk: Buffer): void {
     this.#open?.hash.update(chunk)
-  }
-
-  body(): void {
-    throw new EngineError('internal', 'a body came without its place')
   }
 
   end(): void {
     const open = this.#open
     this.#open = undefined
     if (open === undefined) return
-    const bytes = { start: this.#start, size: open.size, digest: open.hash.digest('hex') }
+    const bytes = { size: open.size, digest: open.hash.digest('hex') }
     this.index.set(open.path, { ...open.node, bytes })
   }
 
@@ -102,6 +96,7 @@ export class TarIndexer implements TarSink {
 
   /** A second name shows the same bytes: a context knows no owners, and its files never change. */
   #addLink(path: string, entry: TarEntry): void {
+    this.hasLinks = true
     const target = this.#placeOf(entry.link)
     const node = target === undefined ? undefined : this.index.get(target)
     const there = this.index.get(path)

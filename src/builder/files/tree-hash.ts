@@ -12,6 +12,7 @@ export interface ReadTree {
   readonly source: SourceTree
   /** Owners count: for copies that keep them. */
   readonly owners: boolean
+  readonly use: 'move' | 'link' | 'copy'
   readonly context: JobContext
 }
 

@@ -1,0 +1,127 @@
+import { closeSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decompress, detectCompression } from '#archive'
+import { shortId, throwIfCancelled } from '#base'
+import type { BodyOnConnection, Bytes } from '#base'
+import type { ReceiveInput, ReceiveOutput } from '#builder/files'
+import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
+import type { BuilderParts } from './session.ts'
+import type { ContextSource } from './types.ts'
+
+/** A Dockerfile or .dockerignore longer than this is not one. Bytes. */
+export const MAX_TEXT = 16 << 20
+
+/** A context's files, for as long as it is not disposed of. */
+export interface Place extends AsyncDisposable {
+  /** A path for the worker threads of this process. */
+  readonly folder: string
+  /** Of a context that was received: the index of its files, where there is one. */
+  readonly index?: string
+  /** Its files may be moved to where they are wanted, if nobody reads them afterwards. */
+  readonly isMovable: boolean
+  /** Where digests of its files are remembered; absent for a context that goes away. */
+  readonly digests?: string
+  /** Of its Dockerfile and ignore files; undefined where there is none. */
+  text(path: string): string | undefined
+}
+
+interface Receiving {
+  readonly context: Extract<ContextSource, { kind: 'tar' }>
+  /** Paths of the texts that are wanted. */
+  readonly texts: readonly string[]
+  readonly signal: AbortSignal
+}
+
+/** The tar is unpacked as it comes, below the builder's folder. */
+export async function receiveContext(parts: BuilderParts, folder: string, receiving: Receiving): Promise<Place> {
+  const { context, texts: paths, signal } = receiving
+  const home = join(folder, 'contexts', shortId())
+  const root = join(home, 'root')
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  const remove = (): Promise<void> => parts.pool.run('builder.remove', { folder: home }, { lane: 'short' })
+  try {
+    const index = join(home, 'index.json')
+    const run: Run = (source) =>
+      // the client may stand still: it takes no thread from other work
+      parts.pool.run(
+        'builder.receive',
+        { ...source, folder: root, index, texts: paths, limit: MAX_TEXT },
+        { signal, lane: 'stream' },
+      )
+    const { connection } = context
+    const isPlain = connection && detectCompression(await connection.first()) === 'plain'
+    const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
+    const { isIndexed, isMovable, texts } = received
+    return {
+      folder: root,
+      ...(isIndexed && { index }),
+      isMovable,
+      text: (path) => texts[path],
+      [Symbol.asyncDispose]: remove,
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+type Run = (source: Pick<ReceiveInput, 'fd' | 'framed'>) => Promise<ReceiveOutput>
+
+/** A worker reads the client's connection itself. */
+async function takeOver(connection: BodyOnConnection, run: Run): Promise<ReceiveOutput> {
+  const { descriptor, framing, begun } = connection.take()
+  // ours is not closed, and given to another client, under the worker's hands
+  const fd = duplicate(descriptor)
+  try {
+    return await run({ fd, framed: { framing, begun } })
+  } finally {
+    closeDescriptor(fd)
+    connection.giveBack()
+  }
+}
+
+const PIPE_SIZE = 1 << 20
+
+/** From the client through a pipe to a worker: its bytes are written and hashed while more come. */
+async function throughPipe(
+  { filters }: BuilderParts,
+  { context, run, signal }: Pick<Receiving, 'context' | 'signal'> & { readonly run: Run },
+): Promise<ReceiveOutput> {
+  const pipe = createPipe({ size: PIPE_SIZE })
+  try {
+    const received = run({ fd: pipe.from })
+    const whole = decompress(context.bytes, filters)
+    const [outcome, sent] = await Promise.allSettled([received, sendBytes(whole, { to: pipe.to, received, signal })])
+    if (sent.status === 'rejected') throw sent.reason
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  } finally {
+    closeSync(pipe.from)
+  }
+}
+
+/** A worker that has seen a fault takes no more: the rest is read and let go, so that the client comes to hear of it. */
+async function sendBytes(
+  bytes: Bytes,
+  sending: { readonly to: number; readonly received: Promise<unknown>; readonly signal: AbortSignal },
+): Promise<void> {
+  const { to, received, signal } = sending
+  const ended = new AbortController()
+  const end = (): void => ended.abort()
+  received.then(end, end)
+  const until = AbortSignal.any([signal, ended.signal])
+  try {
+    for await (const chunk of bytes) {
+      throwIfCancelled(signal, 'build')
+      if (ended.signal.aborted) continue
+      try {
+        await writeDescriptor(to, chunk, { signal: until })
+      } catch (error) {
+        if (!ended.signal.aborted) throw error
+      }
+    }
+  } finally {
+    closeSync(to)
+  }
+}
