@@ -27,6 +27,10 @@ export function createForwards(): Forwards {
     async set(container, forwards) {
       const known = open.get(container) ?? new Map<string, Disposable>()
       const wanted = new Map(forwards.map((forward) => [JSON.stringify(forward), forward]))
+      const kept = [...known].filter(([key]) => wanted.has(key))
+      // A port that leads elsewhere now is free to be listened at again.
+      for (const [key, forward] of known) if (!wanted.has(key)) forward[Symbol.dispose]()
+      open.set(container, new Map(kept))
       const fresh = new Map<string, Disposable>()
       try {
         for (const [key, forward] of wanted) if (!known.has(key)) fresh.set(key, await openForward(forward))
@@ -34,8 +38,6 @@ export function createForwards(): Forwards {
         for (const forward of fresh.values()) forward[Symbol.dispose]()
         throw error
       }
-      for (const [key, forward] of known) if (!wanted.has(key)) forward[Symbol.dispose]()
-      const kept = [...known].filter(([key]) => wanted.has(key))
       if (wanted.size === 0) open.delete(container)
       else open.set(container, new Map([...kept, ...fresh]))
     },
