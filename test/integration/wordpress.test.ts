@@ -10,9 +10,12 @@ import { watchLeftovers } from '#test/leftovers'
 import { micaClient } from '#test/mica'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
+import { until } from '#test/wait'
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 
 ownMountNamespace()
 
@@ -95,6 +98,42 @@ test('mysql does not start without a word on its password, wordpress not without
   const alone = await docker.run(['run', '--rm', 'wordpress'])
   assert.equal(alone.code, 1)
   assert.match(alone.stderr, /--link some-mysql:mysql.*WORDPRESS_DB_HOST/)
+})
+
+test('mysql has its settings from variables, files, scripts and arguments, and makes its database once', async () => {
+  const scripts = folder.join('scripts')
+  mkdirSync(scripts)
+  writeFileSync(join(scripts, '1.sql'), 'CREATE TABLE notes (text CHAR(9)); INSERT INTO notes VALUES ("plain");')
+  writeFileSync(join(scripts, '2.sql.gz'), gzipSync('INSERT INTO notes VALUES ("packed");'))
+  writeFileSync(join(scripts, '3.sh'), `docker_process_sql -D shop <<<'INSERT INTO notes VALUES ("shell")'`)
+  const secret = folder.join('secret')
+  writeFileSync(secret, "it's \\ a `secret\n")
+  const mounts = ['-v', `${scripts}:/docker-entrypoint-initdb.d:ro`, '-v', `${secret}:/run/secret:ro`]
+  const account = ['-e', 'MYSQL_DATABASE=shop', '-e', 'MYSQL_USER=clerk', '-e', "MYSQL_PASSWORD=clerk's"]
+  const line = [
+    'run',
+    '-d',
+    '--name',
+    'some-mysql',
+    ...mounts,
+    '-e',
+    'MYSQL_ROOT_PASSWORD_FILE=/run/secret',
+    ...account,
+  ]
+  await docker.ok(...line, 'mysql', '--max-connections=77')
+  const ask = async (password: string, ...words: readonly string[]): Promise<string> =>
+    docker.ok('exec', '-e', `MYSQL_PWD=${password}`, 'some-mysql', 'mysql', '-N', '--protocol=tcp', ...words)
+  const answers = async (): Promise<boolean> =>
+    (await ask("clerk's", '-uclerk', 'shop', '-e', 'DO 1').catch(() => null)) === ''
+  await until('mysql answers', answers, 120)
+  assert.equal(await ask("clerk's", '-uclerk', 'shop', '-e', 'SELECT * FROM notes'), 'plain\npacked\nshell')
+  assert.equal(await ask("it's \\ a `secret", '-uroot', '-e', 'SELECT @@max_connections'), '77')
+  assert.match(await docker.ok('exec', 'some-mysql', 'cat', '/proc/1/status'), /^Uid:\s+999\s/m, 'not as root')
+  await docker.ok('restart', '--time', '60', 'some-mysql')
+  await until('mysql answers again', answers, 120)
+  assert.equal(await ask("clerk's", '-uclerk', 'shop', '-e', 'SELECT COUNT(*) FROM notes'), '3')
+  await docker.ok('stop', '--time', '60', 'some-mysql')
+  assert.equal(await docker.ok('inspect', '--format', '{{.State.ExitCode}}', 'some-mysql'), '0')
 })
 
 test('the two lines give a blog: installed, written to, and kept over stop, start and a new container', async () => {
