@@ -149,7 +149,8 @@ initialise() {
   make_accounts
   run_scripts
   if [[ $MYSQL_ONETIME_PASSWORD ]]; then
-    docker_process_sql -e "ALTER USER root@localhost PASSWORD EXPIRE; ALTER USER IF EXISTS root@'%' PASSWORD EXPIRE"
+    docker_process_sql -e "ALTER USER IF EXISTS root@$(text "${MYSQL_ROOT_HOST-%}") PASSWORD EXPIRE;
+      ALTER USER root@localhost PASSWORD EXPIRE"
   fi
   stop_server
   local entry
