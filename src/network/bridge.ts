@@ -14,6 +14,7 @@ import {
   listLinks,
   listRoutes,
   networkOf,
+  openHairpin,
   openRoutes,
   overlaps,
   parseBlock,
@@ -102,6 +103,16 @@ export function closePorts(names: readonly string[]): void {
     const link = findLink(routes, name)
     if (link?.master !== undefined) closePort(routes, link.index)
   }
+}
+
+/**
+ * A container may reach its own published port: where the kernel shows bridged packets to the filter, it translates them
+ * while they are in the bridge, and what goes back to its sender would be dropped there.
+ */
+export function openWayBack(name: string): void {
+  using routes = openRoutes()
+  const link = findLink(routes, name)
+  if (link?.master !== undefined) openHairpin(routes, link.index)
 }
 
 /** The host's block that would clash with the bridge's; undefined where it is free. */

@@ -48,10 +48,9 @@ export function gatewayOf(members: readonly Member[]): Member | undefined {
 }
 
 export function placeOf({ endpoint, network }: Member): FilterPlace {
-  const { link, address, address6 } = endpoint
+  const { address, address6 } = endpoint
   return {
     bridge: network.bridge ?? '',
-    ...(link !== undefined && { link }),
     ...(address !== undefined && { address }),
     ...(address6 !== undefined && { address6 }),
   }

@@ -1,5 +1,6 @@
 import { type FilterFinding, type Firewall, forwardsOf, type Ports } from '#network/filter'
 import type { Switchboard, SwitchboardName, SwitchboardNetwork, SwitchboardSandbox } from '#switchboard'
+import { openWayBack } from './bridge.ts'
 import { filterContainer, filterNetwork, gatewayOf, placeOf } from './filter-view.ts'
 import { isNamed } from './joining.ts'
 import { OPTION } from './options.ts'
@@ -82,6 +83,8 @@ class HostReach implements Reach {
     if (!sandbox || sandbox.host) return
     const members = membersOf(records, container)
     await firewall.setContainer(filterContainer(sandbox, members))
+    const { link } = (sandbox.ports.length > 0 ? gatewayOf(members)?.endpoint : undefined) ?? {}
+    if (link !== undefined) openWayBack(link)
     if (!switchboard) return
     const asked = switchboardSandbox(this.#parts, sandbox, members)
     await (asked ? switchboard.setSandbox(asked) : switchboard.dropSandbox(container))

@@ -43,8 +43,6 @@ export interface HostPort {
 
 /** Where a container can be reached in a network. */
 export interface FilterPlace {
-  /** The end of its veth pair on the host; known only where a packet may have to go back where it came from. */
-  readonly link?: string
   readonly bridge: string
   readonly address?: string
   readonly address6?: string

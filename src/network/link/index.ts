@@ -34,6 +34,7 @@ export {
   listLinks,
   listRoutes,
   macvlanData,
+  openHairpin,
   setMaster,
   setUp,
   vlanData,

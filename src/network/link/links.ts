@@ -149,6 +149,12 @@ export function closePort(socket: NetlinkSocket, index: number): void {
   socket.request(message(RTM.setLink, 0, linkHeader(index, 0, 0, AF_BRIDGE), [port]))
 }
 
+/** A bridge may send back through a port what came in by it. */
+export function openHairpin(socket: NetlinkSocket, index: number): void {
+  const port = nested(IFLA.protocolInfo | NESTED, byteAttribute(PORT.hairpin, 1))
+  socket.request(message(RTM.setLink, 0, linkHeader(index, 0, 0, AF_BRIDGE), [port]))
+}
+
 const NESTED = 0x8000
 
 export function deleteAddress(socket: NetlinkSocket, address: AddressFacts): void {

@@ -27,7 +27,7 @@ export const IFLA = {
   netNsFd: 28,
 } as const
 /** What a bridge knows of a port. */
-export const PORT = { state: 1, flush: 24 } as const
+export const PORT = { state: 1, hairpin: 4, flush: 24 } as const
 export const INFO = { kind: 1, data: 2 } as const
 export const VETH_PEER = 1
 export const IFA = { address: 1, local: 2, broadcast: 4 } as const
