@@ -12,6 +12,9 @@ const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const SO_RCVBUFFORCE = 33
+/** A burst of datagrams is kept until we come to it, beyond what the machine gives by default. Bytes. */
+const RECEIVE_BUFFER = 1 << 20
 const IPPROTO_IPV6 = 41
 const IPPROTO_SCTP = 132
 const IPV6_V6ONLY = 26
@@ -36,8 +39,9 @@ export function bindSocket(kind: SocketKind, place: InetPlace): number {
   const fd = openSocket(kind, place)
   return keptIf(fd, () => {
     // Of a listener only: connections that have ended do not hold the port.
-    if (kind !== 'udp') setOption(fd, SOL_SOCKET, SO_REUSEADDR)
-    if (isIPv6(place.address)) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY)
+    if (kind === 'udp') setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    else setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    if (isIPv6(place.address)) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
     const address = inetAddress(place)
     checked(libc().bind(fd, address, address.length), { call: 'bind socket', path: placeText(place) })
   })
@@ -74,10 +78,12 @@ function keptIf(fd: number, prepare: () => void): number {
   }
 }
 
-function setOption(fd: number, level: number, option: number): void {
-  const one = Buffer.alloc(4)
-  one.writeInt32LE(1)
-  checked(libc().setsockopt(fd, level, option, one, one.length), { call: 'set an option of socket', path: String(fd) })
+// oxlint-disable-next-line eslint/max-params -- as setsockopt(2)
+function setOption(fd: number, level: number, option: number, value: number): void {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(value)
+  const facts = { call: 'set an option of socket', path: String(fd) }
+  checked(libc().setsockopt(fd, level, option, bytes, bytes.length), facts)
 }
 
 /** sockaddr_in, sockaddr_in6. */
