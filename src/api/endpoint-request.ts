@@ -48,7 +48,7 @@ function withAddress(
   requests: readonly EndpointRequest[],
   { mode, macAddress, isOld }: { readonly mode: string; readonly macAddress: string; readonly isOld: boolean },
 ): readonly EndpointRequest[] {
-  const plain: readonly EndpointRequest[] = isOld ? requests.map(({ macAddress: _, ...request }) => request) : requests
+  const plain = isOld ? requests.map(withoutAddress) : requests
   if (macAddress === '') return plain
   const main = plain.find(({ network }) => network === mode) ?? plainEndpoint(mode)
   if (main.macAddress !== undefined && main.macAddress.toLowerCase() !== macAddress.toLowerCase()) {
@@ -57,6 +57,10 @@ function withAddress(
     )
   }
   return [{ ...main, macAddress }, ...plain.filter((request) => request !== main)]
+}
+
+function withoutAddress({ macAddress: _macAddress, ...request }: EndpointRequest): EndpointRequest {
+  return request
 }
 
 /** An endpoint that nothing is asked of. */

@@ -100,7 +100,6 @@ async function create({ networks }: NetworkParts, { json, reply }: Exchange): Pr
 }
 
 function networkRequest(body: NetworkBody): NetworkRequest {
-  const { IPAM } = body
   if (body.Ingress === true) throw forbidden('Ingress network can only be global scope network')
   if (body.Scope === 'swarm' || body.Driver === 'overlay') throw invalid(NO_SWARM)
   return {
@@ -110,18 +109,24 @@ function networkRequest(body: NetworkBody): NetworkRequest {
     attachable: body.Attachable === true,
     ...(typeof body.EnableIPv4 === 'boolean' && { ipv4: body.EnableIPv4 }),
     ...(typeof body.EnableIPv6 === 'boolean' && { ipv6: body.EnableIPv6 }),
-    ipam: (IPAM?.Config ?? []).map(({ Subnet, Gateway, IPRange, AuxiliaryAddresses }) => ({
+    ...ipamRequest(body.IPAM),
+    labels: body.Labels,
+    options: body.Options,
+    ...(body.ConfigOnly === true && { configOnly: true }),
+    ...(body.ConfigFrom?.Network && { configFrom: body.ConfigFrom.Network }),
+  }
+}
+
+function ipamRequest(given: NetworkBody['IPAM']): Pick<NetworkRequest, 'ipam' | 'ipamDriver' | 'ipamOptions'> {
+  return {
+    ipam: (given?.Config ?? []).map(({ Subnet, Gateway, IPRange, AuxiliaryAddresses }) => ({
       ...(Subnet && { subnet: Subnet }),
       ...(Gateway && { gateway: Gateway }),
       ...(IPRange && { ipRange: IPRange }),
       auxAddresses: AuxiliaryAddresses,
     })),
-    ...(IPAM?.Driver && { ipamDriver: IPAM.Driver }),
-    ipamOptions: IPAM?.Options ?? {},
-    labels: body.Labels,
-    options: body.Options,
-    ...(body.ConfigOnly === true && { configOnly: true }),
-    ...(body.ConfigFrom?.Network && { configFrom: body.ConfigFrom.Network }),
+    ...(given?.Driver && { ipamDriver: given.Driver }),
+    ipamOptions: given?.Options ?? {},
   }
 }
 
@@ -156,7 +161,9 @@ async function connect({ networks, containers }: NetworkParts, { param, json, re
 
 async function disconnect({ networks, containers }: NetworkParts, { param, json, reply }: Exchange): Promise<void> {
   const { Container, Force } = parseDisconnectBody(await json())
-  const network = await networks.get(param('id'))
-  await containers.disconnect(Container, network.name, { force: Force === true })
+  const { id } = await containers.get(Container)
+  const network = (await networks.list()).find((one) => one.name === param('id') || one.id === param('id'))
+  if (!network && Force !== true) throw invalid(`container ${id} is not connected to the network ${param('id')}`)
+  await containers.disconnect(id, network?.name ?? param('id'), { force: Force === true })
   reply(200)
 }

@@ -113,7 +113,6 @@ function joined({ endpoints, request }: ContainerRecord): readonly (readonly [st
 type Asked = Pick<EndpointRequest, 'aliases' | 'links' | 'driverOptions' | 'gwPriority'> & Partial<EndpointRequest>
 
 function endpointJson(asked: Asked, live?: Endpoint): EndpointJson {
-  const orNull = <T>(list: readonly T[] | undefined): readonly T[] | null => (list && list.length > 0 ? list : null)
   return {
     IPAMConfig: ipamJson(asked),
     Links: orNull(asked.links),
@@ -121,16 +120,40 @@ function endpointJson(asked: Asked, live?: Endpoint): EndpointJson {
     MacAddress: live?.macAddress ?? asked.macAddress ?? '',
     DriverOpts: Object.keys(asked.driverOptions).length > 0 ? asked.driverOptions : null,
     GwPriority: asked.gwPriority,
-    NetworkID: live?.networkId ?? '',
-    EndpointID: live?.id ?? '',
-    Gateway: live?.gateway ?? '',
-    IPAddress: live?.address ?? '',
-    IPPrefixLen: live?.prefixLength ?? 0,
-    IPv6Gateway: live?.gateway6 ?? '',
-    GlobalIPv6Address: live?.address6 ?? '',
-    GlobalIPv6PrefixLen: live?.prefixLength6 ?? 0,
-    DNSNames: orNull(live?.dnsNames),
+    ...(live ? addressesJson(live) : NO_ADDRESSES),
   }
+}
+
+type Addresses = Omit<EndpointJson, 'IPAMConfig' | 'Links' | 'Aliases' | 'MacAddress' | 'DriverOpts' | 'GwPriority'>
+
+const NO_ADDRESSES: Addresses = {
+  NetworkID: '',
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+}
+
+function addressesJson(live: Endpoint): Addresses {
+  return {
+    NetworkID: live.networkId,
+    EndpointID: live.id,
+    Gateway: live.gateway ?? '',
+    IPAddress: live.address ?? '',
+    IPPrefixLen: live.prefixLength ?? 0,
+    IPv6Gateway: live.gateway6 ?? '',
+    GlobalIPv6Address: live.address6 ?? '',
+    GlobalIPv6PrefixLen: live.prefixLength6 ?? 0,
+    DNSNames: orNull(live.dnsNames),
+  }
+}
+
+function orNull<T>(list: readonly T[]): readonly T[] | null {
+  return list.length > 0 ? list : null
 }
 
 function ipamJson({ linkLocal, ...asked }: Asked): EndpointJson['IPAMConfig'] {

@@ -59,6 +59,7 @@ const login = ofCredential('Authenticate to a registry', (room) => room.login)
 const logout = ofCredential('Log out from a registry', (room) => room.logout)
 const logs = ofContainer('Fetch the logs of a container', (room) => room.logs)
 const pause = ofContainer('Pause all processes within one or more containers', (room) => room.pause)
+const port = ofContainer('List port mappings or a specific mapping for the container', (room) => room.port)
 const ps = ofContainer('List containers', (room) => room.ps)
 const pull = ofImage('Download an image from a registry', (room) => room.pull)
 const push = ofImage('Upload an image to a registry', (room) => room.push)
@@ -116,6 +117,7 @@ export const commands: readonly Group[] = [
       logout,
       logs,
       pause,
+      port,
       rename,
       restart,
       rm,
@@ -150,6 +152,7 @@ export const groups: Readonly<Record<string, Group>> = {
       logs,
       ls: ps,
       pause,
+      port,
       prune: ofSystem('Remove all stopped containers', (room) => room.pruneContainers),
       rename,
       restart,
@@ -190,9 +193,13 @@ export const groups: Readonly<Record<string, Group>> = {
   network: {
     title: 'Manage networks',
     entries: {
+      connect: ofSystem('Connect a container to a network', (room) => room.connectNetwork),
+      create: ofSystem('Create a network', (room) => room.createNetwork),
+      disconnect: ofSystem('Disconnect a container from a network', (room) => room.disconnectNetwork),
       inspect: ofSystem('Display detailed information on one or more networks', (room) => room.inspectNetwork),
       ls: ofSystem('List networks', (room) => room.networks),
       prune: ofSystem('Remove all unused networks', (room) => room.pruneNetworks),
+      rm: ofSystem('Remove one or more networks', (room) => room.removeNetwork),
     },
   },
   registry: {

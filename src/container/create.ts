@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { corrupt, longId } from '#base'
+import { corrupt, invalid, isKind, longId, messageOf } from '#base'
 import { attachMounts } from '#kernel'
 import type { ImageId } from '#oci'
 import { capabilitiesOf } from '#runtime'
@@ -85,8 +85,7 @@ async function plan(
 ): Promise<readonly PlannedMount[]> {
   const imageOf = async (name: string): Promise<ImageId> => (await parts.images.resolve(name)).id
   const inherited = (request.volumesFrom ?? []).reduce<readonly PlannedMount[]>(
-    (before, { container, readonly }) =>
-      inheritMounts(before, parts.records.resolve(container).record.mounts, readonly),
+    (before, { container, readonly }) => inheritMounts(before, lenderOf(parts, container).mounts, readonly),
     [],
   )
   try {
@@ -95,6 +94,16 @@ async function plan(
   } catch (error) {
     parts.volumes.release(id)
     throw error
+  }
+}
+
+/** Not found as Docker says it: a client that reads «not found» would pull the image. */
+function lenderOf({ records }: Parts, name: string): ContainerRecord {
+  try {
+    return records.resolve(name).record
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error
+    throw invalid(messageOf(error), { cause: error })
   }
 }
 

@@ -1,8 +1,6 @@
-import { createLog, isKind, systemClock } from '#base'
+import { isKind } from '#base'
 import { setTimes } from '#kernel'
 import type { Database } from '#store/db'
-import { openDatabase } from '#store/db'
-import { snapshotJobs } from '#store/snapshot'
 import assert from 'node:assert/strict'
 import {
   chmodSync,
@@ -10,78 +8,17 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import type { VolumeMounter, Volumes, VolumeTrees } from './types.ts'
-import { openVolumes } from './volumes.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'mica-volume-'))
-after(() => rmSync(folder, { recursive: true }))
-
-const context = { cancelled: () => false, report: () => undefined }
-
-/** The jobs of store/snapshot in the caller's thread. */
-const idleMounter: VolumeMounter = {
-  mount: async () => undefined,
-  unmount: async () => undefined,
-  isMounted: () => false,
-}
-
-const trees: VolumeTrees = {
-  copy: async (from, to) => snapshotJobs['tree.copy']({ from, to }, context),
-  remove: async (path) => snapshotJobs['tree.remove'](path, context),
-  usage: async (path) => snapshotJobs['tree.usage'](path, context).size,
-}
-
-interface Bench {
-  readonly root: string
-  readonly database: Database
-  /** «action id» of each event. */
-  readonly events: string[]
-  readonly warnings: string[]
-  open(how?: {
-    readonly trees?: VolumeTrees
-    readonly database?: Database
-    readonly mounter?: VolumeMounter
-  }): Promise<Volumes>
-}
-
-async function bench(): Promise<Bench> {
-  const root = mkdtempSync(join(folder, 'root-'))
-  const database = await openDatabase(join(root, 'engine.db'))
-  after(() => database[Symbol.asyncDispose]())
-  const events: string[] = []
-  const warnings: string[] = []
-  return {
-    root,
-    database,
-    events,
-    warnings,
-    open: (how = {}) =>
-      openVolumes({
-        folder: join(root, 'volumes'),
-        database: how.database ?? database,
-        trees: how.trees ?? trees,
-        mounter: how.mounter ?? idleMounter,
-        events: { emit: (event) => void events.push(`${event.action} ${event.actor.id}`.trim()) },
-        clock: systemClock(),
-        log: createLog('warn', (line) => warnings.push(line)),
-      }),
-  }
-}
-
-const volumeFolders = (at: Bench): string[] => readdirSync(join(at.root, 'volumes')).filter((name) => name !== '_trash')
-const trash = (at: Bench): string[] => readdirSync(join(at.root, 'volumes/_trash'))
+import { test } from 'node:test'
+import { bench, type Bench, trash, trees, volumeFolders } from './bench.suite.ts'
+import type { VolumeTrees } from './types.ts'
 
 test('create() makes a folder and a record, twice the same', async () => {
   const at = await bench()
@@ -131,95 +68,6 @@ for (const { name, text } of refused) {
     assert.deepEqual(volumeFolders(at), [])
   })
 }
-
-for (const [options, why] of [
-  [{ foo: 'bar' }, 'invalid option: "foo"'],
-  [{ type: 'tmpfs' }, 'missing required option: "device"'],
-  [{ device: 'tmpfs' }, 'missing required option: "type"'],
-  [{ o: 'size=1m' }, 'missing required option: "device"'],
-  [{ size: '10m' }, 'quota size requested but no quota support'],
-  [{ size: 'x' }, "invalid size: 'x'"],
-  [{ type: 'cifs', device: '//host:445/x' }, "port not allowed in CIFS device URL, include 'port' in 'o='"],
-] as const) {
-  test(`create() refuses the options ${JSON.stringify(options)} in the words of Docker`, async () => {
-    const volumes = await (await bench()).open()
-    await assert.rejects(volumes.create({ name: 'data', options }), { kind: 'invalid', message: `create data: ${why}` })
-  })
-}
-
-test('create() refuses a driver that there is not', async () => {
-  const volumes = await (await bench()).open()
-  await assert.rejects(volumes.create({ name: 'data', driver: 'nosuch' }), {
-    kind: 'invalid',
-    message: 'create data: error looking up volume plugin nosuch: plugin "nosuch" not found',
-  })
-})
-
-/** Tells what is mounted where. */
-function tellingMounter(): VolumeMounter & { readonly told: string[] } {
-  const told: string[] = []
-  const mounted = new Set<string>()
-  return {
-    told,
-    mount: async ({ type, device, options }, target) => {
-      mounted.add(target)
-      told.push(`mount ${type} ${device} ${options}`)
-    },
-    unmount: async (target) => {
-      if (mounted.delete(target)) told.push('unmount')
-    },
-    isMounted: (target) => mounted.has(target),
-  }
-}
-
-const TMPFS = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' }
-
-test('mount() mounts what options name for the first who asks, until the last lets go', async () => {
-  const mounter = tellingMounter()
-  const volumes = await (await bench()).open({ mounter })
-  const { mountpoint } = await volumes.create({ name: 'data', options: TMPFS })
-  await volumes.create({ name: 'plain' })
-  assert.deepEqual([await volumes.mount('data', 'one'), await volumes.mount('data', 'two')], [mountpoint, mountpoint])
-  await volumes.mount('plain', 'one')
-  await volumes.unmount('one')
-  assert.deepEqual(mounter.told, ['mount tmpfs tmpfs size=1m'])
-  await volumes.unmount('two')
-  await volumes.unmount('two')
-  assert.deepEqual(mounter.told, ['mount tmpfs tmpfs size=1m', 'unmount'])
-})
-
-test('after a start what is mounted stays for those who run, and goes where nobody does', async () => {
-  const mounter = tellingMounter()
-  const at = await bench()
-  const before = await at.open({ mounter })
-  for (const name of ['used', 'left']) {
-    await before.create({ name, options: TMPFS })
-    await before.mount(name, 'one')
-  }
-  const volumes = await at.open({ mounter })
-  await volumes.mount('used', 'one')
-  await volumes.forgetUsers(() => true)
-  assert.deepEqual(mounter.told.slice(2), ['unmount'])
-  await volumes.unmount('one')
-  assert.deepEqual(mounter.told.slice(2), ['unmount', 'unmount'])
-})
-
-test('condemn() takes the records of volumes that nobody else uses; a start carries out what a crash left', async () => {
-  const at = await bench()
-  const volumes = await at.open()
-  const [mine, shared] = [await volumes.create({ user: 'one' }), await volumes.create({ user: 'one' })]
-  volumes.use(shared.name, 'two')
-  const removals = at.database.transaction(() => volumes.condemn('one', [mine.name, shared.name]))
-  assert.equal(removals.length, 1)
-  assert.deepEqual(
-    (await volumes.list()).map(({ name }) => name),
-    [shared.name],
-  )
-  await at.open()
-  assert.deepEqual([volumeFolders(at), trash(at)], [[shared.name], []])
-  await volumes.carryOut(volumes.condemn('two', [shared.name]))
-  assert.deepEqual([volumeFolders(at), trash(at)], [[], []])
-})
 
 test('get() of what is not there is not-found in the words of Docker', async () => {
   const volumes = await (await bench()).open()

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseWords } from '#cli/kit'
 import { containerFlags } from './options.ts'
-import { parsePublish } from './publish.ts'
 import { containerRequest } from './request.ts'
 import { parseBytes, parseRestart, parseUlimit } from './values.ts'
 
@@ -117,18 +116,6 @@ test('containerRequest() fills HostConfig from flags', () => {
     },
   )
   assert.equal('Init' in hostConfig('busybox'), false)
-})
-
-test('parsePublish() reads ports, addresses and ranges', () => {
-  assert.deepEqual(parsePublish(['80', '8080:80/udp', '127.0.0.1:1000-1001:2000-2001', '[::1]::5']), {
-    '80/tcp': [{ HostIp: '', HostPort: '' }],
-    '80/udp': [{ HostIp: '', HostPort: '8080' }],
-    '2000/tcp': [{ HostIp: '127.0.0.1', HostPort: '1000' }],
-    '2001/tcp': [{ HostIp: '127.0.0.1', HostPort: '1001' }],
-    '5/tcp': [{ HostIp: '::1', HostPort: '' }],
-  })
-  for (const bad of ['', 'x', '1-2:3', '80/icmp', '70000', '5-4'])
-    assert.throws(() => parsePublish([bad]), /invalid/, bad)
 })
 
 test('parseBytes(), parseRestart() and parseUlimit() read docker values', () => {

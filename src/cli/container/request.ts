@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { errnoOf, invalid } from '#base'
-import type { FlagValues } from '#cli/kit'
+import { type FlagValues, pairsOf } from '#cli/kit'
 import type { Attachment, containerFlags } from './options.ts'
-import { parsePublish } from './publish.ts'
+import { binds, ownVolumes, parseMount } from './mounts.ts'
+import { checkNames, extraHosts, networking } from './networking.ts'
+import { parseExpose, parsePublish } from './publish.ts'
 import { parseBytes, parseRestart, parseUlimit } from './values.ts'
 
 export type ContainerFlags = FlagValues<typeof containerFlags>
@@ -21,6 +23,8 @@ interface RequestOptions {
 /** The body of POST /containers/create. */
 export function containerRequest(options: RequestOptions): Readonly<Record<string, unknown>> {
   const { flags, image, command, attachment } = options
+  checkNames(flags)
+  const { mode, config } = networking(flags)
   return {
     Hostname: flags.hostname ?? '',
     Domainname: flags.domainname ?? '',
@@ -34,23 +38,25 @@ export function containerRequest(options: RequestOptions): Readonly<Record<strin
     Env: environment(options),
     Cmd: command.length > 0 ? command : null,
     Image: image,
-    Volumes: keys(flags.volume.filter((volume) => !volume.includes(':'))),
+    Volumes: keys(ownVolumes(flags.volume)),
     WorkingDir: flags.workdir ?? '',
     Entrypoint: flags.entrypoint === undefined ? null : [flags.entrypoint],
     Labels: labels(options),
-    ExposedPorts: keys([...flags.expose.map(withProtocol), ...Object.keys(parsePublish(flags.publish))]),
+    ExposedPorts: keys([...parseExpose(flags.expose), ...Object.keys(parsePublish(flags.publish))]),
     ...(flags['stop-signal'] !== undefined && { StopSignal: flags['stop-signal'] }),
     ...(flags['stop-timeout'] !== undefined && { StopTimeout: flags['stop-timeout'] }),
     ...(flags['no-healthcheck'] && { Healthcheck: { Test: ['NONE'] } }),
-    HostConfig: hostConfig(options),
-    NetworkingConfig: networking(flags),
+    ...(flags['mac-address'] !== undefined && { MacAddress: flags['mac-address'] }),
+    HostConfig: { ...hostConfig(options), NetworkMode: mode },
+    NetworkingConfig: config,
   }
 }
 
 function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<string, unknown>> {
   return {
-    Binds: flags.volume.filter((volume) => volume.includes(':')).map((volume) => absoluteSource(volume, cwd)),
-    NetworkMode: networkOf(flags),
+    Binds: binds(flags.volume, cwd),
+    ...(flags.mount.length > 0 && { Mounts: flags.mount.map((mount) => parseMount(mount, cwd)) }),
+    ...(flags['volume-driver'] !== undefined && { VolumeDriver: flags['volume-driver'] }),
     PortBindings: parsePublish(flags.publish),
     PublishAllPorts: flags['publish-all'],
     AutoRemove: flags.rm,
@@ -59,15 +65,18 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
     CapAdd: flags['cap-add'],
     CapDrop: flags['cap-drop'],
     Dns: flags.dns,
-    ExtraHosts: flags['add-host'],
+    DnsOptions: [...flags['dns-option'], ...flags['dns-opt']],
+    DnsSearch: flags['dns-search'],
+    ExtraHosts: extraHosts(flags),
+    Links: flags.link,
     GroupAdd: flags['group-add'],
     VolumesFrom: flags['volumes-from'],
     SecurityOpt: flags['security-opt'],
     IpcMode: flags.ipc ?? '',
     PidMode: flags.pid ?? '',
     UTSMode: flags.uts ?? '',
-    Tmpfs: pairs(flags.tmpfs, ':'),
-    Sysctls: pairs(flags.sysctl, '='),
+    Tmpfs: pairsOf(flags.tmpfs, ':'),
+    Sysctls: pairsOf(flags.sysctl),
     RestartPolicy: parseRestart(flags.restart),
     LogConfig: logConfig(flags),
     ...(given.has('init') && { Init: flags.init }),
@@ -83,16 +92,7 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
 function logConfig(flags: ContainerFlags): Readonly<Record<string, unknown>> {
   const driver = flags['log-driver'] ?? ''
   if (driver === 'none' && flags['log-opt'].length > 0) throw invalid('invalid logging opts for driver none')
-  return { Type: driver, Config: pairs(flags['log-opt'], '=') }
-}
-
-function networkOf(flags: ContainerFlags): string {
-  return flags.network ?? flags.net ?? 'default'
-}
-
-function networking(flags: ContainerFlags): Readonly<Record<string, unknown>> {
-  if (flags['network-alias'].length === 0) return { EndpointsConfig: {} }
-  return { EndpointsConfig: { [networkOf(flags)]: { Aliases: flags['network-alias'] } } }
+  return { Type: driver, Config: pairsOf(flags['log-opt']) }
 }
 
 /** Files first, then -e; a name alone takes the value that it has here, and is left out of a file where it has none. */
@@ -114,7 +114,7 @@ function withValue(line: string, env: RequestOptions['env']): string | undefined
 }
 
 function labels({ flags, cwd }: RequestOptions): Readonly<Record<string, string>> {
-  return pairs([...flags['label-file'].flatMap((file) => readLines(file, cwd)), ...flags.label], '=')
+  return pairsOf([...flags['label-file'].flatMap((file) => readLines(file, cwd)), ...flags.label])
 }
 
 /** Lines of an --env-file or --label-file without blank ones and comments. */
@@ -138,26 +138,8 @@ function read(path: string, name: string): string {
   }
 }
 
-/** `./x:/y` and `~/x` are places on this side: the daemon has no idea of this folder. */
-function absoluteSource(volume: string, cwd: string): string {
-  if (!/^\.{1,2}(\/|:)/.test(volume)) return volume
-  const at = volume.indexOf(':')
-  return resolve(cwd, volume.slice(0, at)) + volume.slice(at)
-}
-
-function pairs(texts: readonly string[], separator: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf(separator)
-      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
-    }),
-  )
-}
-
 const keys = (names: readonly string[]): Readonly<Record<string, object>> =>
   Object.fromEntries(names.map((name) => [name, {}]))
-
-const withProtocol = (port: string): string => (port.includes('/') ? port : `${port}/tcp`)
 
 function cpus(text: string): number {
   const value = Number(text)

@@ -41,7 +41,17 @@ export const inspectImage = command({
     return show(context, { names: args, format: flags.format, query, kinds: ['image'] })
   },
 })
-export const inspectNetwork = inspectOf('network', 'Display detailed information on one or more networks')
+export const inspectNetwork = command({
+  usage: '[OPTIONS] NETWORK [NETWORK...]',
+  summary: 'Display detailed information on one or more networks',
+  flags: {
+    format: flag.text('Format output: json, or a template', { short: 'f' }),
+    verbose: flag.switch('Verbose output for diagnostics', { short: 'v' }),
+  },
+  min: 1,
+  run: (context, { flags, args }) =>
+    show(context, { names: args, format: flags.format, query: { verbose: flags.verbose }, kinds: ['network'] }),
+})
 export const inspectVolume = inspectOf('volume', 'Display detailed information on one or more volumes')
 
 function inspectOf(kind: Kind, summary: string): Command {

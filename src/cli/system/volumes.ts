@@ -1,5 +1,5 @@
-import { EngineError } from '#base'
-import { command, complaint, defaultFormat, flag, formatLabels, formatRows, parseFilterFlags } from '#cli/kit'
+import { EngineError, invalid } from '#base'
+import { command, complaint, defaultFormat, flag, formatLabels, formatRows, pairsOf, parseFilterFlags } from '#cli/kit'
 import type { VolumeJson } from '#wire'
 
 const COLUMNS = {
@@ -64,15 +64,19 @@ export const createVolume = command({
   flags: {
     driver: flag.text('Specify volume driver name', { short: 'd' }),
     label: flag.list('Set metadata for a volume'),
+    name: flag.text('Specify volume name'),
     opt: flag.list('Set driver specific options', { short: 'o' }),
   },
   max: 1,
-  async run({ client, io }, { flags, args: [name = ''] }) {
+  async run({ client, io }, { flags, args: [name = flags.name ?? ''] }) {
+    if (flags.name !== undefined && flags.name !== name) {
+      throw invalid('conflicting options: cannot specify a volume-name through both --name and as a positional arg')
+    }
     const json = {
       Name: name,
       Driver: flags.driver ?? 'local',
-      Labels: pairs(flags.label),
-      DriverOpts: pairs(flags.opt),
+      Labels: pairsOf(flags.label),
+      DriverOpts: pairsOf(flags.opt),
     }
     const { Name } = await client.post<VolumeJson>('/volumes/create', { json })
     io.stdout.write(`${Name}\n`)
@@ -100,12 +104,3 @@ export const removeVolume = command({
     return exit
   },
 })
-
-function pairs(texts: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf('=')
-      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
-    }),
-  )
-}
