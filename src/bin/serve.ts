@@ -1,9 +1,11 @@
 import { rmSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { flushCompileCache } from 'node:module'
 import { createApi } from '#api'
 import { createLog, messageOf, writeFileAtomic } from '#base'
 import { openEngine } from '#engine'
 import type { Engine } from '#engine'
+import { endProcess } from '#kernel'
 import type { DaemonOptions } from './daemon-options.ts'
 import { engineConfigOf } from './engine-config.ts'
 
@@ -54,5 +56,6 @@ async function close({ engine, api, options, all }: Closing): Promise<void> {
   if (all) await engine.system.stopAll()
   await engine[Symbol.asyncDispose]()
   rmSync(options.pidfile, { force: true })
-  process.exit(0)
+  flushCompileCache()
+  endProcess(0)
 }

@@ -201,11 +201,11 @@ async function sizeOnDisk(parts: Parts, id: string): Promise<number> {
   const { upper } = await parts.snapshots.reopen(id)
   const sizes = await Promise.all(
     [dirname(upper), folderOf(parts, id)].map(async (root) => {
-      const items = await parts.pool.run<SurveyInput, readonly SurveyedItem[]>('tree.survey', {
-        root,
-        split: [],
-        known: {},
-      })
+      const items = await parts.pool.run<SurveyInput, readonly SurveyedItem[]>(
+        'tree.survey',
+        { root, split: [], known: {} },
+        { lane: 'short' },
+      )
       return items.reduce((sum, { size }) => sum + size, 0)
     }),
   )

@@ -150,8 +150,11 @@ function linkTarget(root: number, folder: readonly string[], name: string): RawN
 export function locateFolder(root: number, { path }: WantedPath): RawName | undefined {
   const fd = openInRoot(root, pathOfName(path), O_PATH, { follow: true })
   try {
-    if (!fstatSync(fd).isDirectory()) return undefined
     const [whole, top] = [pathOf(fd), pathOf(root)]
+    const stat = fstatSync(fd)
+    if (!stat.isDirectory()) return undefined
+    // The path of what was removed meanwhile is none.
+    if (stat.nlink === 0) throw Object.assign(new Error(`${path}: removed`), { code: 'ENOENT' })
     return whole === top ? '' : whole.slice(top.length + 1)
   } finally {
     closeSync(fd)

@@ -53,7 +53,7 @@ async function reportDisk(parts: DiskParts, limit: number | undefined): Promise<
   await measureFootprints(parts)
   const known = Object.fromEntries(listFootprints(ground.database).flatMap(knownFolder))
   const input: SurveyInput = { root, split: SPLIT, known }
-  const surveyed = await ground.pool.run<SurveyInput, readonly SurveyedItem[]>('tree.survey', input)
+  const surveyed = await ground.pool.run<SurveyInput, readonly SurveyedItem[]>('tree.survey', input, { lane: 'short' })
   const keepers = await keepersNow(parts)
   const items = await identify(parts, surveyed, keepers)
   const largest = items.toSorted((one, other) => other.size - one.size).slice(0, limit)

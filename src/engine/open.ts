@@ -128,7 +128,10 @@ function volumeTrees({ pool }: Ground) {
   return {
     copy: (from: string, to: string) => pool.run<object, void>('tree.copy', { from, to }),
     remove: (path: string) => pool.run<string, number>('tree.remove', path),
-    usage: async (path: string) => (await pool.run<string, { readonly size: number }>('tree.usage', path)).size,
+    usage: async (path: string) => {
+      const { size } = await pool.run<string, { readonly size: number }>('tree.usage', path, { lane: 'short' })
+      return size
+    },
   }
 }
 

@@ -1,26 +1,33 @@
 import { invalid } from '#base'
+import { closeDescriptor } from './descriptor.ts'
 import type { HostDescriptors } from './host-job.ts'
+import { HostThreads } from './host-thread.ts'
 import { setCloseOnExec } from './poll.ts'
-import { createWorkerPool } from './pool.ts'
 import type { HostMounts } from './types.ts'
 
+/** Milliseconds until a file system of the host counts as one that does not answer. */
+const PATIENCE = 5000
+
 /**
- * Looks at files as the host sees them, while the daemon lives in a mount namespace of its own: by a thread that went back
+ * Looks at files as the host sees them, while the daemon lives in a mount namespace of its own: by threads that went back
  * to the host's namespace for ever. `entry` is the file that calls `serveJobs`; `inherited` is what
  * `reexecuteInMountNamespace` handed over in the environment (`HOST_VARIABLE`); without it our own view is taken.
+ * A file system that hangs holds up nobody who looks elsewhere; who looks there is told so after `patience` milliseconds.
  */
 export function openHostMounts(options: {
   readonly entry: string | URL
   readonly inherited?: string | undefined
+  readonly patience?: number
 }): HostMounts {
   const host = options.inherited === undefined ? undefined : parseInherited(options.inherited)
-  const pool = createWorkerPool({ entry: options.entry, size: 1 })
+  const threads = new HostThreads(options.entry, options.patience ?? PATIENCE)
   return {
-    clone: (path, wanted = {}) => pool.run('kernel.hostClone', { host, path, recursive: wanted.recursive ?? false }),
-    inspect: (path) => pool.run('kernel.hostInspect', { host, path }),
-    makeFolder: (path, mode = 0o755) => pool.run('kernel.hostMakeFolder', { host, path, mode }),
-    unmount: (path) => pool.run('kernel.hostUnmount', { host, path }),
-    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+    clone: (path, { recursive = false } = {}) =>
+      threads.run('kernel.hostClone', { host, path, recursive }, closeDescriptor),
+    inspect: (path) => threads.run('kernel.hostInspect', { host, path }),
+    makeFolder: (path, mode = 0o755) => threads.run('kernel.hostMakeFolder', { host, path, mode }),
+    unmount: (path) => threads.run('kernel.hostUnmount', { host, path }),
+    [Symbol.asyncDispose]: () => threads[Symbol.asyncDispose](),
   }
 }
 

@@ -4,6 +4,7 @@
  * worker threads that runs the bulk jobs of other rooms. Each call throws `SystemCallError` (call, errno, path).
  * It knows nothing of images or containers.
  */
+export { BulkReader, BulkWriter } from './bulk.ts'
 export * from './descriptor.ts'
 export { bootId, capabilities, type CgroupMode, cgroupMode } from './host-fact.ts'
 export { openHostMounts } from './host-mount.ts'
@@ -21,7 +22,7 @@ export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.
 export { duplicate } from './poll.ts'
 export { holdPort } from './port-hold.ts'
 export { createWorkerPool } from './pool.ts'
-export { killProcess, processExited } from './process.ts'
+export { endProcess, killProcess, processExited } from './process.ts'
 export { type SealedProgram, sealProgram } from './sealed-program.ts'
 export {
   connectSeqpacket,

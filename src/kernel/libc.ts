@@ -43,6 +43,7 @@ const PROTOTYPES = {
   read: ['read', 'intptr_t', ['int', OUT, 'size_t']],
   write: ['write', 'intptr_t', ['int', IN, 'size_t']],
   close: ['close', 'int', ['int']],
+  exit: ['_exit', 'int', ['int']],
   kill: ['kill', 'int', ['int', 'int']],
   waitpid: ['waitpid', 'int', ['int', OUT, 'int']],
   socket: ['socket', 'int', ['int', 'int', 'int']],

@@ -58,10 +58,10 @@ test('short jobs pass by bulk jobs that fill the pool', async () => {
 })
 
 test('jobs that wait for clients hold up nobody else, and each other only beyond a limit', async () => {
-  await using pool = createWorkerPool({ entry, size: 1 })
+  await using pool = createWorkerPool({ entry, size: 1, streams: 3 })
   const stop = new AbortController()
   const options = { signal: stop.signal, lane: 'stream' } as const
-  const streams = Array.from({ length: 9 }, (_, n) => pool.run('test.wait', n, options))
+  const streams = Array.from({ length: 4 }, (_, n) => pool.run('test.wait', n, options))
   assert.equal(await pool.run('test.double', 5), 10)
   assert.equal(await pool.run('test.double', 6, { lane: 'short' }), 12)
   stop.abort()

@@ -6,9 +6,11 @@ import type { JobOptions, Lane, WorkerPool } from './types.ts'
 
 const MOST_THREADS = 4
 /** Jobs that may wait for a client at the same time; one more waits for one of them. */
-const MOST_STREAMS = 8
+const MOST_STREAMS = 32
 /** Milliseconds after which a thread without work ends; one stays, so that the next job need not wait for a start. */
 const IDLE_PATIENCE = 15_000
+/** How long a closing pool waits for its jobs to stop. Milliseconds. */
+const CLOSE_PATIENCE = 10_000
 
 interface Task {
   readonly job: string
@@ -28,24 +30,31 @@ interface Thread {
 /**
  * Threads that run the jobs of `entry` (a file that calls `serveJobs`): at most `size` (default: cores + 1, at most 4), each
  * started when first needed; one is kept, the others end when they had no work for a while. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
- * top, so that clients that stand still hold up nobody else's work. An aborted job ends as
+ * top, `streams` at most, so that clients that stand still hold up nobody else's work. An aborted job ends as
  * `cancelled`, once it has stopped; a job whose thread dies fails with kind `internal`. Idle threads keep no process alive.
  */
-export function createWorkerPool(options: { readonly entry: string | URL; readonly size?: number }): WorkerPool {
-  return new Pool(options.entry, options.size ?? Math.min(MOST_THREADS, availableParallelism() + 1))
+export function createWorkerPool(options: {
+  readonly entry: string | URL
+  readonly size?: number
+  readonly streams?: number
+}): WorkerPool {
+  const { entry, size = Math.min(MOST_THREADS, availableParallelism() + 1), streams = MOST_STREAMS } = options
+  return new Pool(entry, size, streams)
 }
 
 class Pool implements WorkerPool {
   readonly #entry: string | URL
   readonly #size: number
+  readonly #streams: number
   readonly #threads = new Set<Thread>()
   readonly #waiting: Task[] = []
   #nextId = 1
   #closed = false
 
-  constructor(entry: string | URL, size: number) {
+  constructor(entry: string | URL, size: number, streams: number) {
     this.#entry = entry
     this.#size = size
+    this.#streams = streams
   }
 
   run<Input, Output>(job: string, input: Input, options: JobOptions = {}): Promise<Output> {
@@ -57,15 +66,24 @@ class Pool implements WorkerPool {
     return task.done.promise as Promise<Output>
   }
 
-  /** Lets running jobs stop at their next look at the cancel flag, then ends the threads. */
+  /** Lets running jobs stop at their next look at the cancel flag, then ends the threads, but none that hangs in the kernel. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     for (const task of this.#waiting.splice(0)) this.#reject(task, cancelled(task.job))
     const running = [...this.#threads].flatMap((thread) => (thread.task ? [thread.task.task] : []))
     for (const task of running) requestStop(task)
+    const late = setTimeout(() => this.#giveUp(running), CLOSE_PATIENCE)
     await Promise.allSettled(running.map((task) => task.done.promise))
+    clearTimeout(late)
     for (const thread of this.#threads) clearTimeout(thread.idle)
-    await Promise.all([...this.#threads].map((thread) => thread.worker.terminate()))
+    const free = [...this.#threads].filter((thread) => !thread.task)
+    await Promise.all(free.map((thread) => thread.worker.terminate()))
+  }
+
+  /** Such a thread ends with the process alone. */
+  #giveUp(running: readonly Task[]): void {
+    for (const thread of this.#threads) thread.worker.unref()
+    for (const task of running) this.#reject(task, cancelled(task.job))
   }
 
   #task(job: string, input: unknown, options: JobOptions): Task {
@@ -105,7 +123,7 @@ class Pool implements WorkerPool {
     const busy = { bulk: 0, short: 0, stream: 0 }
     for (const thread of this.#threads) if (thread.task) busy[laneOf(thread.task.task)] += 1
     if (lane === 'bulk' && busy.bulk >= Math.max(1, this.#size - 1)) return undefined
-    if (lane === 'stream' ? busy.stream >= MOST_STREAMS : busy.bulk + busy.short >= this.#size) return undefined
+    if (lane === 'stream' ? busy.stream >= this.#streams : busy.bulk + busy.short >= this.#size) return undefined
     return [...this.#threads].find((thread) => !thread.task) ?? this.#open()
   }
 

@@ -14,6 +14,12 @@ export function killProcess(pid: number, signal: number): boolean {
   }
 }
 
+/** Ends this process at once: `process.exit` waits for its threads, also for those that hang in the kernel for ever. */
+export function endProcess(status: number): never {
+  libc().exit(status)
+  return process.abort()
+}
+
 /** Resolves once a process, of ours or not, has ended; at once where there is none. Does not reap it. */
 export async function processExited(pid: number, options: WatchOptions = {}): Promise<void> {
   let fd: number

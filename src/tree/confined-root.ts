@@ -146,12 +146,13 @@ export class ConfinedRoot implements Disposable {
     this.#open.clear()
   }
 
-  /** The path of what is there, its links resolved. */
+  /** The path of what is there, its links resolved; that of what was removed meanwhile is none. */
   #located(path: string): string | undefined {
     const fd = this.open(path)
     if (fd === undefined) return undefined
     try {
-      return this.locate(fd)
+      const located = this.locate(fd)
+      return fstatSync(fd).nlink === 0 ? undefined : located
     } finally {
       closeSync(fd)
     }

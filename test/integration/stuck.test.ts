@@ -6,19 +6,13 @@ import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import { until } from '#test/wait'
+import { assertAnswered, ending, looking, lookingOnly, Watch } from '#test/watch-calls'
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { request } from 'node:http'
 import { join } from 'node:path'
-import { after, afterEach, before, test, type TestContext } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 
-/*
- * No call waits for what stands still. The promise is two seconds; here a loaded machine gets more, and the longest
- * answer is printed.
- */
-
-/** Milliseconds. */
-const GENEROUS = 10_000
+/* No call waits for a monitor, a runtime or a process that stands still. */
 
 ownMountNamespace()
 
@@ -74,160 +68,6 @@ function isFile(path: string): boolean {
   }
 }
 
-interface Call {
-  readonly method: string
-  readonly path: string
-  readonly body?: unknown
-  /** The answer goes on for ever: its head is enough. */
-  readonly endless?: boolean
-}
-
-interface Answer {
-  readonly status: number
-  readonly text: string
-  readonly milliseconds: number
-}
-
-function ask({ method, path, body, endless = false }: Call): Promise<Answer> {
-  const begun = performance.now()
-  const payload = body instanceof Buffer ? body : body === undefined ? undefined : JSON.stringify(body)
-  const type = body instanceof Buffer ? 'application/x-tar' : 'application/json'
-  const headers = payload === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(payload) }
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      { socketPath: daemon.socket, method, path: `/v1.51${path}`, headers, agent: false },
-      (reply) => {
-        const chunks: Buffer[] = []
-        const end = (): void => {
-          clearTimeout(late)
-          const text = Buffer.concat(chunks).toString('latin1')
-          resolve({ status: reply.statusCode ?? 0, text, milliseconds: performance.now() - begun })
-        }
-        reply.on('error', () => undefined)
-        if (endless) {
-          end()
-          sent.destroy()
-          return
-        }
-        reply.on('data', (chunk: Buffer) => chunks.push(chunk))
-        reply.on('end', end)
-      },
-    )
-    const late = setTimeout(() => {
-      sent.destroy()
-      reject(new Error(`${method} ${path} did not answer within ${GENEROUS} ms`))
-    }, GENEROUS)
-    sent.on('error', (error) => {
-      clearTimeout(late)
-      reject(error)
-    })
-    sent.end(payload)
-  })
-}
-
-/** All that can be asked about a container without ending it. */
-function looking(id: string): readonly Call[] {
-  const get = (path: string, endless = false): Call => ({ method: 'GET', path, endless })
-  const post = (path: string, body?: unknown, endless = false): Call => ({ method: 'POST', path, body, endless })
-  const one = `/containers/${id}`
-  return [
-    get('/_ping'),
-    get('/version'),
-    get('/info'),
-    get('/containers/json?all=1&size=1'),
-    get('/images/json'),
-    get('/volumes'),
-    get('/networks'),
-    get('/system/df'),
-    get('/events', true),
-    get(`${one}/json?size=1`),
-    get(`${one}/top`),
-    get(`${one}/stats?stream=0`, true),
-    get(`${one}/logs?stdout=1&stderr=1`),
-    get(`${one}/logs?stdout=1&follow=1`, true),
-    get(`${one}/changes`),
-    get(`${one}/export`),
-    { method: 'HEAD', path: `${one}/archive?path=/etc` },
-    get(`${one}/archive?path=/etc`),
-    { method: 'PUT', path: `${one}/archive?path=/tmp`, body: Buffer.alloc(1024) },
-    post(`${one}/attach?stream=1&stdout=1&stdin=1`, undefined, true),
-    post(`${one}/resize?h=10&w=20`),
-    post(`${one}/wait`, undefined, true),
-    post(`${one}/start`),
-    post(`${one}/rename?name=again-${id.slice(0, 8)}`),
-    post(`${one}/pause`),
-    post(`${one}/unpause`),
-    post(`/commit?container=${id}&repo=committed`),
-    post('/containers/prune'),
-    post('/volumes/prune'),
-    post('/build/prune'),
-  ]
-}
-
-/** Without what begins one that does not run, or takes it away. */
-function lookingOnly(id: string): readonly Call[] {
-  return looking(id).filter(({ path }) => !path.endsWith('/start') && path !== '/containers/prune')
-}
-
-/** And what ends it, in an order in which each has something to do. */
-function ending(id: string): readonly Call[] {
-  const one = `/containers/${id}`
-  return [
-    { method: 'POST', path: `${one}/kill?signal=WINCH` },
-    { method: 'POST', path: `${one}/restart?t=0` },
-    { method: 'POST', path: `${one}/stop?t=0` },
-    { method: 'DELETE', path: `${one}?force=1` },
-  ]
-}
-
-class Watch {
-  readonly #context: TestContext
-  #worst = { milliseconds: 0, what: 'nothing' }
-
-  constructor(context: TestContext) {
-    this.#context = context
-  }
-
-  async ask(call: Call): Promise<Answer> {
-    const answer = await ask(call)
-    const what = `${call.method} ${call.path.replace(/[0-9a-f]{64}/, 'ID')} ${answer.status}`
-    if (answer.milliseconds > this.#worst.milliseconds) this.#worst = { milliseconds: answer.milliseconds, what }
-    return answer
-  }
-
-  async askAll(calls: readonly Call[]): Promise<readonly Answer[]> {
-    const answers: Answer[] = []
-    for (const call of calls) answers.push(await this.ask(call))
-    return answers
-  }
-
-  async exec(id: string): Promise<Answer> {
-    const made = await this.ask({
-      method: 'POST',
-      path: `/containers/${id}/exec`,
-      body: { Cmd: ['true'], AttachStdout: true },
-    })
-    if (made.status !== 201) return made
-    const exec = /"Id":"([0-9a-f]+)"/.exec(made.text)?.[1] ?? ''
-    const started = await this.ask({ method: 'POST', path: `/exec/${exec}/start`, body: { Detach: true } })
-    await this.ask({ method: 'GET', path: `/exec/${exec}/json` })
-    await this.ask({ method: 'POST', path: `/exec/${exec}/resize?h=1&w=1` })
-    return started
-  }
-
-  /** Another container begins, works and ends as ever. */
-  async assertOthersGoOn(): Promise<void> {
-    const id = await create()
-    for (const path of [`/containers/${id}/start`, `/containers/${id}/stop?t=0`])
-      assert.equal((await this.ask({ method: 'POST', path })).status, 204, path)
-    assert.equal((await this.ask({ method: 'DELETE', path: `/containers/${id}?force=1` })).status, 204)
-  }
-
-  say(): void {
-    this.#context.diagnostic(`the longest answer took ${Math.round(this.#worst.milliseconds)} ms: ${this.#worst.what}`)
-  }
-}
-
 const create = async (): Promise<string> => await docker.ok('create', '-i', 'busybox', 'sleep', '1000')
 
 async function run(): Promise<string> {
@@ -240,12 +80,8 @@ const monitorOf = (id: string): number => Number(readFileSync(join(daemon.execRo
 
 const pidOf = async (id: string): Promise<number> => Number(await docker.ok('inspect', '-f', '{{.State.Pid}}', id))
 
-function assertAnswered(answers: readonly Answer[]): void {
-  for (const { status, text } of answers) assert.ok(status >= 100 && status < 600, text)
-}
-
 test('a monitor that was stopped holds up no call, nor another container', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await run()
   process.kill(monitorOf(id), 'SIGSTOP')
   assertAnswered(await watch.askAll(looking(id)))
@@ -266,7 +102,7 @@ test('a monitor that was stopped is woken at the end of its container, and tells
 })
 
 test('a monitor that was killed: its container is ended, every call answers', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await run()
   process.kill(monitorOf(id), 'SIGKILL')
   assertAnswered(await watch.askAll(lookingOnly(id)))
@@ -280,7 +116,7 @@ test('a monitor that was killed: its container is ended, every call answers', as
 })
 
 test('a container whose first process was stopped holds up no call', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await run()
   process.kill(await pidOf(id), 'SIGSTOP')
   assertAnswered(await watch.askAll(looking(id)))
@@ -292,7 +128,7 @@ test('a container whose first process was stopped holds up no call', async (cont
 })
 
 test('a runtime that stands still in an exec is given up, with a clear error', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await run()
   writeFileSync(stuck, 'exec itself\n')
   const failed = await watch.exec(id)
@@ -306,7 +142,7 @@ test('a runtime that stands still in an exec is given up, with a clear error', a
 })
 
 test('a container that somebody else froze holds up no call, and can be killed', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await run()
   freeze(await pidOf(id))
   assertAnswered(await watch.askAll(looking(id).filter(({ path }) => !/pause$|^.commit/.test(path))))
@@ -328,7 +164,7 @@ function freeze(pid: number): void {
 }
 
 test('a runtime that stands still while it takes a container away is given up', async (context) => {
-  const watch = new Watch(context)
+  const watch = new Watch(daemon, context)
   const id = await docker.ok('create', 'busybox', '/no/such/program')
   writeFileSync(stuck, 'delete itself\n')
   const failed = await watch.ask({ method: 'POST', path: `/containers/${id}/start` })
@@ -344,7 +180,7 @@ for (const [who, word] of [
   ['monitor', 'monitor'],
 ]) {
   test(`a ${who} that stands still while it makes a container is given up, with a clear error`, async (context) => {
-    const watch = new Watch(context)
+    const watch = new Watch(daemon, context)
     const id = await create()
     writeFileSync(stuck, `create ${word}\n`)
     const starting = watch.ask({ method: 'POST', path: `/containers/${id}/start` })

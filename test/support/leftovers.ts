@@ -10,8 +10,8 @@ export interface Leftovers {
   assertNothingLeft(patience?: number): Promise<void>
 }
 
-/** How long the kernel may take: a veth pair goes some milliseconds after its namespace. */
-const PATIENCE = 5000
+/** How long the kernel may take: a veth pair goes some milliseconds after its namespace, on a busy machine seconds. */
+const PATIENCE = 30_000
 
 /**
  * Looks now and compares later. Processes count where their command line, environment or mounts name one of the

@@ -34,6 +34,8 @@ export interface MountSources {
 export async function openSource(mount: PlannedMount, sources: MountSources): Promise<number> {
   switch (mount.kind) {
     case 'bind':
+      // A clone of a file system that hangs would be had, and hold up the thread that looks at it.
+      await sources.hostMounts.inspect(mount.source)
       return await sources.hostMounts.clone(mount.source, { recursive: mount.nonRecursive !== true })
     case 'volume': {
       const path = await sources.volumes.mount(mount.name ?? '', sources.user)

@@ -116,7 +116,7 @@ class LayerStore implements Layers {
 
   async changes(upper: string, parent: SnapshotId | undefined): Promise<readonly PathChange[]> {
     const input: ChangesInput = { upper, lowers: await this.#lowers(parent) }
-    return this.#options.jobs.run<ChangesInput, readonly PathChange[]>('layer.changes', input)
+    return this.#options.jobs.run<ChangesInput, readonly PathChange[]>('layer.changes', input, { lane: 'short' })
   }
 
   async count(chain: ChainId): Promise<LayerChanges> {

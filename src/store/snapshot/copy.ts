@@ -7,13 +7,12 @@ import {
   mkdirSync,
   openSync,
   readSync,
-  readlinkSync,
   symlinkSync,
   writeSync,
 } from 'node:fs'
 import { copyRange, descriptorPath, isErrno, makeNode, openInRoot, openRoot } from '#kernel'
 import { copyAttributes, copyFolderAttributes } from './attributes.ts'
-import { type TreeEntry, type WalkOptions, ifThere, rawPath, walkTree } from './tree.ts'
+import { type TreeEntry, type WalkOptions, ifThere, rawPath, readLink, walkTree } from './tree.ts'
 
 /** Copies all that is in one folder to another, which exists; sockets, which mean nothing without their process, stay out. */
 export function copyTree(from: string, to: string, options: WalkOptions): void {
@@ -72,7 +71,7 @@ function copyNode(entry: TreeEntry, to: string | Buffer): boolean {
   const { at, stat } = entry
   if (stat.isFile()) return copyFile(entry, to)
   if (stat.isSymbolicLink()) {
-    const target = ifThere(() => readlinkSync(at, { encoding: 'buffer' }))
+    const target = readLink(at)
     if (target) symlinkSync(target, to)
     return target !== undefined
   }

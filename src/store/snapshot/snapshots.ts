@@ -184,7 +184,7 @@ class SnapshotStore implements OpenSnapshots {
     const record = this.#get(id)
     if (record.usage) return record.usage
     if (record.kind === 'view') return { size: 0, inodes: 0 }
-    const usage = await this.#options.jobs.run<string, Usage>('tree.usage', this.#path(id, 'fs'))
+    const usage = await this.#options.jobs.run<string, Usage>('tree.usage', this.#path(id, 'fs'), { lane: 'short' })
     // a tree that is still being written to the disk may yet take more or fewer blocks
     if (record.kind === 'frozen' && record.unsyncedBoot === undefined) this.#records.saveUsage(id, usage)
     return usage

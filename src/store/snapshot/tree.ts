@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, constants, lstatSync, readdirSync } from 'node:fs'
+import { type BigIntStats, closeSync, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { cancelled, errnoOf, invalid } from '#base'
 import { type Path, descriptorPath, openInRoot, openRoot } from '#kernel'
 
@@ -106,6 +106,16 @@ export function ifThere<T>(call: () => T): T | undefined {
   } catch (error) {
     const code = errnoOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined
+    throw error
+  }
+}
+
+/** Where a link leads, as bytes; undefined where it has vanished or become another kind of thing meanwhile. */
+export function readLink(at: string | Buffer): Buffer | undefined {
+  try {
+    return ifThere(() => readlinkSync(at, { encoding: 'buffer' }))
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return undefined
     throw error
   }
 }

@@ -108,7 +108,11 @@ export interface SnapshotState {
 
 /** Runs `snapshotJobs` in a worker; kernel's pool is one. */
 export interface SnapshotJobRunner {
-  run<Input, Output>(job: string, input: Input, options?: { readonly signal?: AbortSignal }): Promise<Output>
+  run<Input, Output>(
+    job: string,
+    input: Input,
+    options?: { readonly signal?: AbortSignal; readonly lane?: 'short' },
+  ): Promise<Output>
 }
 
 export interface SnapshotOptions {

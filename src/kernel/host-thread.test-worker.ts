@@ -1,0 +1,13 @@
+import { serveJobs } from './job.ts'
+
+const never = new Int32Array(new SharedArrayBuffer(4))
+
+serveJobs({
+  /** Hangs as a system call does: nothing but its time ends it. */
+  'test.hang': ({ milliseconds }: { readonly milliseconds: number }) => {
+    Atomics.wait(never, 0, 0, milliseconds)
+    return milliseconds
+  },
+  'test.look': ({ path }: { readonly path: string }) => path,
+  'test.die': () => process.exit(7),
+})
