@@ -71,7 +71,7 @@ function makeVlan(routes: NetlinkSocket, name: string): void {
   try {
     addUpper(routes, { link: { name, mtu: lower.mtu }, kind: 'vlan', parent: lower.index, data: vlanData(vlan.id) })
   } catch (error) {
-    if (!isErrno(error, 'EOPNOTSUPP')) throw error
+    if (!isErrno(error, 'ENOTSUP')) throw error
     throw new EngineError('unsupported', `cannot make the link ${name}: this kernel has no VLANs`, { cause: error })
   }
 }

@@ -19,6 +19,7 @@ const LINK_LOCAL_6 = 64
 export function plugOf({ endpoint, network, root }: Rooted): Plug {
   const kind = network.driver === 'macvlan' || network.driver === 'ipvlan' ? network.driver : 'veth'
   const { mode, flag } = kind === 'veth' ? { mode: '', flag: '' } : upperSettings(kind, network.options)
+  const addresses = addressesOf(endpoint)
   return {
     kind,
     mode,
@@ -28,8 +29,8 @@ export function plugOf({ endpoint, network, root }: Rooted): Plug {
     inside: endpoint.interface ?? '',
     mac: endpoint.macAddress,
     mtu: mtuOf(network.options) ?? root.mtu,
-    addresses: addressesOf(endpoint),
-    ipv6: endpoint.address6 !== undefined,
+    addresses,
+    ipv6: addresses.some(({ family }) => family === 6),
   }
 }
 
