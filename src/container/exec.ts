@@ -48,6 +48,7 @@ export function createExecs(parts: Parts): Execs {
       const record = runningContainer(parts, name)
       // Said now, and not as output of the start.
       userOf(record, request)
+      parts.runtime.forewarn()
       const id = longId()
       const exec: KnownExec = {
         record: { id, container: record.id, request, running: false, pid: 0, exitCode: undefined },

@@ -33,6 +33,7 @@ const START_FAILED = 128
 export async function startLocked(parts: Parts, id: string): Promise<void> {
   const { record } = parts.records.resolve(id)
   refuseStart(record)
+  parts.runtime.forewarn()
   parts.records.update(id, { error: '' }, true)
   let launched: Launched
   try {

@@ -47,6 +47,7 @@ const PROTOTYPES = {
   kill: ['kill', 'int', ['int', 'int']],
   waitpid: ['waitpid', 'int', ['int', OUT, 'int']],
   socket: ['socket', 'int', ['int', 'int', 'int']],
+  socketpair: ['socketpair', 'int', ['int', 'int', 'int', OUT]],
   connect: ['connect', 'int', ['int', IN, 'uint']],
   bind: ['bind', 'int', ['int', IN, 'uint']],
   listen: ['listen', 'int', ['int', 'int']],

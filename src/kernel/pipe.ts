@@ -39,9 +39,10 @@ export async function* readDescriptor(
 ): AsyncIterable<Uint8Array> {
   setNonBlocking(fd)
   using readable = watch(fd, 'readable', options)
+  const read = createReader(fd, options.chunk ?? CHUNK)
   for (let turn = 1; ; turn += 1) {
     throwIfCancelled(options.signal, 'read')
-    const chunk = readChunk(fd, options.chunk ?? CHUNK)
+    const chunk = read()
     if (chunk === 'wait') {
       await readable.ready()
     } else {
@@ -107,11 +108,21 @@ export async function spliceFile(
   }
 }
 
-/** One read without waiting: a chunk, an empty one at the end, or that there is nothing yet. */
-function readChunk(fd: number, most: number): Uint8Array | 'wait' {
-  const buffer = Buffer.allocUnsafeSlow(most)
-  const size = libc().read(fd, buffer, most)
-  if (size >= 0) return size > most / 2 ? buffer.subarray(0, size) : Buffer.from(buffer.subarray(0, size))
+/** Reads without waiting: a chunk, an empty one at the end, or that there is nothing yet. */
+function createReader(fd: number, most: number): () => Uint8Array | 'wait' {
+  let buffer: Buffer | undefined
+  return () => {
+    const into = (buffer ??= Buffer.allocUnsafeSlow(most))
+    const size = libc().read(fd, into, most)
+    if (size < 0) return failedRead(fd)
+    // One that is mostly full is given away, else what is in it.
+    if (size <= most / 2) return Buffer.from(into.subarray(0, size))
+    buffer = undefined
+    return into.subarray(0, size)
+  }
+}
+
+function failedRead(fd: number): Uint8Array | 'wait' {
   const number = ffi().errno()
   if (number === errno.EAGAIN || number === errno.EINTR) return 'wait'
   // The end of a terminal whose other side was closed, and of a socket whose peer died.

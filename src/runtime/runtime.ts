@@ -19,6 +19,7 @@ import { DEFAULT_CAPABILITIES } from './capability.ts'
 import { startError } from './command-error.ts'
 import { hostDevices } from './device.ts'
 import { execIn } from './exec.ts'
+import { createForewarning } from './forewarning.ts'
 import { openExits } from './exits.ts'
 import type { Exits } from './exits.ts'
 import { killMakers } from './maker.ts'
@@ -102,12 +103,17 @@ class ProgramRuntime implements Runtime {
   readonly #parts: Parts
   readonly #exits: Exits
   readonly #freezer: Freezer
+  readonly #forewarning = createForewarning()
 
   constructor(parts: Parts) {
     this.program = parts.program
     this.#parts = parts
     this.#exits = openExits(parts.folders.exits)
     this.#freezer = createFreezer(parts.cgroups)
+  }
+
+  forewarn(): void {
+    this.#forewarning.give()
   }
 
   async create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }> {
@@ -223,6 +229,7 @@ class ProgramRuntime implements Runtime {
   }
 
   async runStep(request: RunRequest, output: (chunk: OutputChunk) => void, signal?: AbortSignal): Promise<ExitStatus> {
+    this.forewarn()
     const spec = specOf(request, this.#facts(request))
     return await runStepIn(this.#steps(), { request, spec, output, signal })
   }

@@ -5,6 +5,7 @@ import {
   connectSeqpacket,
   isErrno,
   readDescriptor,
+  readTaggedPackets,
   setTerminalSize,
   shutdownWrite,
   writeDescriptor,
@@ -73,8 +74,8 @@ export function attachToMonitor(socket: string, resize: StreamEnds['resize']): S
 }
 
 async function* readPackets(fd: number, signal: AbortSignal): AsyncIterable<OutputChunk> {
-  for await (const packet of readDescriptor(fd, { signal }))
-    yield { stream: packet[0] === STDERR_PACKET ? 'stderr' : 'stdout', bytes: packet.subarray(1) }
+  for await (const { tag, bytes } of readTaggedPackets(fd, { signal }))
+    yield { stream: tag === STDERR_PACKET ? 'stderr' : 'stdout', bytes }
 }
 
 export interface PipeEnds {

@@ -114,6 +114,8 @@ export interface Runtime {
   readonly program: RuntimeProgram
   /** The control group for a container or step of that id, below each controller. */
   cgroupOf(id: string): string
+  /** A container, exec or step will be started soon: what the kernel has to wait for then begins now. Costs next to nothing. */
+  forewarn(): void
   /** conmon holds the streams from here on; its log is `logPath` (k8s-file lines). */
   create(request: RunRequest, stdio: LogTarget): Promise<{ readonly pid: number }>
   start(id: string): Promise<void>

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { closeDescriptor } from './descriptor.ts'
+import { libc } from './libc.ts'
+import { readTaggedPackets } from './packet.ts'
+import { writeDescriptor } from './pipe.ts'
+
+const AF_UNIX = 1
+const SOCK_SEQPACKET = 5
+
+function socketPair(t: TestContext): { readonly ours: number; theirs: number | undefined } {
+  const ends = Buffer.alloc(8)
+  assert.equal(libc().socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0)
+  const pair: { readonly ours: number; theirs: number | undefined } = {
+    ours: ends.readInt32LE(0),
+    theirs: ends.readInt32LE(4),
+  }
+  t.after(() => {
+    closeDescriptor(pair.ours)
+    if (pair.theirs !== undefined) closeDescriptor(pair.theirs)
+  })
+  return pair
+}
+
+test('packets that lie there are one chunk for each run of a tag, and the bytes are whole', async (t) => {
+  const pair = socketPair(t)
+  const packets = ['2one', '2two', '3err', '3', '2three', '2']
+  for (const packet of packets) await writeDescriptor(pair.theirs ?? -1, Buffer.from(packet))
+  closeDescriptor(pair.theirs ?? -1)
+  pair.theirs = undefined
+  const chunks = await Array.fromAsync(readTaggedPackets(pair.ours))
+  assert.deepEqual(
+    chunks.map(({ tag, bytes }) => String.fromCharCode(tag) + Buffer.from(bytes).toString()),
+    ['2onetwo', '3err', '2three'],
+  )
+})
+
+test('much more than a buffer comes whole and in order', async (t) => {
+  const pair = socketPair(t)
+  const sent: Buffer[] = []
+  const received: Buffer[] = []
+  const writing = (async () => {
+    for (let count = 0; count < 400; count += 1) {
+      const bytes = Buffer.alloc(1 + ((count * 7919) % 8192), count % 251)
+      sent.push(bytes)
+      await writeDescriptor(pair.theirs ?? -1, Buffer.concat([Buffer.from([2]), bytes]))
+    }
+    closeDescriptor(pair.theirs ?? -1)
+    pair.theirs = undefined
+  })()
+  for await (const { bytes } of readTaggedPackets(pair.ours)) received.push(Buffer.from(bytes))
+  await writing
+  assert.ok(Buffer.concat(received).equals(Buffer.concat(sent)))
+})
+
+test('an aborted signal ends it as cancelled', async (t) => {
+  const pair = socketPair(t)
+  const stop = new AbortController()
+  const reading = Array.fromAsync(readTaggedPackets(pair.ours, { signal: stop.signal }))
+  setImmediate(() => stop.abort())
+  await assert.rejects(reading, { kind: 'cancelled' })
+})
