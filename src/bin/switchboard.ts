@@ -1,4 +1,4 @@
-import { closeSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { messageOf } from '#base'
@@ -14,6 +14,8 @@ async function main(): Promise<void> {
   await ready
   writeSync(1, 'ready\n')
   closeSync(1)
+  // The number would be another file's, which every pipe() of a stream would take for the standard output.
+  openSync('/dev/null', 'w')
   await ended
   process.exit(0)
 }

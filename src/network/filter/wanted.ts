@@ -61,7 +61,10 @@ function exposedPorts(text: string): readonly WantedPort[] {
   if (!match) return []
   const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])]
   const protocol = match[3] === 'udp' || match[3] === 'sctp' ? match[3] : 'tcp'
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => ({ containerPort: first + index, protocol }))
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => ({
+    containerPort: first + index,
+    protocol,
+  }))
 }
 
 /** Whether one of them takes what the other has: the same address, or all of its family. */
