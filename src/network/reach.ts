@@ -1,3 +1,4 @@
+import { abbreviate } from '#base'
 import { type FilterFinding, type Firewall, forwardsOf, type Ports } from '#network/filter'
 import type { Switchboard, SwitchboardName, SwitchboardNetwork, SwitchboardSandbox } from '#switchboard'
 import { openWayBack } from './bridge.ts'
@@ -178,8 +179,8 @@ function switchboardSandbox(
 
 function switchboardNetwork({ endpoint, network }: Member): SwitchboardNetwork {
   const links = endpoint.links.map((link) => {
-    const [target = '', alias = target] = link.split(':')
-    return { alias, target }
+    const [named = '', alias = named] = link.split(':')
+    return { alias, target: /^[0-9a-f]{64}$/.test(named) ? abbreviate(named) : named.replace(/^\//, '') }
   })
   return { id: network.id, name: network.name, internal: network.internal, links }
 }
