@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { conflict, createKeyedLock, EngineError, invalid, isKind } from '#base'
+import { conflict, EngineError, invalid, isKind } from '#base'
 import type { Collector } from '#store/gc'
 import type { SurveyedItem, SurveyInput } from '#store/snapshot'
 import { attachContainer, containerLogs } from './attach.ts'
@@ -7,6 +7,7 @@ import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
+import { createContainerLock } from './lock.ts'
 import { connectContainer, disconnectContainer, settleNetworks } from './network.ts'
 import { exportContainer } from './export.ts'
 import { checkLog } from '#container/stream'
@@ -37,7 +38,8 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
   if (options.config.containerLog) checkLog(options.config.containerLog)
   const records = openRecords(options.database)
   const lives = createLives(options, records)
-  const parts: Parts = { ...options, records, lives, locks: createKeyedLock() }
+  const views: Parts['views'] = new Map()
+  const parts: Parts = { ...options, records, lives, views, locks: createContainerLock((id) => views.has(id)) }
   const execs = createExecs(parts)
   const reserved = new Set<string>()
   const idOf = (name: string): string => records.resolve(name).record.id
@@ -187,6 +189,7 @@ async function pruneContainers(
   let bytes = 0
   for (const { record, starting } of parts.records.all()) {
     if (starting || isLive(record.state) || record.state === 'removing' || keep(record)) continue
+    if (parts.views.has(record.id)) continue
     bytes += await sizeOnDisk(parts, record.id)
     await removeContainer(parts, record.id, { force: false, volumes: false })
     removed.push(record.id)

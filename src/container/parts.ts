@@ -72,6 +72,17 @@ export interface Parts extends ContainerOptions {
   /** One change of one container at a time; never held while waiting for its process. */
   readonly locks: KeyedLock
   readonly lives: Lives
+  /** Of containers that do not run and are copied from or to, by id. */
+  readonly views: Map<string, StillView>
+}
+
+/** Shared by all who copy at the same time. */
+export interface StillView {
+  readonly record: ContainerRecord
+  readonly root: string
+  users: number
+  /** Lets go of it; resolves once it is gone. */
+  readonly close: () => Promise<void>
 }
 
 export interface Lives {

@@ -5,7 +5,7 @@ import { conflict, shortId } from '#base'
 import { attachMounts, cloneMount, closeDescriptor, descriptorPath, moveMount, setMountAttributes } from '#kernel'
 import { withMountPoints } from '#runtime'
 import { ConfinedRoot } from '#tree'
-import { folderOf, type Parts } from './parts.ts'
+import { folderOf, type Parts, type StillView } from './parts.ts'
 import { clearPlace, openSource, type Place, placeOf, type PlannedMount } from '#container/mount'
 import { isLive } from './state.ts'
 import type { ContainerRecord } from './types.ts'
@@ -19,27 +19,46 @@ export interface ContainerView extends AsyncDisposable {
 
 /**
  * Opens a view. One that runs is not held up by it: its root is shown a second time. One that does not run is mounted for
- * the view alone, and cannot be started or removed until it is closed, for no two overlays may write to one folder.
+ * views alone, and cannot be started or removed until the last is closed, for no two overlays may write to one folder.
  */
 export async function openView(parts: Parts, name: string): Promise<ContainerView> {
   const { id } = parts.records.resolve(name).record
+  const still = parts.views.get(id)
+  if (still) return share(parts, id, still)
   const opened = Promise.withResolvers<ContainerView>()
   const over = Promise.withResolvers<void>()
   const held = parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
     const live = isLive(record.state)
     const place = await mountView(parts, record, live)
+    const { root } = place
+    if (live) return opened.resolve({ record, root, [Symbol.asyncDispose]: () => clearPlace(place) })
     const close = async (): Promise<void> => {
       over.resolve()
-      await (live ? clearPlace(place) : held)
+      await held
     }
-    opened.resolve({ record, root: place.root, [Symbol.asyncDispose]: close })
-    if (live) return
+    const made = { record, root, users: 0, close }
+    parts.views.set(id, made)
+    opened.resolve(share(parts, id, made))
     await over.promise
     await clearPlace(place)
   })
   held.catch((error: unknown) => opened.reject(error))
   return await opened.promise
+}
+
+function share(parts: Parts, id: string, still: StillView): ContainerView {
+  still.users += 1
+  return {
+    record: still.record,
+    root: still.root,
+    async [Symbol.asyncDispose]() {
+      still.users -= 1
+      if (still.users > 0) return
+      parts.views.delete(id)
+      await still.close()
+    },
+  }
 }
 
 async function mountView(parts: Parts, record: ContainerRecord, live: boolean): Promise<Place> {

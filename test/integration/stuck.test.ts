@@ -6,9 +6,10 @@ import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import { until } from '#test/wait'
-import { assertAnswered, ending, looking, lookingOnly, Watch } from '#test/watch-calls'
+import { assertAnswered, type Call, ending, looking, lookingOnly, Watch } from '#test/watch-calls'
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 
@@ -195,3 +196,36 @@ for (const [who, word] of [
     watch.say()
   })
 }
+
+test('a copy whose client stands still holds its own container only, and says so', async (context) => {
+  const watch = new Watch(daemon, context)
+  const id = await create()
+  const path = `/containers/${id}/archive?path=/tmp`
+  const socket = connect({ path: daemon.socket })
+  socket.on('error', () => undefined)
+  socket.write(`PUT /v1.51${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1024\r\n\r\n${'\0'.repeat(512)}`)
+  await until('the copy is under way', async () => {
+    const { status } = await daemon.call('POST', `/containers/${id}/pause`)
+    return readdirSync(join(daemon.execRoot, 'r')).some((name) => name.startsWith('cp-')) && status === 409
+  })
+  const get = (where: string): Call => ({ method: 'GET', path: `/containers/${id}${where}` })
+  const looks = await watch.askAll([get('/json'), get('/archive?path=/etc/group'), get('/export'), get('/changes')])
+  assert.deepEqual(
+    looks.map(({ status }) => status),
+    [200, 200, 200, 200],
+  )
+  const changes = await watch.askAll([
+    { method: 'POST', path: `/containers/${id}/start` },
+    { method: 'POST', path: `/containers/${id}/rename?name=never` },
+    { method: 'DELETE', path: `/containers/${id}?force=1` },
+  ])
+  for (const { status, text } of changes) {
+    assert.equal(status, 409, text)
+    assert.match(text, /is being copied from or to/)
+  }
+  await watch.assertOthersGoOn()
+  socket.destroy()
+  await until('the copy is over', async () => (await daemon.call('POST', `/containers/${id}/start`)).status === 204)
+  assert.equal((await daemon.call('DELETE', `/containers/${id}?force=1`)).status, 204)
+  watch.say()
+})
