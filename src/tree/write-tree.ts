@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { pathOfName } from '#archive'
 import { errnoOf } from '#base'
-import { makeNode, setTimes, setXattr } from '#kernel'
+import { BulkWriter, makeNode, setTimes, setXattr } from '#kernel'
 import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 
@@ -73,11 +73,22 @@ export class TreeWriter {
   openFile(parent: string, name: string): OpenFile {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const fd = this.#make(parent, name, (at) => openSync(at, flags, 0o600))
+    let bulk: BulkWriter | undefined = new BulkWriter(fd)
+    let end = 0
     return {
-      append: (chunk, offset) => writeWhole(fd, chunk, offset),
+      append: (chunk, offset = end) => {
+        if (offset !== end) {
+          bulk?.finish()
+          bulk = undefined
+        }
+        if (bulk) bulk.write(chunk)
+        else writeWhole(fd, chunk, offset)
+        end = offset + chunk.length
+      },
       finish: (attributes, size) => {
         try {
-          if (size !== undefined) ftruncateSync(fd, size)
+          bulk?.finish()
+          if (size !== undefined && size !== end) ftruncateSync(fd, size)
           applyTo(fd, this.#root.entry(parent, name), attributes)
         } finally {
           closeSync(fd)
@@ -173,7 +184,6 @@ function applyTo(fd: number, at: string | Buffer, { mode, owner, xattrs }: Attri
   for (const { name, value } of xattrs) setXattr(at, name, value)
 }
 
-function writeWhole(fd: number, chunk: Uint8Array, offset?: number): void {
-  for (let at = 0; at < chunk.length;)
-    at += writeSync(fd, chunk, at, chunk.length - at, offset === undefined ? null : offset + at)
+function writeWhole(fd: number, chunk: Uint8Array, offset: number): void {
+  for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at, chunk.length - at, offset + at)
 }
