@@ -41,6 +41,8 @@ export interface SocketHandle {
   readonly fd: number
   /** Whether node believes that it reads. */
   reading: boolean
+  /** A worker reads instead, and node is only made to believe that it does. */
+  isLent?: boolean
   readStop(): void
 }
 

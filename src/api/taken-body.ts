@@ -48,7 +48,9 @@ export function createTakenBody(
       const handle = handleOf(socket)
       if (!handle) throw invalid('connection is gone')
       handle.readStop()
-      handle.reading = false
+      // as long as node believes that it reads, taking what it has read does not make it read on
+      handle.reading = true
+      handle.isLent = true
       if (unread) pieces.push(unread)
       for (let piece: unknown = socket.read(); piece instanceof Uint8Array; piece = socket.read()) pieces.push(piece)
       return { descriptor: handle.fd, framing, begun: Buffer.concat(pieces) }
@@ -69,6 +71,16 @@ export function createTakenBody(
 /** A client that ends its side before the answer has left. What it sends behind the body is not asked for. */
 function noticeEnd(socket: Socket): void {
   socket.once('end', () => socket.destroy())
+  readAgain(socket)
+}
+
+/** Lets node read a connection, that a worker has read before or not. */
+function readAgain(socket: Socket): void {
+  const handle = handleOf(socket)
+  if (handle?.isLent) {
+    handle.isLent = false
+    handle.reading = false
+  }
   socket.resume()
 }
 
@@ -102,6 +114,6 @@ function leave(socket: Socket): void {
     if (left < 0) socket.destroy()
   })
   socket.once('end', () => socket.destroySoon())
-  socket.resume()
+  readAgain(socket)
   setTimeout(() => socket.destroy(), LINGER.time).unref()
 }

@@ -1,7 +1,7 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, readlinkSync } from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs'
 import { type RawName, type TarInput, TarWriter, quoteName } from '#archive'
 import { conflict } from '#base'
-import { splitDevice } from '#kernel'
+import { BulkReader, splitDevice } from '#kernel'
 import { type TreeEntry, ifThere, readXattrs } from '#store/snapshot'
 
 const CHUNK = 1 << 18
@@ -89,11 +89,12 @@ export class TreeTar {
       if (this.#send(fd, size) < size) throw shortened(path)
       return
     }
+    const reader = new BulkReader(fd, this.#buffer)
     for (let left = size; left > 0;) {
-      const count = readSync(fd, this.#buffer, 0, Math.min(left, CHUNK), null)
-      if (count === 0) throw shortened(path)
-      this.#tar.body(this.#buffer.subarray(0, count))
-      left -= count
+      const chunk = reader.next(left)
+      if (chunk.length === 0) throw shortened(path)
+      this.#tar.body(chunk)
+      left -= chunk.length
     }
   }
 }
