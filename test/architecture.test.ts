@@ -36,7 +36,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'network/filter': ['base', 'kernel'],
   network: ['base', 'kernel', 'event', 'store/db', 'switchboard', 'network/link', 'network/filter'],
   volume: ['base', 'kernel', 'event', 'store/db'],
-  'container/mount': ['base', 'kernel', 'runtime', 'volume'],
+  // An image can be mounted too: what it is, and where its layers lie.
+  'container/mount': ['base', 'kernel', 'oci', 'store/image', 'store/snapshot', 'runtime', 'volume'],
   'container/stream': ['base', 'runtime'],
   'container/link': ['base'],
   container: [

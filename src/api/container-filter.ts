@@ -66,9 +66,19 @@ function checkFilters(filters: Filters): void {
       )
     }
   }
+  for (const name of ['publish', 'expose']) {
+    for (const value of filters.get(name) ?? []) checkPorts(name, value)
+  }
   for (const code of filters.get('exited') ?? []) {
     if (!/^-?\d+$/.test(code)) throw invalid(`invalid filter 'exited=${code}': parsing "${code}": invalid syntax`)
   }
+}
+
+function checkPorts(name: string, value: string): void {
+  const wrong = (value.split('/')[0] ?? '').split('-').find((port) => !/^\d{1,5}$/.test(port))
+  if (wrong === undefined) return
+  const why = `strconv.ParseUint: parsing "${wrong}": invalid syntax`
+  throw invalid(`error while looking up for ${name} ${value}: ${why}`)
 }
 
 const STATE_WORDS = 'created, running, paused, restarting, removing, exited, dead'

@@ -1,4 +1,3 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { invalid } from '#base'
 import type { EndpointRequest } from '#engine'
 import { type ApiVersion, compareVersions, type EndpointBody, parseEndpointBody } from '#wire'
@@ -40,7 +39,7 @@ export function endpointRequests({ mode, endpoints, macAddress, version }: Endpo
   const wanted = new Map(names.map((name) => [name === 'default' ? 'bridge' : name, requestOf(name, endpoints[name])]))
   if (!isJoined(mode)) return []
   const requests = withAddress([...wanted.values()], { mode, macAddress, isOld })
-  for (const request of requests) checkEndpoint(request, `invalid config for network ${request.network}: `)
+  for (const request of requests) checkMac(request, `invalid config for network ${request.network}: `)
   return requests.toSorted((one, other) => Number(other.network === mode) - Number(one.network === mode))
 }
 
@@ -92,30 +91,7 @@ export function endpointRequest(network: string, body: EndpointBody): EndpointRe
 
 const MAC = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i
 
-/** Throws `invalid` where addresses are none, or something is asked of a network that does not give it. */
-export function checkEndpoint(request: EndpointRequest, what = ''): void {
-  const { macAddress } = request
-  const [only, ...more] = wrongSettings(request)
-  if (only !== undefined) {
-    const list = more.length === 0 ? only : [only, ...more].map((line) => `* ${line}`).join('\n')
-    throw invalid(`${what}invalid endpoint settings:\n${list}`)
-  }
+/** Throws `invalid` where a MAC address is none. What a network can give is the engine's to say. */
+export function checkMac({ macAddress }: EndpointRequest, what = ''): void {
   if (macAddress !== undefined && !MAC.test(macAddress)) throw invalid(`${what}invalid MAC address ${macAddress}`)
-}
-
-function wrongSettings({ network, address, address6, linkLocal, aliases }: EndpointRequest): readonly string[] {
-  const isFixed = !isUserDefined(network)
-  const hasFixed = isFixed && (address !== undefined || address6 !== undefined)
-  return [
-    ...(hasFixed ? ['user specified IP address is supported on user defined networks only'] : []),
-    ...(isFixed && aliases.length > 0
-      ? ['network-scoped alias is supported only for containers in user defined networks']
-      : []),
-    ...(address !== undefined && !isIPv4(address) ? [`invalid IPv4 address: ${address}`] : []),
-    ...(address6 !== undefined && !isIPv6(address6) ? [`invalid IPv6 address: ${address6}`] : []),
-    ...linkLocal.filter((one) => isIP(one) === 0).map((one) => `invalid link-local IP address: ${one}`),
-    ...(hasFixed
-      ? ['user specified IP address is supported only when connecting to networks with user configured subnets']
-      : []),
-  ]
 }

@@ -11,7 +11,7 @@ import {
   parseDisconnectBody,
   parseNetworkBody,
 } from '#wire'
-import { checkEndpoint, endpointRequest, plainEndpoint } from './endpoint-request.ts'
+import { checkMac, endpointRequest, plainEndpoint } from './endpoint-request.ts'
 import type { Exchange } from './exchange.ts'
 import { networkJson } from './network-json.ts'
 import type { Route } from './route.ts'
@@ -154,16 +154,18 @@ async function connect({ networks, containers }: NetworkParts, { param, json, re
   const { Container, EndpointConfig } = parseConnectBody(await json())
   const network = await networks.get(param('id'))
   const request = EndpointConfig ? endpointRequest(network.name, EndpointConfig) : plainEndpoint(network.name)
-  checkEndpoint(request)
+  checkMac(request)
   await containers.connect(Container, request)
   reply(200)
 }
 
 async function disconnect({ networks, containers }: NetworkParts, { param, json, reply }: Exchange): Promise<void> {
   const { Container, Force } = parseDisconnectBody(await json())
-  const { id } = await containers.get(Container)
+  const { id, state } = await containers.get(Container)
   const network = (await networks.list()).find((one) => one.name === param('id') || one.id === param('id'))
-  if (!network && Force !== true) throw invalid(`container ${id} is not connected to the network ${param('id')}`)
-  await containers.disconnect(id, network?.name ?? param('id'), { force: Force === true })
+  // Of one that does not run only its own list is looked at.
+  if (!network && state === 'running') throw new EngineError('not-found', `network ${param('id')} not found`)
+  if (!network) throw invalid(`container ${id} is not connected to the network ${param('id')}`)
+  await containers.disconnect(id, network.name, { force: Force === true })
   reply(200)
 }

@@ -2,6 +2,7 @@ import { invalid, unavailable } from '#base'
 import type { Engine, VolumeRecord } from '#engine'
 import {
   checkFilterNames,
+  filterFinds,
   filterFlag,
   filterHas,
   filterLabels,
@@ -59,10 +60,9 @@ async function list(volumes: Volumes, { query, reply }: Exchange): Promise<void>
 
 function isWanted(volumes: Volumes, filters: Filters, volume: VolumeRecord): boolean {
   const dangling = filterFlag(filters, 'dangling', undefined)
-  const names = filters.get('name') ?? []
   return (
     (dangling === undefined || dangling === (volumes.users(volume.name).length === 0)) &&
-    (names.length === 0 || names.some((part) => volume.name.includes(part))) &&
+    filterFinds(filters, 'name', volume.name) &&
     filterHas(filters, 'driver', volume.driver) &&
     filterLabels(filters, volume.labels)
   )
@@ -70,12 +70,9 @@ function isWanted(volumes: Volumes, filters: Filters, volume: VolumeRecord): boo
 
 async function create(volumes: Volumes, { json, reply }: Exchange): Promise<void> {
   const wanted = parseVolumeBody(await json())
-  if (wanted.Driver !== '' && wanted.Driver !== 'local')
-    throw invalid(
-      `create ${wanted.Name}: error looking up volume plugin ${wanted.Driver}: plugin "${wanted.Driver}" not found`,
-    )
   const volume = await volumes.create({
     ...(wanted.Name !== '' && { name: wanted.Name }),
+    driver: wanted.Driver,
     labels: wanted.Labels,
     options: wanted.DriverOpts,
   })
@@ -85,9 +82,18 @@ async function create(volumes: Volumes, { json, reply }: Exchange): Promise<void
 async function prune(volumes: Volumes, { query, version, reply }: Exchange): Promise<void> {
   const filters = query.filters()
   checkFilterNames(filters, PRUNE_FILTERS)
-  const all = compareVersions(version, ANONYMOUS_ONLY_SINCE) < 0 || filterFlag(filters, 'all', false)
-  const { removed, bytes } = await volumes.prune({ all, keep: ({ labels }) => !filterLabels(filters, labels) })
+  const all = compareVersions(version, ANONYMOUS_ONLY_SINCE) < 0 || allOf(filters)
+  // As with Docker, what a volume with options shows is not for a prune to judge.
+  const hasOptions = ({ options }: VolumeRecord): boolean => Object.keys(options).length > 0
+  const keep = (volume: VolumeRecord): boolean => hasOptions(volume) || !filterLabels(filters, volume.labels)
+  const { removed, bytes } = await volumes.prune({ all, keep })
   reply(200, { VolumesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes })
+}
+
+function allOf(filters: Filters): boolean {
+  const bad = filters.get('all')?.find((value) => !/^(0|1|t|f|true|false)$/i.test(value))
+  if (bad === undefined) return filterFlag(filters, 'all', false)
+  throw invalid(`invalid filter 'all': strconv.ParseBool: parsing "${bad}": invalid syntax`)
 }
 
 export function volumeJson(volume: VolumeRecord): VolumeJson {
