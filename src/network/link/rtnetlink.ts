@@ -130,7 +130,7 @@ export function addressAttribute(type: number, address: Address): Buffer {
   return attribute(type, addressBytes(address))
 }
 
-export function familyNumber(family: Family): number {
+function familyNumber(family: Family): number {
   return family === 4 ? AF_INET : AF_INET6
 }
 

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { checkOptions, flagOf, mtuOf, OPTION, upperSettings } from './options.ts'
+
+test('flagOf() reads Go’s booleans', () => {
+  for (const [text, value] of [
+    ['true', true],
+    ['T', true],
+    ['1', true],
+    ['FALSE', false],
+    ['0', false],
+  ] as const)
+    assert.equal(flagOf({ [OPTION.icc]: text }, OPTION.icc, !value), value, text)
+  assert.equal(flagOf({}, OPTION.icc, true), true)
+})
+
+test('mtuOf() knows only what was asked for', () => {
+  assert.deepEqual(
+    [mtuOf({ [OPTION.mtu]: '1400' }), mtuOf({ [OPTION.mtu]: '0' }), mtuOf({})],
+    [1400, undefined, undefined],
+  )
+})
+
+test('checkOptions() lets options through that nobody knows', () => {
+  checkOptions({ 'com.example.thing': 'x', [OPTION.mtu]: '1500', [OPTION.icc]: 'false' })
+  assert.throws(() => checkOptions({ [OPTION.mtu]: '70000' }), {
+    kind: 'invalid',
+    message: 'invalid MTU number: 70000',
+  })
+})
+
+test('upperSettings() has Docker’s defaults', () => {
+  assert.deepEqual(upperSettings('macvlan', {}), { parent: undefined, mode: 'bridge', flag: 'bridge' })
+  assert.deepEqual(upperSettings('ipvlan', { parent: 'eth0', ipvlan_mode: 'l3s', ipvlan_flag: 'vepa' }), {
+    parent: 'eth0',
+    mode: 'l3s',
+    flag: 'vepa',
+  })
+})
