@@ -55,7 +55,7 @@ after(async () => {
 })
 
 afterEach(async () => {
-  await docker.run(['rm', '--force', '--volumes', 'some-wordpress', 'some-mysql'])
+  await docker.run(['rm', '--force', '--volumes', 'some-wordpress', 'some-mysql', 'neighbour'])
 })
 
 const pictureOf =
@@ -188,7 +188,14 @@ test('the same two lines with the stock docker client', async () => {
   address = await blogAddress(docker)
   await page.goto(address)
   assert.match(await page.text(), new RegExp(TITLE))
-  await docker.ok('rm', '-f', '-v', 'some-wordpress', 'some-mysql')
+
+  // The name in the running WordPress leads to where the database is now, whoever has its old address.
+  await docker.ok('stop', 'some-mysql')
+  await docker.ok('run', '-d', '--name', 'neighbour', 'mysql', 'sleep', 'infinity')
+  await docker.ok('start', 'some-mysql')
+  await page.goto(await blogAddress(docker))
+  assert.match(await page.text(), new RegExp(TITLE), 'the database at another address')
+  await docker.ok('rm', '-f', '-v', 'some-wordpress', 'some-mysql', 'neighbour')
   assert.equal(await docker.ok('volume', 'ls', '-q'), volumes, 'the volumes of both have gone with them')
 })
 
