@@ -67,7 +67,7 @@ test('whatever is published, dropped, flushed or started again, the rules are th
       }
       assert.deepEqual(await tables(), [])
     }),
-    { numRuns: 15 },
+    { numRuns: 30 },
   )
 })
 

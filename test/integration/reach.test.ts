@@ -286,6 +286,32 @@ test('the policy holds again after each reload of the packet filter', async () =
 /** Milliseconds for somebody who should answer, on a machine that has much else to do. */
 const PATIENCE = 20_000
 
+test('a link opens the exposed ports of the other, one way, where containers of the default bridge are kept apart', async () => {
+  const own = folder.join('linked')
+  mkdirSync(own)
+  await using records = await openDatabase(`${own}/engine.db`)
+  const closed = openNetworks({ db: records, execRoot: `${own}/run`, clock: systemClock(), log, icc: false })
+  const [server, client] = ['a'.repeat(64), 'b'.repeat(64)]
+  try {
+    const there = await closed.attach({ ...plainAttach(server, 'bridge'), name: 'server', exposedPorts: ['80/tcp'] })
+    const links = [{ container: server, alias: 'db' }]
+    const here = await closed.attach({ ...plainAttach(client, 'bridge'), name: 'client', links })
+    await using one = openVantage(there.path)
+    await using other = openVantage(here.path)
+    for (const port of [80, 81]) await Promise.all([one.serve(port), other.serve(port)])
+    const [to, from] = [there.endpoints[0]?.address ?? '', here.endpoints[0]?.address ?? '']
+    assert.equal(await other.ask(to, 80, { wait: PATIENCE }), from)
+    assert.equal(await other.ask(to, 81, { wait: 1500 }), undefined)
+    assert.equal(await one.ask(from, 80, { wait: 1500 }), undefined)
+    await closed.detach(client)
+    const again = await closed.attach({ ...plainAttach(client, 'bridge'), name: 'client' })
+    await using third = openVantage(again.path)
+    assert.equal(await third.ask(to, 80, { wait: 1500 }), undefined)
+  } finally {
+    await closed.teardown()
+  }
+})
+
 async function policyHolds(): Promise<void> {
   const rows = POLICY.split('\n').filter((line) => line.startsWith('  '))
   const found = await Promise.all(
