@@ -60,7 +60,8 @@ function askByDatagram({ server, port, asked }: Way, done: Done): () => void {
   })
   socket.bind({ fd })
   // Connected: only its server is heard, and that nobody listens there is known at once.
-  socket.connect(port, server.address, () => socket.send(asked.message))
+  socket.on('connect', () => socket.send(asked.message))
+  socket.connect(port, server.address)
   return () =>
     void socket
       .removeAllListeners()

@@ -13,7 +13,6 @@ import { createSocket } from 'node:dgram'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { after, test } from 'node:test'
-import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { createResolverClient, decode, encode } from '#test/resolver'
 import { temporary } from '#test/temporary'
@@ -23,10 +22,9 @@ ownMountNamespace({ network: true })
 
 const ENTRY = new URL('../../src/bin/switchboard.ts', import.meta.url)
 const folder = temporary()
-const leftovers = watchLeftovers(folder.path)
 
-after(async () => {
-  await leftovers.assertNothingLeft()
+after(() => {
+  assert.equal(processWith(folder.path), undefined)
   folder[Symbol.dispose]()
 })
 
@@ -173,7 +171,7 @@ async function openScene(name: string): Promise<Scene> {
     sandbox: { container: 'c', path, networks: [network], servers: [], options: [] },
     internal: [{ ...network, internal: true }],
     switchboard: () => createSwitchboard({ execRoot, entry: ENTRY, log: silentLog() }),
-    pid: () => processWith(execRoot),
+    pid: () => processWith(`${execRoot}/switchboard.sock`),
     async [Symbol.asyncDispose]() {
       removeNetworkNamespace(path)
     },
@@ -183,7 +181,7 @@ async function openScene(name: string): Promise<Scene> {
 function processWith(word: string): number | undefined {
   const found = readdirSync('/proc').find((name) => {
     try {
-      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`${word}/switchboard.sock`)
+      return Number(name) !== process.pid && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(word)
     } catch {
       return false
     }
