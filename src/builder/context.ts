@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, stat, utimes } from 'node:fs/promises'
 import { closeSync, constants, fstatSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { createHash } from 'node:crypto'
@@ -11,6 +11,7 @@ import type { SourceInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
 import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
+import { keepNewest } from './newest.ts'
 import { MAX_TEXT, receiveContext } from './receive.ts'
 import type { Place } from './receive.ts'
 import type { BuilderParts } from './session.ts'
@@ -89,11 +90,7 @@ async function digestsFile(folder: string, path: string): Promise<string> {
   await utimes(file, now, now).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
   })
-  const names = await readdir(all)
-  if (names.length <= MAX_REMEMBERED) return file
-  const dated = await Promise.all(names.map(async (name) => ({ name, time: (await stat(join(all, name))).mtimeMs })))
-  const oldest = dated.toSorted((left, right) => left.time - right.time).slice(0, names.length - MAX_REMEMBERED)
-  await Promise.all(oldest.map(({ name }) => rm(join(all, name), { force: true })))
+  await keepNewest(all, MAX_REMEMBERED)
   return file
 }
 

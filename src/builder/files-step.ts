@@ -7,7 +7,8 @@ import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
 import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
 import type { CopyInput, CopyOutput, SourceInput } from '#builder/files'
-import { solveLayer } from './layer-step.ts'
+import { openNotes } from './layer-notes.ts'
+import { earlierLayer, solveLayer } from './layer-step.ts'
 import { createdBy } from './metadata.ts'
 import { announceLayer, withLayer } from './outcome.ts'
 import { contextUse, copyOrigin } from './plan.ts'
@@ -33,22 +34,21 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
     )
     return joinHashes(read)
   }
+  const definition = definitionOf(node, destination)
+  const notes = await openNotes(session, local.input)
   const outcome = await solveLayer(session, input.root, {
     kind: 'files',
     description: node.text,
-    definition: definitionOf(node, destination),
+    definition,
     content: hash,
     hashFirst: node.kind === 'add',
     perform: async (active) => {
       await using archives = await findArchives(site, node, local)
+      const earlier = await notes?.earlier(await earlierLayer(session, input.root, { definition }))
       await using mounted = await mountRoot(session.folder, active.mounts)
       const skipping = sources.map((source) => (source === local.input ? { ...source, skip: archives.places } : source))
-      const job = {
-        ...copyInput(node, destination, archives),
-        sources: skipping,
-        root: mounted.path,
-        upper: active.upper,
-      }
+      const to = { root: mounted.path, upper: active.upper, ...earlier }
+      const job = { ...copyInput(node, destination, archives), sources: skipping, ...to }
       const done = await session.limiter.run(
         () => session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, { signal: session.signal }),
         session.signal,
@@ -57,6 +57,7 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       read = done
       return joinHashes(done)
     },
+    ...(notes && { named: notes.named }),
   })
   announceLayer(site, outcome)
   const shape = shapeOf(node, read, downloads.inputs.length)

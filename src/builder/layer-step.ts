@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { formatTime, invalid, longId } from '#base'
-import type { FrozenSnapshot, ActiveSnapshot } from '#store/snapshot'
+import type { ChainId } from '#oci'
+import type { FrozenSnapshot, ActiveSnapshot, SealedSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
 import type { BuildRoot, SealedRoot } from './build-root.ts'
@@ -21,6 +22,8 @@ export interface LayerStep {
   readonly hashFirst: boolean
   /** Changes the root; gives the hash of what it read. The snapshot is not mounted any more when it resolves. */
   readonly perform: (active: ActiveSnapshot, id: string) => Promise<string>
+  /** What was performed has its name now. */
+  readonly named?: (chain: ChainId) => Promise<void>
 }
 
 export interface LayerOutcome {
@@ -60,8 +63,22 @@ async function contentBefore(session: Session, below: BuildRoot, step: LayerStep
   return step.hashFirst || session.crowded() || worth ? await step.content() : undefined
 }
 
-function prefixKey(below: SealedRoot, step: LayerStep): string {
+function prefixKey(below: SealedRoot, step: Pick<LayerStep, 'definition'>): string {
   return hashOf('prefix', below.chain ?? 'scratch', step.definition)
+}
+
+/** What the same step made of other files, on the same root: its layer and this one never stand in one stack. */
+export async function earlierLayer(
+  session: Session,
+  below: BuildRoot,
+  step: Pick<LayerStep, 'definition'>,
+): Promise<SealedSnapshot | undefined> {
+  const known = below.known()
+  if (known === undefined || session.request.noCache) return undefined
+  const chain = session.records.latestChain(prefixKey(known, step))
+  if (chain === undefined || chain === known.chain) return undefined
+  session.lease.hold({ kind: 'snapshot', id: chain })
+  return session.parts.snapshots.find(chain)
 }
 
 function recordKey(below: SealedRoot, step: LayerStep, content: string): string {
@@ -185,6 +202,7 @@ async function sealAndRecord({ session, below, step, frozen, lease, ...facts }: 
   const known = await below.sealed
   const sealed = await session.parts.layers.adopt(frozen, known.chain, layer)
   session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.content })
+  await step.named?.(sealed.chain)
   return { chain: sealed.chain, diffIds: [...known.diffIds, layer.diffId] }
 }
 

@@ -31,6 +31,8 @@ export interface CacheRecords {
   find(key: string): CacheRecord | undefined
   /** True where some record has that prefix. */
   hasPrefix(prefix: string): boolean
+  /** The root that the newest record of that prefix made. */
+  latestChain(prefix: string): ChainId | undefined
   /** The first record of a key stays; a second of the same key replaces it (its root may be gone). */
   save(record: NewRecord): void
   /** Counts a use. */
@@ -48,6 +50,11 @@ export function cacheRecords(database: Database, clock: Clock): CacheRecords {
   return {
     find: (key) => recordOf(database.get('SELECT * FROM builder_record WHERE key = ?', key)),
     hasPrefix: (prefix) => database.get('SELECT 1 FROM builder_record WHERE prefix = ? LIMIT 1', prefix) !== undefined,
+    latestChain(prefix) {
+      const newest = 'SELECT chain FROM builder_record WHERE prefix = ? AND chain IS NOT NULL ORDER BY created_at DESC'
+      const row = database.get(`${newest} LIMIT 1`, prefix)
+      return row === undefined ? undefined : parseChainId(readText(row, 'chain'))
+    },
     save(record) {
       const now = clock.nanoseconds()
       const { key, prefix, kind, description, ingredients, chain, created, size } = record

@@ -5,6 +5,8 @@ import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
 import { findOwner } from './owner.ts'
+import { attributesOf, modeOf, ROOT } from './attributes.ts'
+import { type EarlierLayer, LayerFiles } from './layer-files.ts'
 import { linkFile } from './link-file.ts'
 import { join, standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
@@ -33,6 +35,10 @@ export interface Copy {
   writer: TreeWriter
   /** Where everything goes, once that is known to be new; then the writer's root is the layer itself. */
   landing?: Landing
+  /** What the same copy made before; only where it lands on a new place. */
+  earlier?: EarlierLayer
+  /** Files that went into the layer. */
+  readonly files: LayerFiles
   readonly owner: Owner | undefined
   readonly mode: ModeChange | undefined
   /** Files with several names that were copied already, by device and inode. */
@@ -56,10 +62,8 @@ interface Copied {
 export function beginCopy(target: CopyTarget): Copy {
   const owner = target.chown === undefined ? undefined : findOwner(target.root, target.chown)
   const mode = target.chmod === undefined ? undefined : parseChmod(target.chmod)
-  return { target, writer: new TreeWriter(target.root), owner, mode, linked: new Map() }
+  return { target, writer: new TreeWriter(target.root), owner, mode, linked: new Map(), files: new LayerFiles() }
 }
-
-const ROOT: Owner = { uid: 0, gid: 0 }
 
 /** Copies selections and says what went in: the same hash that `hashSelections` gives. */
 export function copySelections(copy: Copy, tree: ReadTree, selections: readonly Selection[]): string {
@@ -133,7 +137,11 @@ function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): vo
   const path = join(place, entry.path)
   const slash = path.lastIndexOf('/')
   const to = { folder: slash < 0 ? '' : path.slice(0, slash), name: path.slice(slash + 1) }
-  if (entry.kind === 'file') return hash.entry(entry, copyFile({ copy, tree, hash, selection, entry, place }, to))
+  if (entry.kind === 'file') {
+    const facts = copyFile({ copy, tree, hash, selection, entry, place }, to)
+    if (facts.xattrs.length === 0) copy.files.note(path, facts.digest)
+    return hash.entry(entry, facts)
+  }
   const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(...standing(selection, entry))
   hash.entry(entry, { xattrs })
   const attributes = { ...attributesOf(copy, entry), xattrs }
@@ -164,17 +172,4 @@ function copyFile(
   })
   if (several) copy.linked.set(inode, { folder, name, facts })
   return facts
-}
-
-export function attributesOf(copy: Copy, { stat, kind }: Entry) {
-  const kept = copy.target.keepOwners ? { uid: Number(stat.uid), gid: Number(stat.gid) } : ROOT
-  return {
-    mode: modeOf(copy, Number(stat.mode) & 0o7777, kind === 'folder'),
-    owner: copy.owner ?? kept,
-    mtime: stat.mtimeNs,
-  }
-}
-
-function modeOf(copy: Copy, mode: number, isFolder: boolean): number {
-  return copy.mode === undefined ? mode : copy.mode(mode, isFolder)
 }

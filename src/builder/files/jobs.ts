@@ -10,6 +10,7 @@ import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import { findUser } from './owner.ts'
 import { landOnNew, moveWhole } from './landing.ts'
+import { EarlierLayer } from './layer-files.ts'
 import { receiveContext } from './receive.ts'
 import { ReceivedTree } from './received-tree.ts'
 import { selectSources, standing, withoutExcluded } from './select.ts'
@@ -53,6 +54,10 @@ export interface CopyInput {
   readonly destination: string
   readonly chown?: string
   readonly chmod?: string
+  /** What the same copy of other files made before. */
+  readonly earlier?: { readonly upper: string; readonly files: string }
+  /** Where it is noted what the copy made. */
+  readonly files?: string
   /** Plain tars to unpack into the destination, in place of sources. */
   readonly archives: readonly string[]
 }
@@ -142,11 +147,12 @@ function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
     withSource(source, context, (tree, selections) => {
       const kept = selections.filter((selection) => source.skip?.includes(selection.place) !== true)
       checkDestination(copy.target, count + Math.max(0, selections.length - source.sources.length) > 1)
-      const isMoved = isAlone && landOnNew(copy, kept, leave) && source.use === 'move' && moveWhole(copy, tree, kept)
-      return {
-        hash: isMoved ? hashSelections(tree, kept) : copySelections(copy, tree, kept),
-        shape: shapeOf(selections),
-      }
+      const isNew = isAlone && landOnNew(copy, kept, leave)
+      const isMoved = isNew && source.use === 'move' && moveWhole(copy, tree, kept)
+      if (isNew && input.earlier) copy.earlier = stack.use(new EarlierLayer(input.earlier))
+      const hash = isMoved ? hashSelections(tree, kept) : copySelections(copy, tree, kept)
+      if (isNew && input.files !== undefined) copy.files.save(input.files)
+      return { hash, shape: shapeOf(selections) }
     }),
   )
 }

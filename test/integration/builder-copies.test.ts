@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { bytesOf } from '#base'
+import { type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
+import { ownMountNamespace } from '#test/mount-namespace'
+import { until } from '#test/wait'
+
+ownMountNamespace()
+
+const WORKER = new URL('builder.test-worker.ts', import.meta.url)
+const NAMES = Array.from({ length: 300 }, (_, index) => `f${index}`)
+
+/** Inode numbers of what a build made of the files. */
+function inodes(bench: BuildBench, run: BuildRun, folder: string): Promise<ReadonlyMap<string, number>> {
+  return withRoot(bench, run, (root) => new Map(NAMES.map((name) => [name, statSync(join(root, folder, name)).ino])))
+}
+
+test('a file that did not change is written once for two builds', { timeout: 120_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'files'))
+    for (const name of NAMES) writeFileSync(join(context, 'files', name), `${name} `.repeat(50))
+    // only what held still for a while is remembered
+    const made = Date.now()
+    await until('the files are settled', async () => Date.now() - made > 2500)
+    const request = {
+      context: { kind: 'folder', path: context },
+      dockerfile: dockerfile('FROM busybox', 'COPY files /files'),
+    } as const
+    const before = await inodes(bench, await bench.build(request), 'files')
+    writeFileSync(join(context, 'files/f7'), 'changed')
+    chmodSync(join(context, 'files/f8'), 0o600)
+    const second = await bench.build(request)
+    const after = await inodes(bench, second, 'files')
+    assert.deepEqual(
+      NAMES.filter((name) => before.get(name) !== after.get(name)),
+      ['f7', 'f8'],
+    )
+    await withRoot(bench, second, (root) => {
+      assert.equal(readFileSync(join(root, 'files/f7'), 'utf8'), 'changed')
+      assert.equal(statSync(join(root, 'files/f8')).mode & 0o777, 0o600)
+      assert.equal(readFileSync(join(root, 'files/f6'), 'utf8'), 'f6 '.repeat(50))
+    })
+    const twice = { ...request, dockerfile: dockerfile('FROM busybox', 'COPY files /a', 'COPY files /b') }
+    for (const run of [await bench.build(twice), await bench.build({ ...twice, noCache: true })])
+      assert.notEqual((await inodes(bench, run, 'a')).get('f1'), (await inodes(bench, run, 'b')).get('f1'))
+  }),
+)
+
+/** Names, kinds, modes, owners, times and bytes below a folder, but the times of folders. */
+function factsOf(root: string, folder: string): readonly string[] {
+  const path = join(root, folder)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return []
+  const shared = `${folder} ${stat.mode} ${stat.uid}:${stat.gid}`
+  if (stat.isDirectory()) return [shared, ...readdirSync(path).flatMap((name) => factsOf(root, `${folder}/${name}`))]
+  return [`${shared} ${Math.floor(stat.mtimeMs / 1000)} ${stat.isFile() ? readFileSync(path, 'utf8') : ''}`]
+}
+
+const COPIES = [
+  'COPY sub /new',
+  'COPY . /new',
+  'COPY sub /etc',
+  'COPY skip /new/file',
+  'COPY skip /new/',
+  'COPY skip sub/s /new/',
+  'COPY sub /new\nCOPY sub /one',
+  'COPY sub/deep /new\nCOPY . /one',
+  'COPY --chown=1:2 --chmod=750 sub /new',
+  'COPY sub /link/below',
+  'COPY sub /new\nFROM busybox\nCOPY sub /one\nCOPY --from=0 /new /new',
+]
+
+test('a context that came as a tar gives what the folder gives, wherever it goes', { timeout: 120_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'sub/deep'), { recursive: true })
+    writeFileSync(join(context, 'sub/deep/a'), 'a')
+    writeFileSync(join(context, 'sub/s'), '#!\n', { mode: 0o755 })
+    symlinkSync('deep/a', join(context, 'sub/l'))
+    writeFileSync(join(context, 'skip'), 'skip')
+    writeFileSync(join(context, '.dockerignore'), 'ignored\n')
+    writeFileSync(join(context, 'ignored'), '')
+    for (const copies of COPIES) {
+      const text = dockerfile('FROM busybox', 'RUN ln -s /etc /link', copies)
+      const common = { dockerfile: text, noCache: true }
+      const tar = bytesOf(execFileSync('tar', ['-c', '--owner=7', '--group=7', '-C', context, '.']))
+      const sent = await bench.build({ ...common, context: { kind: 'tar', bytes: tar } })
+      const inPlace = await bench.build({ ...common, context: { kind: 'folder', path: context } })
+      const look = (run: BuildRun): Promise<readonly string[]> =>
+        withRoot(bench, run, (root) => ['new', 'etc', 'one'].flatMap((folder) => factsOf(root, folder)))
+      assert.deepEqual(await look(sent), await look(inPlace), copies)
+    }
+    assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
+  }),
+)
+
+test('names of one file in a tar are files of their own in the image', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'sub'))
+    writeFileSync(join(context, 'sub/a'), 'a')
+    execFileSync('ln', [join(context, 'sub/a'), join(context, 'sub/b')])
+    const bytes = bytesOf(execFileSync('tar', ['-c', '-C', context, '.']))
+    const run = await bench.build({
+      context: { kind: 'tar', bytes },
+      dockerfile: dockerfile('FROM busybox', 'COPY sub /new'),
+    })
+    await withRoot(bench, run, (root) => {
+      assert.equal(readFileSync(join(root, 'new/b'), 'utf8'), 'a')
+      assert.notEqual(statSync(join(root, 'new/a')).ino, statSync(join(root, 'new/b')).ino)
+    })
+  }),
+)
