@@ -3,6 +3,8 @@ import { listNft, runNft } from '#kernel'
 import { createFirewall, createPorts, type FilterContainer, type FilterNetwork, type Firewall } from '#network/filter'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -139,6 +141,38 @@ async function published(): Promise<readonly string[]> {
 
 async function tables(): Promise<readonly string[]> {
   return (await listed()).flatMap(({ table }) => table?.name ?? [])
+}
+
+test('a datagram’s flow to a port that gets published, or loses its container, is forgotten', async () => {
+  const firewall = createFirewall({ table: TABLE, log })
+  await firewall.open([networkOf(0)])
+  const [dns, other] = [1002, 1004]
+  const web = containerOf({ container: 0, ports: [2] })
+  await flow(dns)
+  await flow(other)
+  await flowsAre(2)
+  await firewall.setContainer(web)
+  await flowsAre(1)
+  await firewall.setContainer({ ...web, ports: [] })
+  await flow(dns)
+  await firewall.setContainer(web)
+  await firewall.dropContainer(web.container)
+  await flowsAre(1)
+  await firewall.close()
+})
+
+/** Somebody sends a datagram to the loopback’s port, and nobody answers. */
+async function flow(port: number): Promise<void> {
+  const socket = createSocket('udp4')
+  await new Promise<void>((resolve) => socket.send('x', port, '127.0.0.1', () => resolve()))
+  socket.close()
+}
+
+async function flowsAre(wanted: number): Promise<void> {
+  const count = (): number => Number(readFileSync('/proc/sys/net/netfilter/nf_conntrack_count', 'utf8'))
+  for (let patience = 200; count() !== wanted && patience > 0; patience -= 1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.equal(count(), wanted)
 }
 
 const REQUEST = { container: 'c', name: 'web', endpoint: 'e1', address: '10.0.0.2', ipv6: true, publishAll: false }

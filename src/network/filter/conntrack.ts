@@ -1,8 +1,7 @@
-import { isErrno, type NetlinkSocket, openNetlink } from '#kernel'
+import { isErrno, type NetlinkSocket } from '#kernel'
 import type { HostPort } from './types.ts'
 
 /** Messages of ctnetlink (linux/netfilter/nfnetlink_conntrack.h). */
-const NETLINK_NETFILTER = 12
 const GET = (1 << 8) | 1
 const DELETE = (1 << 8) | 2
 const DUMP = 0x300
@@ -20,12 +19,12 @@ const MISSING = ['EINVAL', 'EOPNOTSUPP', 'ENOENT', 'EPERM', 'EAFNOSUPPORT'] as c
 /**
  * Forgets the flows to these ports of the host. One without connections would go on to where it went before, as long as
  * its sender does not pause: to nobody, or past a container that has the port since. Fine where the kernel cannot.
+ * `socket`: of NETLINK_NETFILTER; one that stays open, for closing waits for what nftables has to clear away.
  */
-export function forgetFlows(ports: readonly Pick<HostPort, 'protocol' | 'hostPort'>[]): void {
+export function forgetFlows(socket: NetlinkSocket, ports: readonly Pick<HostPort, 'protocol' | 'hostPort'>[]): void {
   const wanted = ports.filter(({ protocol }) => protocol !== 'tcp')
   if (wanted.length === 0) return
   try {
-    using socket = openNetlink(NETLINK_NETFILTER)
     for (const { protocol, hostPort } of wanted) {
       const proto = NUMBERS[protocol === 'sctp' ? 'sctp' : 'udp']
       for (const family of FAMILIES) forgetFlow(socket, { family, proto, port: hostPort })

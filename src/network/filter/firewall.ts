@@ -29,6 +29,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
 
 interface KernelSide {
   readonly nft: NftSession
+  /** Of NETLINK_NETFILTER. */
   readonly news: NetlinkSocket
 }
 
@@ -77,7 +78,7 @@ class TableFirewall implements Firewall {
       this.#containers.set(container.container, container)
       if (!this.#built) return
       await this.#move(new Map([[container.container, containerElements(container, this.#networks)]]))
-      forgetFlows(ports)
+      forgetFlows(this.#kernel().news, ports)
     })
   }
 
@@ -87,7 +88,7 @@ class TableFirewall implements Firewall {
       if (!known) return
       this.#containers.delete(container)
       if (this.#built) await this.#move(new Map([[container, []]]))
-      forgetFlows(known.ports)
+      forgetFlows(this.#kernel().news, known.ports)
     })
   }
 
