@@ -1,6 +1,7 @@
 import type { Endpoint, NetworkRecord } from '#engine'
 import type { IpamJson, NetworkContainerJson, NetworkJson } from '#wire'
 import { timeText } from './time-text.ts'
+import { byKey } from './volume-routes.ts'
 
 /** A container in a network, with its name. */
 export interface NamedEndpoint {
@@ -32,8 +33,8 @@ export function networkJson(network: NetworkRecord, endpoints: readonly NamedEnd
     Containers: Object.fromEntries(
       endpoints.map(({ endpoint, name }) => [endpoint.container, endpointJson(endpoint, name)]),
     ),
-    Options: network.options,
-    Labels: network.labels,
+    Options: byKey(network.options),
+    Labels: byKey(network.labels),
   }
 }
 
@@ -42,7 +43,7 @@ function ipamJson({ subnet, ipRange, gateway, auxAddresses }: NetworkRecord['ipa
     Subnet: subnet,
     ...(ipRange !== undefined && { IPRange: ipRange }),
     ...(gateway !== undefined && { Gateway: gateway }),
-    ...(Object.keys(auxAddresses).length > 0 && { AuxiliaryAddresses: auxAddresses }),
+    ...(Object.keys(auxAddresses).length > 0 && { AuxiliaryAddresses: byKey(auxAddresses) }),
   }
 }
 

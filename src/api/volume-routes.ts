@@ -97,7 +97,8 @@ function allOf(filters: Filters): boolean {
 }
 
 export function volumeJson(volume: VolumeRecord): VolumeJson {
-  const orNull = <T extends object>(map: T): T | null => (Object.keys(map).length > 0 ? map : null)
+  const orNull = (map: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null =>
+    Object.keys(map).length > 0 ? byKey(map) : null
   return {
     CreatedAt: timeText(volume.createdAt),
     Driver: volume.driver,
@@ -107,4 +108,9 @@ export function volumeJson(volume: VolumeRecord): VolumeJson {
     Options: orNull(volume.options),
     Scope: 'local',
   }
+}
+
+/** In the order of their names, as Go writes maps. */
+export function byKey(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(map).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -176,3 +176,21 @@ test('a volume and what it holds outlive the daemon, however it ends', { skip: A
   await docker.ok('rm', id)
   await docker.ok('volume', 'rm', 'vtest-kept')
 })
+
+test(
+  'rm -v that the end of the daemon cuts off leaves no volume without a name',
+  { skip: AGAINST !== undefined },
+  async () => {
+    const before = await docker.ok('volume', 'ls', '-q')
+    for (let round = 0; round < 5; round += 1) {
+      const id = await docker.ok('create', '-v', '/one', '-v', '/two', IMAGE, 'true')
+      const removal = docker.run(['rm', '-v', id])
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60))
+      await daemon?.kill9()
+      await removal
+      await daemon?.restart()
+      await docker.run(['rm', '-v', id])
+      assert.equal(await docker.ok('volume', 'ls', '-q'), before)
+    }
+  },
+)
