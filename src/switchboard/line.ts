@@ -18,6 +18,8 @@ export interface Letter {
 export interface Reply {
   readonly id: number
   readonly error?: string
+  /** Where it was a system call that failed («EADDRINUSE»). */
+  readonly errno?: string
 }
 
 /** The first line that the process sends: which program it is and its number. */

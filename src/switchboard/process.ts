@@ -93,7 +93,7 @@ async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; read
     const order = waiting.get(value.id)
     waiting.delete(value.id)
     if (value.error === undefined) order?.resolve()
-    else order?.reject(unavailable(value.error))
+    else order?.reject(unavailable(value.error, { details: { errno: value.errno ?? '' } }))
   })
   socket.on('error', () => socket.destroy())
   socket.on('close', () => {

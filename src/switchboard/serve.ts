@@ -39,7 +39,8 @@ export function serveSwitchboard(options: ServeOptions): {
         await board.obey(order)
         sendLine(socket, { id })
       } catch (error) {
-        sendLine(socket, { id, error: messageOf(error) })
+        const errno = error instanceof Error && 'code' in error ? { errno: error.code } : {}
+        sendLine(socket, { id, error: messageOf(error), ...errno })
       }
     })
   }

@@ -65,7 +65,7 @@ export interface Switchboard extends AsyncDisposable {
   dropSandbox(container: string): Promise<void>
   /** All names of one network; an empty list forgets it. */
   setNames(network: string, names: readonly SwitchboardName[]): Promise<void>
-  /** All forwards of one container; an empty list ends them. Rejects where a place cannot be listened at. */
+  /** All forwards of one container; an empty list ends them. Rejects where a place cannot be listened at, with `details.errno`. */
   setForwards(container: string, forwards: readonly SwitchboardForward[]): Promise<void>
   /** Ends the process: nothing answers any more (daemon stop --all). */
   stop(): Promise<void>

@@ -77,7 +77,7 @@ interface World extends AsyncDisposable {
 }
 
 async function openWorld(): Promise<World> {
-  const stack = new AsyncDisposableStack()
+  await using stack = new AsyncDisposableStack()
   const db = stack.use(await openDatabase(folder.join('engine.db')))
   const entry = new URL('../../src/bin/switchboard.ts', import.meta.url)
   const execRoot = folder.join('run')
@@ -96,17 +96,18 @@ async function openWorld(): Promise<World> {
   })
   for (const member of members) await start(networks, member)
   let changes = 0
+  const kept = stack.move()
   return {
     members,
     networks,
     changed: () => void (changes += 1),
     changes: () => changes,
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }
 
 function memberOf(index: number): Member {
-  const id = index.toString(16).padStart(12, 'a').padEnd(64, '0')
+  const id = `f${index.toString(16).padStart(11, '0')}`.padEnd(64, '0')
   return { name: `c${index}`, id, steady: index % 2 === 0, path: '', client: undefined, truths: new Map() }
 }
 
