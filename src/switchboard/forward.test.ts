@@ -87,6 +87,6 @@ function read(port: number, question?: string): Promise<string> {
     socket.on('data', (chunk) => (text += String(chunk)))
     socket.on('end', () => resolve(text))
     socket.on('error', reject)
-    socket.end(question)
+    socket.end(question ?? '')
   })
 }

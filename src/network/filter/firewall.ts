@@ -202,6 +202,7 @@ class TableFirewall implements Firewall {
     const stale = acceptsFor(ruleset, (link) => this.#left.has(link), this.#table)
     const commands = acceptCommands(obstacles(ruleset, this.#bridges())) + deleteCommands(stale)
     if (commands !== '') await this.#change('run', commands)
+    if (this.#left.size > 0 && hasLegacyFilter()) await closeLegacy(this.#left)
     this.#left.clear()
     if (this.#generation() !== this.#seen) this.#schedule()
   }
