@@ -43,6 +43,7 @@ export interface SocketHandle {
   reading: boolean
   /** A worker reads instead, and node is only made to believe that it does. */
   isLent?: boolean
+  readStart(): void
   readStop(): void
 }
 

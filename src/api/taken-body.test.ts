@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { readSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { conflict, errnoOf } from '#base'
+import { conflict, defer, errnoOf } from '#base'
 import type { Handler, Route } from './route.ts'
 import { serve } from './serving.suite.ts'
 
@@ -120,3 +120,35 @@ test('a refusal reaches a client that is still sending', async (t) => {
   const text = await talk(t, server.socketPath, [CHUNKED, ...Array.from({ length: 8 }, () => chunk), '0\r\n\r\n'])
   assert.match(text, /^HTTP\/1\.1 409 [^]*not now/)
 })
+
+test(
+  'a client that leaves once its body was read is noticed, by whomever it was read',
+  { timeout: 20_000 },
+  async (t) => {
+    for (const isTaken of [true, false]) {
+      const left = defer<string>()
+      const waiting = taking(async ({ body, bodyOnConnection, stream, signal }) => {
+        if (isTaken) {
+          const taken = bodyOnConnection?.take()
+          let raw = Buffer.from(taken?.begun ?? '').toString('latin1')
+          while (taken && !raw.endsWith('0\r\n\r\n')) raw += await readSome(taken.descriptor)
+          bodyOnConnection?.giveBack()
+        } else {
+          await Array.fromAsync(body)
+        }
+        const reply = stream('text/plain')
+        await reply.write('begun')
+        signal.addEventListener('abort', () => left.resolve('left'))
+        await left.promise
+      })
+      await using server = await serve([waiting])
+      const socket = connect(server.socketPath)
+      t.after(() => socket.destroy())
+      socket.write(`${CHUNKED}3\r\nabc\r\n`)
+      setImmediate(() => socket.write('0\r\n\r\n'))
+      await once(socket, 'data')
+      socket.destroy()
+      assert.equal(await left.promise, 'left')
+    }
+  },
+)

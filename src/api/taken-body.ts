@@ -79,7 +79,7 @@ function readAgain(socket: Socket): void {
   const handle = handleOf(socket)
   if (handle?.isLent) {
     handle.isLent = false
-    handle.reading = false
+    handle.readStart()
   }
   socket.resume()
 }
