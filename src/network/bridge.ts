@@ -45,7 +45,8 @@ export function findBridge(name: string): LinkFacts | undefined {
 
 export interface BridgeRequest {
   readonly name: string
-  readonly mtu: number
+  /** For one that has to be made. */
+  readonly mtu: () => number
   /** Its own addresses, with their blocks. */
   readonly gateways: readonly Block[]
 }
@@ -144,7 +145,7 @@ function makeBridge({ name, mtu }: BridgeRequest): LinkFacts {
   using routes = openRoutes()
   // A bridge without an address of its own takes that of a port, and changes it with them.
   const mac = `02:42:${[...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
-  addBridge(routes, { name, mac, mtu })
+  addBridge(routes, { name, mac, mtu: mtu() })
   withoutIpv6(name)
   const made = findLink(routes, name)
   if (!made) throw conflict(`cannot make the bridge ${name}: it vanished at once`)

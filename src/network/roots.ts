@@ -44,7 +44,7 @@ function openRoot(network: NetworkRecord): LinkFacts | undefined {
     [network.gateway6, network.prefixLength6],
   ] as const
   const gateways = blocks.flatMap(([gateway, prefix]) => readBlock(`${gateway ?? ''}/${prefix ?? ''}`) ?? [])
-  return openBridge({ name: network.bridge, mtu: mtuOf(network.options) ?? outwardMtu(), gateways })
+  return openBridge({ name: network.bridge, mtu: () => mtuOf(network.options) ?? outwardMtu(), gateways })
 }
 
 /** Takes the link away unless it was there before the network. */
@@ -60,16 +60,19 @@ export interface RootsParts {
 }
 
 export function createRoots({ records, reach, pools }: RootsParts): Roots {
-  const opened = new Set<string>()
+  /** Indices of links that are as they should be, by network. */
+  const opened = new Map<string, number>()
   const settle = (): Promise<void> => reach.open(records.list().filter(({ id }) => opened.has(id)))
   return {
     async open(networks) {
       const links = new Map<string, LinkFacts>()
       for (const network of networks) {
-        const link = openRoot(freeOfClashes(records, network, pools))
+        const found = network.driver === 'bridge' ? findBridge(network.bridge ?? '') : undefined
+        const known = found?.up && opened.get(network.id) === found.index ? found : undefined
+        const link = known ?? openRoot(found ? network : freeOfClashes(records, network, pools))
         if (!link) continue
         links.set(network.id, link)
-        opened.add(network.id)
+        opened.set(network.id, link.index)
       }
       if (links.size > 0) await settle()
       return links
@@ -92,10 +95,10 @@ function freeOfClashes(
   pools: readonly AddressPool[] | undefined,
 ): NetworkRecord {
   const { bridge, subnet } = network
-  if (network.driver !== 'bridge' || bridge === undefined || subnet === undefined || findBridge(bridge)) return network
+  if (network.driver !== 'bridge' || bridge === undefined || subnet === undefined) return network
   const taken = clash(bridge, parseBlock(subnet))
   if (taken === undefined) return network
-  const [first] = network.ipam
+  const first = network.ipam.find((block) => subnetOf(block).family === 4)
   if (!first?.chosen && network.name !== 'bridge') return network
   if (!first?.chosen || records.endpointsIn(network.id).length > 0)
     throw conflict(`cannot make the bridge ${bridge}: its block ${subnet} clashes with ${taken} of the host`)
@@ -108,7 +111,7 @@ function freeOfClashes(
   const changed = {
     ...network,
     ...addressed(formatBlock(gateway)),
-    ipam: [...addressed(formatBlock(gateway)).ipam, ...network.ipam.slice(1)],
+    ipam: [...addressed(formatBlock(gateway)).ipam, ...network.ipam.filter((block) => block !== first)],
   }
   records.replace(changed)
   return changed

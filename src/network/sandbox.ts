@@ -1,5 +1,5 @@
 import { internal } from '#base'
-import { createNetworkNamespace, removeNetworkNamespace, withNetworkNamespace } from '#kernel'
+import { createNetworkNamespace, type NetlinkSocket, removeNetworkNamespace, withNetworkNamespace } from '#kernel'
 import {
   addAddress,
   addDefaultRoute,
@@ -13,6 +13,7 @@ import {
   ipvlanData,
   macvlanData,
   openRoutes,
+  setAddressless,
   setSetting,
   setUp,
   withoutIpv6,
@@ -56,9 +57,9 @@ export function openSandbox(path: string, plugs: readonly Plug[], ways: Ways): v
       setSetting('net/ipv4/ip_unprivileged_port_start', '0')
       setSetting('net/ipv4/ping_group_range', '0 2147483647')
       using routes = openRoutes()
-      setUp(routes, indexOf('lo'))
-      for (const plug of plugs) furnish(plug)
-      direct(ways)
+      setUp(routes, LOOPBACK)
+      const indices = new Map(plugs.map((plug) => [plug.inside, furnish(routes, plug)]))
+      direct(routes, ways, (name) => indices.get(name) ?? indexOf(routes, name))
     })
   } catch (error) {
     removeNetworkNamespace(path)
@@ -70,7 +71,10 @@ export function openSandbox(path: string, plugs: readonly Plug[], ways: Ways): v
 export async function plugInto(path: string, plug: Plug): Promise<void> {
   plugIn(path, plug)
   try {
-    withNetworkNamespace(path, () => furnish(plug))
+    withNetworkNamespace(path, () => {
+      using routes = openRoutes()
+      furnish(routes, plug)
+    })
   } catch (error) {
     await unplug(path, plug.inside)
     throw error
@@ -88,9 +92,9 @@ export async function unplug(path: string, inside: string): Promise<void> {
 export function setWays(path: string, ways: Ways): void {
   withNetworkNamespace(path, () => {
     using routes = openRoutes()
-    if (!ways.four) deleteDefaultRoutes(routes, 4)
-    if (!ways.six) deleteDefaultRoutes(routes, 6)
-    direct(ways)
+    // A route by another gateway is another route.
+    for (const family of [4, 6] as const) deleteDefaultRoutes(routes, family)
+    direct(routes, ways, (name) => indexOf(routes, name))
   })
 }
 
@@ -101,7 +105,7 @@ function plugIn(path: string, plug: Plug): void {
   switch (plug.kind) {
     case 'veth':
       addVeth(routes, { name, master: parent, mtu, peer: inner })
-      return withoutIpv6(name)
+      return setAddressless(routes, name)
     case 'macvlan':
       return addUpper(routes, { link: inner, kind: 'macvlan', parent, data: macvlanData(plug.mode) })
     case 'ipvlan':
@@ -109,32 +113,30 @@ function plugIn(path: string, plug: Plug): void {
   }
 }
 
-/** Inside: the settings that Docker gives to containers, and addresses. */
-function furnish({ inside, addresses, ipv6 }: Plug): void {
-  using routes = openRoutes()
+/** The kernel's number for the loopback of every namespace. */
+const LOOPBACK = 1
+
+/** Inside: the settings that Docker gives to containers, and addresses. Gives the link's index. */
+function furnish(routes: NetlinkSocket, { inside, addresses, ipv6 }: Plug): number {
   // The loopback keeps ::1, which /etc/hosts names.
   if (ipv6) setSetting(`net/ipv6/conf/${inside}/accept_ra`, '0')
   else withoutIpv6(inside)
-  const index = indexOf(inside)
+  const index = indexOf(routes, inside)
   for (const address of addresses) addAddress(routes, index, address)
   setUp(routes, index)
+  return index
 }
 
-function direct({ four, six }: Ways): void {
-  using routes = openRoutes()
+function direct(routes: NetlinkSocket, { four, six }: Ways, find: (name: string) => number): void {
   for (const [family, way] of [
     [4, four],
     [6, six],
   ] as const) {
-    if (!way) continue
-    // A route by another gateway is another route.
-    deleteDefaultRoutes(routes, family)
-    addDefaultRoute(routes, { family, link: indexOf(way.inside), ...(way.gateway && { gateway: way.gateway }) })
+    if (way) addDefaultRoute(routes, { family, link: find(way.inside), ...(way.gateway && { gateway: way.gateway }) })
   }
 }
 
-function indexOf(name: string): number {
-  using routes = openRoutes()
+function indexOf(routes: NetlinkSocket, name: string): number {
   const link = findLink(routes, name)
   if (!link) throw internal(`cannot set up a network namespace: it has no link ${name}`)
   return link.index

@@ -35,6 +35,7 @@ export {
   listRoutes,
   macvlanData,
   openHairpin,
+  setAddressless,
   setMaster,
   setUp,
   vlanData,

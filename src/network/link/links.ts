@@ -6,11 +6,13 @@ import {
   type AddressFacts,
   addressHeader,
   AF_BRIDGE,
+  AF_INET6,
   attribute,
   byteAttribute,
   FLAG,
   IFA,
   IFLA,
+  INET6,
   INFO,
   linkHeader,
   type LinkFacts,
@@ -136,6 +138,21 @@ export function addUpper(socket: NetlinkSocket, { link, kind, parent, data }: Up
 
 export function setUp(socket: NetlinkSocket, index: number): void {
   socket.request(message(RTM.newLink, 0, linkHeader(index, UP, UP), []))
+}
+
+const NO_ADDRESSES = 1
+
+/**
+ * The kernel gives the link no IPv6 address by itself. It waits its turn for the lock of links; the setting `disable_ipv6`
+ * would fight for it, and lose for as long as another namespace is taken apart. Fine where the kernel has no IPv6.
+ */
+export function setAddressless(socket: NetlinkSocket, name: string): void {
+  const mode = nested(IFLA.familySpec, nested(AF_INET6, byteAttribute(INET6.addressMode, NO_ADDRESSES)))
+  try {
+    socket.request(message(RTM.setLink, 0, linkHeader(), [textAttribute(IFLA.name, name), mode]))
+  } catch (error) {
+    if (!isErrno(error, 'EAFNOSUPPORT')) throw error
+  }
 }
 
 /** Makes a link a port of a bridge, and brings it up. */

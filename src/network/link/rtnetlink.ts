@@ -24,16 +24,19 @@ export const IFLA = {
   master: 10,
   protocolInfo: 12,
   linkInfo: 18,
+  familySpec: 26,
   netNsFd: 28,
 } as const
 /** What a bridge knows of a port. */
 export const PORT = { state: 1, hairpin: 4, flush: 24 } as const
+/** Of IFLA_AF_SPEC for IPv6. */
+export const INET6 = { addressMode: 8 } as const
 export const INFO = { kind: 1, data: 2 } as const
 export const VETH_PEER = 1
 export const IFA = { address: 1, local: 2, broadcast: 4 } as const
 export const RTA = { destination: 1, link: 4, gateway: 5, table: 15 } as const
 const AF_INET = 2
-const AF_INET6 = 10
+export const AF_INET6 = 10
 export const AF_BRIDGE = 7
 export const UP = 1
 
