@@ -94,7 +94,7 @@ for (const [filters, message] of [
     { status: ['x'] },
     "invalid filter 'status=x': invalid value for state (x): must be one of created, running, paused, restarting, removing, exited, dead",
   ],
-  [{ exited: ['x'] }, `invalid filter 'exited=x': parsing "x": invalid syntax`],
+  [{ exited: ['x'] }, `invalid filter 'exited=x': strconv.Atoi: parsing "x": invalid syntax`],
   [{ before: ['nope'] }, 'No such container: nope'],
 ] as const) {
   test(`selectContainers() refuses ${JSON.stringify(filters)}`, async () => {

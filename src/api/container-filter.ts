@@ -21,6 +21,7 @@ const NAMES = [
   'status',
   'volume',
 ]
+const HEALTHS = ['none', 'starting', 'healthy', 'unhealthy']
 const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']
 
 /** What `docker ps` may ask for besides its filters. */
@@ -69,8 +70,15 @@ function checkFilters(filters: Filters): void {
   for (const name of ['publish', 'expose']) {
     for (const value of filters.get(name) ?? []) checkPorts(name, value)
   }
+  for (const health of filters.get('health') ?? []) {
+    if (!HEALTHS.includes(health))
+      throw invalid(
+        `invalid filter 'health=${health}': invalid value for health (${health}): must be one of ${HEALTHS.join(', ')}`,
+      )
+  }
   for (const code of filters.get('exited') ?? []) {
-    if (!/^-?\d+$/.test(code)) throw invalid(`invalid filter 'exited=${code}': parsing "${code}": invalid syntax`)
+    if (!/^-?\d+$/.test(code))
+      throw invalid(`invalid filter 'exited=${code}': strconv.Atoi: parsing "${code}": invalid syntax`)
   }
 }
 
@@ -108,7 +116,9 @@ function matchesId({ id }: ContainerRecord, filters: Filters): boolean {
 
 function matchesPorts(record: ContainerRecord, filters: Filters): boolean {
   const published = record.ports.map((port) => `${port.hostPort}/${port.protocol}`)
-  return filterPort(filters, 'expose', record.exposedPorts) && filterPort(filters, 'publish', published)
+  // What does not run exposes nothing, as with Docker.
+  const exposed = isUp(record) ? record.exposedPorts : []
+  return filterPort(filters, 'expose', exposed) && filterPort(filters, 'publish', published)
 }
 
 /** What every container here is: without a health check, of the default isolation, no task of a swarm. */

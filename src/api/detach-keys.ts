@@ -4,10 +4,10 @@ import { invalid } from '#base'
 const DEFAULT_KEYS: readonly number[] = [16, 17]
 
 /** Bytes of «ctrl-p,ctrl-q» or «a,b»; absent is the default. Throws `invalid` in Docker's words. */
-export function parseDetachKeys(text: string | undefined): readonly number[] {
+export function parseDetachKeys(text: string | undefined, what = 'detach'): readonly number[] {
   if (text === undefined || text === '') return DEFAULT_KEYS
   const keys = text.split(',').map(keyByte)
-  if (!keys.every((key) => key !== undefined)) throw invalid(`Invalid detach keys (${text}) provided`)
+  if (!keys.every((key) => key !== undefined)) throw invalid(`Invalid ${what} keys (${text}) provided`)
   return keys
 }
 

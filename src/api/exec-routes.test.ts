@@ -54,7 +54,7 @@ for (const [body, message] of [
   [undefined, /got EOF while reading request body/],
   [{}, 'No exec command specified'],
   [{ Cmd: [] }, 'No exec command specified'],
-  [{ Cmd: ['x'], DetachKeys: 'foo' }, 'Invalid detach keys (foo) provided'],
+  [{ Cmd: ['x'], DetachKeys: 'foo' }, 'Invalid escape keys (foo) provided'],
   [{ Cmd: ['x'], Future: 1 }, 'exec: not yet carried out by mica (Future)'],
 ] as const) {
   test(`parseExec() refuses ${JSON.stringify(body)}`, () => {

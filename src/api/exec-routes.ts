@@ -58,7 +58,7 @@ export function parseExec(body: unknown): ExecRequest {
     throw invalid(`exec: not yet carried out by mica (${unknown.map(([name]) => name).join(', ')})`)
   const given = parseExecBody(body)
   if (!given.Cmd || given.Cmd.length === 0) throw invalid('No exec command specified')
-  parseDetachKeys(given.DetachKeys ?? '')
+  parseDetachKeys(given.DetachKeys ?? '', 'escape')
   return {
     command: given.Cmd,
     env: given.Env ?? [],

@@ -23,7 +23,7 @@ export interface Execs {
   start(id: string, options: ExecStartOptions): Promise<ExecProcess>
   resize(id: string, rows: number, columns: number): Promise<void>
   get(id: string): Promise<ExecRecord>
-  /** Ids of the execs of a container. */
+  /** Ids of the execs of a container that have not ended. */
   of(container: string): readonly string[]
 }
 
@@ -88,9 +88,13 @@ export function createExecs(parts: Parts): Execs {
       await get(id).process?.resize(rows, columns)
     },
     get: async (id) => get(id).record,
-    of: (container) =>
-      [...known.values()].filter(({ record }) => record.container === container).map(({ record }) => record.id),
+    of: (container) => openOf(known.values(), container),
   }
+}
+
+function openOf(known: Iterable<KnownExec>, container: string): readonly string[] {
+  const open = [...known].filter(({ record }) => record.container === container && record.exitCode === undefined)
+  return open.map(({ record }) => record.id)
 }
 
 function isWaiting({ record }: KnownExec): boolean {

@@ -109,7 +109,7 @@ function linkedAs({ known, names }: Known, name: string): string | undefined {
 function byPrefix(known: ReadonlyMap<string, StoredContainer>, prefix: string): StoredContainer | undefined {
   if (!/^[0-9a-f]{1,64}$/.test(prefix)) return undefined
   const found = [...known.keys()].filter((id) => id.startsWith(prefix))
-  if (found.length > 1) throw invalid(`Multiple IDs found with provided prefix: ${prefix}`)
+  if (found.length > 1) throw invalid(`multiple IDs found with provided prefix: ${prefix}`)
   return known.get(found[0] ?? '')
 }
 

@@ -1,8 +1,8 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { type RawName, type TarInput, TarWriter, quoteName } from '#archive'
 import { conflict } from '#base'
 import { BulkReader, splitDevice } from '#kernel'
-import { type TreeEntry, ifThere, readXattrs } from '#store/snapshot'
+import { type TreeEntry, ifThere, readLink, readXattrs } from '#store/snapshot'
 
 const CHUNK = 1 << 18
 /** A fifo or link that took the file's place would block or lead away. */
@@ -51,9 +51,9 @@ export class TreeTar {
     if (stat.isFile() && stat.size > 0n) {
       if (!this.#addFile(entry, path)) return
     } else {
-      const facts = ifThere(() => ({ ...kindOf(entry), ...attributesOf(entry) }))
-      if (facts === undefined) return
-      this.#tar.entry({ path, ...facts })
+      const kind = kindOf(entry)
+      if (kind === undefined) return
+      this.#tar.entry({ path, ...kind, ...attributesOf(entry) })
     }
     if (several) this.#names.set(inode, path)
   }
@@ -103,10 +103,14 @@ function shortened(path: RawName): Error {
   return conflict(`cannot pack ${quoteName(path)}: it became shorter while it was read`)
 }
 
-function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'link' | 'major' | 'minor'> {
+/** Undefined for a link that has vanished meanwhile. */
+function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'link' | 'major' | 'minor'> | undefined {
   if (stat.isFile()) return { kind: 'file' }
   if (stat.isDirectory()) return { kind: 'directory' }
-  if (stat.isSymbolicLink()) return { kind: 'symlink', link: readlinkSync(at, { encoding: 'latin1' }) }
+  if (stat.isSymbolicLink()) {
+    const link = readLink(at)?.toString('latin1')
+    return link === undefined ? undefined : { kind: 'symlink', link }
+  }
   if (stat.isFIFO()) return { kind: 'fifo' }
   return { kind: stat.isBlockDevice() ? 'block' : 'character', ...splitDevice(stat.rdev) }
 }
