@@ -144,7 +144,8 @@ async function change(parts: Parts, record: ContainerRecord, work: () => Promise
     after: after.endpoints,
     resolver: { before: before.resolver, after: after.resolver },
   })
-  parts.records.update(record.id, { endpoints: after.endpoints, ports: after.ports })
+  const { endpoints, ports, path } = after
+  parts.records.update(record.id, { endpoints, ports, ...(path !== undefined && { sandboxPath: path }) })
 }
 
 function remember(
@@ -195,7 +196,7 @@ function idToDisconnect({ records }: Parts, name: string, force: boolean): strin
 /** After a start of the daemon: what a connect or disconnect was cut off in is brought to its end. */
 export async function settleNetworks(parts: Parts): Promise<void> {
   for (const { record } of parts.records.all()) {
-    if (!isLive(record.state) || !isJoined(record.request.networkMode)) continue
+    if (!isLive(record.state)) continue
     try {
       await parts.locks.run(record.id, () => settleOne(parts, record.id))
     } catch (error) {
@@ -208,11 +209,12 @@ async function settleOne(parts: Parts, id: string): Promise<void> {
   const { record } = parts.records.resolve(id)
   const sandbox = await parts.networks.find(id)
   if (!sandbox) return
-  const wanted = wantedNetworks(record.request)
+  // Of `none` and `host` there is nothing to join or leave.
+  const wanted = isJoined(record.request.networkMode) ? wantedNetworks(record.request) : undefined
   const isIn = (endpoint: Endpoint, request: EndpointRequest): boolean =>
     isNamed({ id: endpoint.networkId, name: endpoint.network }, request.network)
-  const strange = sandbox.endpoints.filter((endpoint) => !wanted.some((request) => isIn(endpoint, request)))
-  const missing = wanted.filter((request) => !sandbox.endpoints.some((endpoint) => isIn(endpoint, request)))
+  const strange = sandbox.endpoints.filter((endpoint) => wanted?.some((request) => isIn(endpoint, request)) === false)
+  const missing = wanted?.filter((request) => !sandbox.endpoints.some((endpoint) => isIn(endpoint, request))) ?? []
   await change(parts, record, async () => {
     for (const { networkId } of strange) await parts.networks.disconnect(id, networkId, { force: true })
     for (const request of missing) await connectLive(parts, record, request)

@@ -88,8 +88,13 @@ async function adopt(parts: Parts, id: string, found: Found): Promise<void> {
   const resumed = found.state === 'paused' && record?.state === 'running'
   if (resumed) await parts.runtime.resume(id)
   parts.records.update(id, { state: resumed ? 'running' : found.state, pid: found.pid, startedAt }, false)
-  for (const { kind, name } of record?.mounts ?? []) if (kind === 'volume') await parts.volumes.mount(name ?? '', id)
+  await mountVolumes(parts, id)
   followRun(parts, id, found.pid)
+}
+
+async function mountVolumes(parts: Parts, id: string): Promise<void> {
+  for (const { kind, name } of parts.records.find(id)?.record.mounts ?? [])
+    if (kind === 'volume') await parts.volumes.mount(name ?? '', id)
 }
 
 async function undoCutStart(parts: Parts, id: string): Promise<void> {
