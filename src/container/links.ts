@@ -90,11 +90,12 @@ export function linkLines(links: readonly LiveLink[]): readonly HostLine[] {
 }
 
 /** A container has started, perhaps with another address: those that are linked to it find it. */
-export function refreshLinks(parts: Parts, id: string): void {
+export async function refreshLinks(parts: Parts, id: string): Promise<void> {
   for (const { record } of parts.records.all()) {
     if (!isLive(record.state) || !record.links?.some(({ container }) => container === id)) continue
-    const lines = linkLines(liveLinks(parts, record).filter(({ container }) => container === id))
-    readdressHosts(folderOf(parts, record.id), lines)
+    const links = liveLinks(parts, record)
+    readdressHosts(folderOf(parts, record.id), linkLines(links.filter(({ container }) => container === id)))
+    await parts.networks.relink(record.id, links)
   }
 }
 
@@ -118,7 +119,9 @@ export async function removeLink(parts: Parts, given: string): Promise<void> {
     const { record } = parts.records.resolve(id)
     const alias = rest.join('/')
     const gone = linkLines(liveLinks(parts, record).filter((link) => link.alias === alias))
-    parts.records.update(id, { links: (record.links ?? []).filter((link) => link.alias !== alias) })
-    if (isLive(record.state)) changeHosts(folderOf(parts, id), { remove: gone })
+    const left = parts.records.update(id, { links: (record.links ?? []).filter((link) => link.alias !== alias) })
+    if (!isLive(record.state)) return
+    changeHosts(folderOf(parts, id), { remove: gone })
+    await parts.networks.relink(id, liveLinks(parts, left))
   })
 }

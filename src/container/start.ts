@@ -43,6 +43,12 @@ export async function startLocked(parts: Parts, id: string): Promise<void> {
     throw error
   }
   recordStart(parts, record, launched)
+  try {
+    await refreshLinks(parts, id)
+  } catch (error) {
+    // One of those that are linked to it went meanwhile; the container runs all the same.
+    parts.log.warn('cannot tell linked containers of a start', { id, error: messageOf(error) })
+  }
 }
 
 function refuseStart(record: ContainerRecord): void {
@@ -175,7 +181,6 @@ function recordStart(parts: Parts, record: ContainerRecord, { pid, sandbox }: La
     },
     false,
   )
-  refreshLinks(parts, record.id)
   emitEvent(parts, 'start', started)
   followRun(parts, record.id, pid)
 }

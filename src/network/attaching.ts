@@ -54,11 +54,16 @@ async function book(parts: Parts, request: AttachRequest, wanted: readonly Wante
 
 function sandboxRecord(records: NetworkRecords, request: AttachRequest, wanted: readonly Wanted[]): SandboxRecord {
   const { container, name, hostname, dns, links, exposedPorts } = request
-  const openings = links.flatMap(({ container: linked }) => {
+  const openings = openingsOf(records, links)
+  return { container, host: hostOnly(wanted), name, hostname, dns, openings, exposedPorts, ports: [] }
+}
+
+/** The exposed ports of linked containers, where these are now. */
+export function openingsOf(records: NetworkRecords, links: AttachRequest['links']): SandboxRecord['openings'] {
+  return links.flatMap(({ container: linked }) => {
     const { address } = records.endpointsOf(linked).find(({ network }) => network === 'bridge') ?? {}
     return address === undefined ? [] : [{ address, ports: records.findSandbox(linked)?.exposedPorts ?? [] }]
   })
-  return { container, host: hostOnly(wanted), name, hostname, dns, openings, exposedPorts, ports: [] }
 }
 
 /** The path of a new namespace; a file that a lost mount namespace left there goes first. */

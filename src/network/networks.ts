@@ -5,7 +5,7 @@ import type { EventBus } from '#event'
 import { createFirewall, createPorts } from '#network/filter'
 import type { Database } from '#store/db'
 import type { Switchboard } from '#switchboard'
-import { attachSandbox, sharedSandbox, undoSandbox } from './attaching.ts'
+import { attachSandbox, openingsOf, sharedSandbox, undoSandbox } from './attaching.ts'
 import { clearAddresses, findBridge, portsOf, usedBlocks } from './bridge.ts'
 import { defaultBridge } from './defaults.ts'
 import { defineNetwork } from './definition.ts'
@@ -154,6 +154,16 @@ class HostNetworks implements Networks {
       const endpoints = records.endpointsOf(container)
       for (const endpoint of endpoints) records.replaceEndpoint(renamed(endpoint, sandbox.name, name))
       await reach.settleNames(endpoints.map(({ networkId }) => networkId))
+    })
+  }
+
+  relink(container: string, links: AttachRequest['links']): Promise<void> {
+    return this.#parts.lock.run(container, async () => {
+      const { records, reach } = this.#parts
+      const sandbox = records.findSandbox(container)
+      if (!sandbox) return
+      records.replaceSandbox({ ...sandbox, openings: openingsOf(records, links) })
+      await reach.settle(container)
     })
   }
 

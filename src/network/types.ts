@@ -212,6 +212,8 @@ export interface Networks extends Disposable {
   connect(container: AttachedContainer, request: EndpointRequest): Promise<Endpoint>
   /** Takes the link out of the sandbox. `not-found` where there is none, unless forced. */
   disconnect(container: string, network: string, options: { readonly force: boolean }): Promise<void>
+  /** The links of a running container on the default bridge are these from now on, or lead to other addresses. */
+  relink(container: string, links: AttachRequest['links']): Promise<void>
   /** A container has another name: the resolver's table follows. */
   rename(container: string, name: string): Promise<void>
   find(container: string): Promise<Sandbox | undefined>
