@@ -83,10 +83,20 @@ class HostReach implements Reach {
     const sandbox = records.findSandbox(container)
     if (!sandbox || sandbox.host) return
     const members = membersOf(records, container)
-    await firewall.setContainer(filterContainer(sandbox, members))
     const { link } = (sandbox.ports.length > 0 ? gatewayOf(members)?.endpoint : undefined) ?? {}
     if (link !== undefined) openWayBack(link)
-    if (!switchboard) return
+    await Promise.all([
+      firewall.setContainer(filterContainer(sandbox, members)),
+      switchboard && this.#settleSwitchboard(switchboard, sandbox, members),
+    ])
+  }
+
+  async #settleSwitchboard(
+    switchboard: Switchboard,
+    sandbox: SandboxRecord,
+    members: readonly Member[],
+  ): Promise<void> {
+    const { container } = sandbox
     const asked = switchboardSandbox(this.#parts, sandbox, members)
     await (asked ? switchboard.setSandbox(asked) : switchboard.dropSandbox(container))
     if (sandbox.ports.length > 0) await switchboard.setForwards(container, forwardsFor(sandbox, members))
