@@ -89,6 +89,7 @@ function unpackPath(input: UnpackInput, context: JobContext): void {
     place,
     keepKinds: input.keepKinds,
     userXattrs: true,
+    cached: true,
     context,
     ...(input.owner && { owner: input.owner }),
   })

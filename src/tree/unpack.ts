@@ -23,6 +23,8 @@ export interface UnpackOptions {
   readonly keepKinds?: boolean
   /** The user's own attributes (`user.*`) are set too, not only capabilities. */
   readonly userXattrs?: boolean
+  /** Large files go by the page cache in any case: nobody reads or hashes them soon, and a client waits. */
+  readonly cached?: boolean
   /** Is told of all that comes, before it is written. */
   readonly watch?: TarSink
   readonly context: JobContext
@@ -76,7 +78,7 @@ class UnpackSink implements TarSink {
 
   constructor(options: UnpackOptions) {
     this.#options = options
-    this.#writer = new TreeWriter(options.root)
+    this.#writer = new TreeWriter(options.root, options)
   }
 
   entry(entry: TarEntry): void {
