@@ -87,7 +87,7 @@ const NAMES_OF_THEIR_OWN = 45
 
 /** Of a container that does not run what it is to join, without addresses. */
 export function networksJson(record: ContainerRecord, minor: number): Readonly<Record<string, EndpointJson>> {
-  const entries = joined(record)
+  const entries = joined(record).toSorted(([one], [other]) => (one < other ? -1 : 1))
   const short = record.id.slice(0, 12)
   return Object.fromEntries(
     entries.map(([name, json]) => {
