@@ -5,7 +5,7 @@ import { runProgram } from './docker.ts'
 import { maskAnswer } from './mask.ts'
 
 /** Where the lines lie, a file an area, and below it the answers of a real Docker, a folder a docker CLI. */
-export const LINES = join(import.meta.dirname, '..', 'conformance', 'lines')
+const LINES = join(import.meta.dirname, '..', 'conformance', 'lines')
 
 /** One line for a shell, with `docker` in it. */
 export interface Line {

@@ -75,6 +75,8 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)?MB\b/g, '<size>'],
   [/\bfile:[0-9a-f]{16}/g, 'file:<hash>'],
   [/(\/[\w.-]+)+\/volumes\//g, '<volumes>/'],
+  // An old client's word for an error where it awaits a stream.
+  [/Unrecognized input header: \d+/g, 'Unrecognized input header: <byte>'],
   // Where a coloured stream was cut into pieces.
   [new RegExp(`${ESCAPE}\\[0m${ESCAPE}\\[91m`, 'g'), ''],
   // What docs/differs.md names (excerpt), (lint) and (step-containers).
