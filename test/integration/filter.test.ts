@@ -2,16 +2,16 @@ import { silentLog } from '#base'
 import { listNft, runNft } from '#kernel'
 import { createFirewall, createPorts, type FilterContainer, type FilterNetwork, type Firewall } from '#network/filter'
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { within } from '#test/lan'
 import { ownMountNamespace } from '#test/mount-namespace'
 
 ownMountNamespace({ network: true })
-assert.equal(spawnSync('ip', ['link', 'set', 'lo', 'up']).status, 0)
+within(undefined, 'ip link set lo up')
 
 const TABLE = 'mica_test'
 const log = silentLog()

@@ -75,7 +75,7 @@ function address(path: string | undefined, link: string, { four, six }: Both): v
 }
 
 /** `destinations`: one of each family. */
-export function route(path: string | undefined, destinations: string, { four, six }: Both): void {
+function route(path: string | undefined, destinations: string, { four, six }: Both): void {
   const [one = '', other = ''] = destinations.split(' ')
   within(path, `ip route replace ${one} via ${four}`)
   within(path, `ip -6 route replace ${other} via ${six}`)
