@@ -52,10 +52,20 @@ export function defineNetwork(asked: NetworkRequest, around: Surroundings): Netw
     configOnly,
     ...(configFrom !== undefined && { configFrom }),
     ...(!configOnly && shorthands(ipam, families)),
-    ...(driver === 'bridge' && { bridge: options[OPTION.bridgeName] ?? `br-${id.slice(0, 12)}` }),
+    ...(driver === 'bridge' && { bridge: bridgeOf(id, options, around.known) }),
     labels,
     options,
   }
+}
+
+/** Asked for, and nobody else's; else made of the id. */
+function bridgeOf(id: string, options: NetworkRequest['options'], known: readonly NetworkRecord[]): string {
+  const bridge = options[OPTION.bridgeName] ?? `br-${id.slice(0, 12)}`
+  const other = known.find((network) => network.bridge === bridge)
+  if (!other) return bridge
+  throw forbidden(
+    `cannot create network ${id} (${bridge}): conflicts with network ${other.id} (${bridge}): networks have same bridge name`,
+  )
 }
 
 function checkSettings({ ipam, options }: NetworkRequest, driver: NetworkDriver, { ipv4, ipv6 }: Families): void {

@@ -122,6 +122,11 @@ test('what cannot be made is refused in Docker’s words, and nothing stays of i
   await scene(async (networks) => {
     await networks.create(network('n', V4))
     const before = [await links(), (await networks.list()).map(({ name }) => name)]
+    const taken = { 'com.docker.network.bridge.name': (await networks.get('n')).bridge! }
+    await assert.rejects(networks.create(network('x', { options: taken })), {
+      kind: 'forbidden',
+      message: /networks have same bridge name$/,
+    })
     for (const [name, more, kind, message] of REFUSED)
       await assert.rejects(networks.create(network(name, more)), { kind, message }, message)
     for (const name of ['bridge', 'host', 'none'])
