@@ -50,7 +50,7 @@ export function openNetlink(protocol: number): NetlinkSocket {
     async requestAsync(message) {
       const sent = prepare(message)
       await checkedAsync(libc().send, [fd, sent, sent.length, 0], { call: 'send netlink message' })
-      return replies(fd, sent)
+      return (sent.readUInt16LE(6) & F_DUMP) === F_DUMP ? await repliesAside(fd, sent) : replies(fd, sent)
     },
     transact(messages) {
       const prepared = messages.map(prepare)
@@ -78,17 +78,33 @@ function replies(fd: number, request: Buffer): readonly Buffer[] {
   const buffer = Buffer.allocUnsafe(ROOM)
   for (;;) {
     const size = checked(libc().recv(fd, buffer, ROOM, 0), { call: 'read netlink replies' })
-    for (const message of messages(buffer.subarray(0, size))) {
-      if (message.readUInt32LE(8) !== request.readUInt32LE(8)) continue
-      const type = message.readUInt16LE(4)
-      if (type === NLMSG_DONE) return found
-      if (type === NLMSG_ERROR) {
-        throwIfError(message)
-        return found
-      }
-      found.push(Buffer.from(message))
-    }
+    if (takeReplies(buffer.subarray(0, size), request, found)) return found
   }
+}
+
+/** The kernel looks through its table while it is read. */
+async function repliesAside(fd: number, request: Buffer): Promise<readonly Buffer[]> {
+  const found: Buffer[] = []
+  const buffer = Buffer.allocUnsafe(ROOM)
+  for (;;) {
+    const size = await checkedAsync(libc().recv, [fd, buffer, ROOM, 0], { call: 'read netlink replies' })
+    if (takeReplies(buffer.subarray(0, size), request, found)) return found
+  }
+}
+
+/** Adds the answers of a datagram; true where it was the last. Throws the error that the kernel answered. */
+function takeReplies(datagram: Buffer, request: Buffer, found: Buffer[]): boolean {
+  for (const message of messages(datagram)) {
+    if (message.readUInt32LE(8) !== request.readUInt32LE(8)) continue
+    const type = message.readUInt16LE(4)
+    if (type === NLMSG_DONE) return true
+    if (type === NLMSG_ERROR) {
+      throwIfError(message)
+      return true
+    }
+    found.push(Buffer.from(message))
+  }
+  return false
 }
 
 function* messages(datagram: Buffer): Iterable<Buffer> {

@@ -19,15 +19,19 @@ const MISSING = ['EINVAL', 'EOPNOTSUPP', 'ENOENT', 'EPERM', 'EAFNOSUPPORT'] as c
 /**
  * Forgets the flows to these ports of the host. One without connections would go on to where it went before, as long as
  * its sender does not pause: to nobody, or past a container that has the port since. Fine where the kernel cannot.
- * `socket`: of NETLINK_NETFILTER; one that stays open, for closing waits for what nftables has to clear away.
+ * `socket`: of NETLINK_NETFILTER, in nobody else's use; one that stays open, for closing waits for what nftables has to clear
+ * away. The kernel looks through all flows for tens of milliseconds, off the main thread.
  */
-export function forgetFlows(socket: NetlinkSocket, ports: readonly Pick<HostPort, 'protocol' | 'hostPort'>[]): void {
+export async function forgetFlows(
+  socket: NetlinkSocket,
+  ports: readonly Pick<HostPort, 'protocol' | 'hostPort'>[],
+): Promise<void> {
   const wanted = ports.filter(({ protocol }) => protocol !== 'tcp')
   if (wanted.length === 0) return
   try {
     for (const { protocol, hostPort } of wanted) {
       const proto = NUMBERS[protocol === 'sctp' ? 'sctp' : 'udp']
-      for (const family of FAMILIES) forgetFlow(socket, { family, proto, port: hostPort })
+      for (const family of FAMILIES) await forgetFlow(socket, { family, proto, port: hostPort })
     }
   } catch (error) {
     if (!MISSING.some((errno) => isErrno(error, errno))) throw error
@@ -40,7 +44,7 @@ interface Flow {
   readonly port: number
 }
 
-function forgetFlow(socket: NetlinkSocket, flow: Flow): void {
+async function forgetFlow(socket: NetlinkSocket, flow: Flow): Promise<void> {
   const proto = nested(
     TUPLE_PROTO,
     attribute(PROTO.number, Buffer.from([flow.proto])),
@@ -49,7 +53,7 @@ function forgetFlow(socket: NetlinkSocket, flow: Flow): void {
   const flags = Buffer.alloc(4)
   flags.writeUInt32LE(FILTER_FLAGS)
   const asked = [nested(CTA.tupleOrig, proto), nested(CTA.filter, attribute(FILTER_ORIG, flags))]
-  for (const reply of socket.request(message({ type: GET, flags: DUMP, family: flow.family }, asked))) {
+  for (const reply of await socket.requestAsync(message({ type: GET, flags: DUMP, family: flow.family }, asked))) {
     const found = attributesOf(reply, 20)
     const tuple = found.get(CTA.tupleOrig)
     if (!tuple || !isFlow(tuple, flow)) continue

@@ -2,12 +2,13 @@ import { isKind, type Log, messageOf } from '#base'
 import { type NetlinkSocket, type NftChange, type NftSession, openNetlink, openNft, watchNft } from '#kernel'
 import { forgetFlows } from './conntrack.ts'
 import { containerElements, difference, type Element, elementCommands, networkElements, unique } from './element.ts'
+import { filterFindings } from './finding.ts'
 import { closeLegacy, hasLegacyFilter, legacyFindings, openLegacy } from './legacy.ts'
 import { acceptCommands, acceptsFor, type Bridges, deleteCommands, obstacles } from './obstacle.ts'
 import { isWhole, parseRuleset, type Ruleset } from './ruleset.ts'
 import { applySettings, forwardingState } from './settings.ts'
 import { tableCommands } from './table.ts'
-import type { FilterContainer, FilterFinding, FilterNetwork, Firewall } from './types.ts'
+import type { FilterContainer, FilterFinding, FilterNetwork, Firewall, HostPort } from './types.ts'
 
 export interface FirewallOptions {
   /** The name of our table, of family inet. */
@@ -31,6 +32,7 @@ interface KernelSide {
   readonly nft: NftSession
   /** Of NETLINK_NETFILTER. */
   readonly news: NetlinkSocket
+  readonly flows: NetlinkSocket
 }
 
 class TableFirewall implements Firewall {
@@ -46,6 +48,7 @@ class TableFirewall implements Firewall {
   /** The generation of the kernel's rules at which all was right; undefined: to be looked at. */
   #seen: number | undefined
   #kernelSide: KernelSide | undefined
+  #forgetting: Promise<void> = Promise.resolve()
   #queue: Promise<unknown> = Promise.resolve()
   #watch: Disposable | undefined
   #timers: { readonly legacy: NodeJS.Timeout } | undefined
@@ -78,7 +81,7 @@ class TableFirewall implements Firewall {
       this.#containers.set(container.container, container)
       if (!this.#built) return
       await this.#move(new Map([[container.container, containerElements(container, this.#networks)]]))
-      forgetFlows(this.#kernel().news, ports)
+      this.#forget(ports)
     })
   }
 
@@ -88,7 +91,7 @@ class TableFirewall implements Firewall {
       if (!known) return
       this.#containers.delete(container)
       if (this.#built) await this.#move(new Map([[container, []]]))
-      forgetFlows(this.#kernel().news, known.ports)
+      this.#forget(known.ports)
     })
   }
 
@@ -113,8 +116,8 @@ class TableFirewall implements Firewall {
       const accepts = acceptsFor(ruleset, (link) => bridges.has(link), this.#table)
       const commands = `${deleteCommands(accepts)}${own ? `delete table inet ${this.#table}\n` : ''}`
       if (commands !== '') await this.#kernel().nft.run(commands)
-      this.#kernelSide?.nft[Symbol.dispose]()
-      this.#kernelSide?.news[Symbol.dispose]()
+      await this.#forgetting
+      for (const side of Object.values<Disposable>({ ...this.#kernelSide })) side[Symbol.dispose]()
       this.#kernelSide = undefined
       if (hasLegacyFilter()) await closeLegacy(bridges)
     })
@@ -123,7 +126,11 @@ class TableFirewall implements Firewall {
   async diagnose(): Promise<readonly FilterFinding[]> {
     const forwarding = forwardingState() ?? 'off'
     const text = forwarding === 'on' ? 'on' : 'off; switched on with the first container on a bridge'
-    return [{ name: 'ip_forward', ok: true, text }, ...(await this.#filterFindings()), ...(await legacyFindings())]
+    return [
+      { name: 'ip_forward', ok: true, text },
+      ...(await filterFindings(() => this.#run(() => this.#list()), this.#bridges())),
+      ...(await legacyFindings()),
+    ]
   }
 
   [Symbol.dispose](): void {
@@ -139,6 +146,15 @@ class TableFirewall implements Firewall {
     const result = this.#queue.then(work)
     this.#queue = result.catch(() => undefined)
     return result
+  }
+
+  /** Flows without connections to these ports go on for some milliseconds; nobody waits for it. */
+  #forget(ports: readonly HostPort[]): void {
+    if (ports.every(({ protocol }) => protocol === 'tcp')) return
+    const { flows } = this.#kernel()
+    this.#forgetting = this.#forgetting
+      .then(() => forgetFlows(flows, ports))
+      .catch((error: unknown) => this.#log.warn('cannot forget flows', { error: messageOf(error) }))
   }
 
   #bridges(): Bridges {
@@ -257,7 +273,11 @@ class TableFirewall implements Firewall {
 
   /** Kept open: closing would wait for all that was deleted. */
   #kernel(): KernelSide {
-    return (this.#kernelSide ??= { nft: openNft(), news: openNetlink(NETLINK_NETFILTER) })
+    return (this.#kernelSide ??= {
+      nft: openNft(),
+      news: openNetlink(NETLINK_NETFILTER),
+      flows: openNetlink(NETLINK_NETFILTER),
+    })
   }
 
   /** A number that the kernel raises with each change of its nftables rules. */
@@ -266,27 +286,6 @@ class TableFirewall implements Firewall {
     request.writeUInt16LE(GET_GENERATION, 4)
     const [reply] = this.#kernel().news.request(request)
     return reply?.readUInt32BE(24) ?? 0
-  }
-
-  async #filterFindings(): Promise<readonly FilterFinding[]> {
-    const name = 'packet filter'
-    try {
-      const found = obstacles(await this.#run(() => this.#list()), this.#bridges())
-      const own = { name, ok: true, text: `nftables, table inet ${this.#table}` }
-      if (found.length === 0)
-        return [own, { name: 'forward policy', ok: true, text: 'no other table drops forwarded packets' }]
-      return [
-        own,
-        ...found.map(({ family, table, base, place, missing }) => {
-          const will = missing.length === 0 ? 'are' : 'will be'
-          const text = `${family} ${table} ${base} drops forwarded packets; our bridges ${will} accepted in ${place}`
-          return { name: 'forward policy', ok: true, text }
-        }),
-      ]
-    } catch (error) {
-      if (!isKind(error, 'unavailable') && !isKind(error, 'internal')) throw error
-      return [{ name, ok: false, text: messageOf(error), cure: 'apt-get install nftables' }]
-    }
   }
 }
 
