@@ -43,7 +43,7 @@ function look(folders: readonly string[]): readonly string[] {
   return [
     ...mounts().map((line) => `mount ${line}`),
     ...processesOf(folders),
-    ...names('/sys/class/net')
+    ...interfaces()
       .filter((name) => !isForeign(name, ours))
       .map((name) => `interface ${name}`),
     ...names('/run/netns')
@@ -71,6 +71,13 @@ function isForeign(name: string, ours: readonly string[]): boolean {
   if (/^mf\d+$|mica[-_]fresh/.test(name)) return true
   const mark = /\bmica[-_]([0-9a-f]{8})\b/.exec(name)?.[1]
   return mark !== undefined && !ours.includes(mark)
+}
+
+/** Those of our own network namespace: /sys shows those of the one it was mounted in. */
+function interfaces(): readonly string[] {
+  return readText('/proc/self/net/dev')
+    .split('\n')
+    .flatMap((line) => /^\s*([^\s:]+(?::\d+)?):/.exec(line)?.[1] ?? [])
 }
 
 function mounts(): readonly string[] {
