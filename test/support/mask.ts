@@ -77,6 +77,8 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/(\/[\w.-]+)+\/volumes\//g, '<volumes>/'],
   // An old client's word for an error where it awaits a stream.
   [/Unrecognized input header: \d+/g, 'Unrecognized input header: <byte>'],
+  // A refused copy: whether its client had more to send is chance.
+  [/^time="<time>" level=error msg="Can't .* closed pipe"\n/gm, ''],
   // Where a coloured stream was cut into pieces.
   [new RegExp(`${ESCAPE}\\[0m${ESCAPE}\\[91m`, 'g'), ''],
   // What docs/differs.md names (excerpt), (lint) and (step-containers).
