@@ -11,6 +11,9 @@ export const TITLE = 'A blog of layers'
 /** Seconds for a first start on a loaded machine: the database is made, WordPress copied. */
 const PATIENCE = 180
 
+const PARAGRAPH = 'p[data-type="core/paragraph"]'
+const PUBLISH = '.editor-post-publish-panel .editor-post-publish-button'
+
 /** Waits until the WordPress of a container answers at its published port; answers its address. Throws with its log where it ended. */
 export async function blogAddress(client: Docker, container = 'some-wordpress'): Promise<string> {
   const ports = await client.ok('port', container, '80')
@@ -68,14 +71,13 @@ export async function signIn(page: Page, address: string): Promise<void> {
 /** Writes a post in the editor and publishes it, as one who sees the editor for the first time. */
 export async function publish(page: Page, address: string, post: { title: string; text: string }): Promise<void> {
   await page.goto(`${address}/wp-admin/post-new.php`)
-  await page.click('.components-modal__header button')
+  await page.click('.components-modal__header button', 'body:not(:has(.components-modal__header))')
   await page.fill('.editor-post-title__input', post.title)
   // The place to click at gives way to a paragraph.
-  await page.click('.block-editor-default-block-appender__content')
-  await page.fill('p[data-type="core/paragraph"]', post.text)
-  await page.click('.editor-post-publish-panel__toggle')
-  await page.click('.editor-post-publish-panel .editor-post-publish-button')
-  await page.see('.post-publish-panel__postpublish')
+  await page.click('.block-editor-default-block-appender__content', PARAGRAPH)
+  await page.fill(PARAGRAPH, post.text)
+  await page.click('.editor-post-publish-panel__toggle', PUBLISH)
+  await page.click(PUBLISH, '.post-publish-panel__postpublish')
 }
 
 /** Reads a post from the front page on, as a visitor. */

@@ -27,8 +27,9 @@ export interface Page {
   has(selector: string): Promise<boolean>
   /** The page's text as it is shown. */
   text(): Promise<string>
-  click(selector: string): Promise<void>
-  /** Clicks a field, empties it and types. */
+  /** With `result`: again while that is not to be seen, for a page may not listen yet. */
+  click(selector: string, result?: string): Promise<void>
+  /** Clicks a field, empties it and types, until the text stands there. */
   fill(selector: string, text: string): Promise<void>
   /** The whole page as PNG. */
   screenshot(file: string): Promise<void>
@@ -36,6 +37,8 @@ export interface Page {
 
 /** How long the page of a loaded machine may take. Seconds. */
 const PATIENCE = 90
+/** After so long a click is taken for lost. Milliseconds. */
+const SECOND_TRY = 5000
 
 const FLAGS = [
   '--no-sandbox',
@@ -84,6 +87,7 @@ class DevTools {
   readonly #waiting = new Map<number, { resolve(value: Values): void; reject(error: Error): void }>()
   #sent = 0
   #rest = ''
+  #ended = false
 
   constructor(out: Writable, input: Readable) {
     this.#out = out
@@ -91,11 +95,13 @@ class DevTools {
     input.setEncoding('utf8')
     input.on('data', (text: string) => this.#take(text))
     input.on('close', () => {
+      this.#ended = true
       for (const waiting of this.#waiting.values()) waiting.reject(new Error('the browser ended'))
     })
   }
 
   send(method: string, params: Values = {}, sessionId?: string): Promise<Values> {
+    if (this.#ended) return Promise.reject(new Error(`${method}: the browser ended`))
     this.#sent += 1
     const id = this.#sent
     return new Promise((resolve, reject) => {
@@ -174,7 +180,17 @@ class Tab implements Page {
     return String(await this.evaluate('document.body.innerText'))
   }
 
-  async click(selector: string): Promise<void> {
+  async click(selector: string, result?: string): Promise<void> {
+    await this.#press(selector)
+    if (result !== undefined)
+      await this.#again(
+        `${result} appears`,
+        () => this.has(result),
+        () => this.#pressNow(selector),
+      )
+  }
+
+  async #press(selector: string): Promise<void> {
     let last = ''
     // An element that moves is not where it was asked for: it has to be at one place twice.
     const place = await this.#until(`${selector} can be clicked`, async () => {
@@ -183,15 +199,42 @@ class Tab implements Page {
       last = JSON.stringify(found)
       return still && Array.isArray(found) ? found : undefined
     })
-    const [x, y] = place as readonly number[]
+    await this.#mouse(place ?? [])
+  }
+
+  /** Clicks where there is something to click at just now. */
+  async #pressNow(selector: string): Promise<void> {
+    const place = await this.#ask(PLACE, selector)
+    if (Array.isArray(place)) await this.#mouse(place)
+  }
+
+  async #mouse([x, y]: readonly unknown[]): Promise<void> {
     for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased'])
       await this.#send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount: 1 })
   }
 
   async fill(selector: string, text: string): Promise<void> {
-    await this.click(selector)
-    await this.#ask(FIND, selector, '(element) => element?.select?.()')
-    await this.#send('Input.insertText', { text })
+    const type = async (): Promise<void> => {
+      await this.#press(selector)
+      await this.#ask(FIND, selector, '(element) => element?.select?.()')
+      await this.#send('Input.insertText', { text })
+    }
+    const wanted = JSON.stringify(text)
+    const stands = `(element) => element?.value === ${wanted} || element?.isContentEditable && element.innerText.includes(${wanted})`
+    await type()
+    await this.#again(`${selector} says ${text}`, async () => (await this.#ask(FIND, selector, stands)) === true, type)
+  }
+
+  /** Asks, and acts once more each time that some seconds did not bring it. */
+  async #again(what: string, ask: () => Promise<boolean>, act: () => Promise<void>): Promise<void> {
+    let acted = Date.now()
+    await this.#until(what, async () => {
+      if (await ask()) return true
+      if (Date.now() - acted < SECOND_TRY) return false
+      await act()
+      acted = Date.now()
+      return false
+    })
   }
 
   async screenshot(file: string): Promise<void> {
