@@ -63,16 +63,18 @@ test('200,000 lines are followed over many rotations, none lost, none twice; the
     'busybox',
     'sh',
     '-c',
-    `sleep 0.5; ${count(LINES)}`,
+    `until [ -e /go ]; do echo ready; sleep 0.1; done; ${count(LINES)}`,
   )
-  const [first, other, attached] = await Promise.all([
-    docker.run(['logs', '-f', id]),
-    micaClient(daemon.host).run(['logs', '-f', '--since', '1h', 'many']),
-    docker.run(['attach', '--no-stdin', id]),
-  ])
-  assertCounted(first.stdout, LINES)
-  assertCounted(other.stdout, LINES)
-  assertCounted(attached.stdout, LINES)
+  const hearing = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+  const [first, other, attached] = hearing.map(({ resolve }) => ({ heard: resolve }))
+  const followers = [
+    docker.run(['logs', '-f', id], first),
+    micaClient(daemon.host).run(['logs', '-f', '--since', '1h', 'many'], other),
+    docker.run(['attach', '--no-stdin', id], attached),
+  ]
+  await Promise.all(hearing.map(({ promise }) => promise))
+  await docker.ok('exec', id, 'touch', '/go')
+  for (const { stdout } of await Promise.all(followers)) assertCounted(stdout.replace(/^(?:ready\n)+/, ''), LINES)
   await until('the files that were held are removed', async () => {
     // Whoever reads makes room behind itself.
     await docker.ok('logs', '--tail', '1', id)

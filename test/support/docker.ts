@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly timeout?: number
   /** Aborting kills the client with SIGKILL. */
   readonly signal?: AbortSignal
+  /** Called with each piece of standard output. */
+  readonly heard?: () => void
 }
 
 export interface Docker extends Disposable {
@@ -60,7 +62,10 @@ export function runProgram(file: string, args: readonly string[], options: RunOp
       ...(options.signal && { signal: options.signal }),
     })
     const output: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
-    child.stdout.on('data', (chunk: Buffer) => output.stdout.push(chunk))
+    child.stdout.on('data', (chunk: Buffer) => {
+      output.stdout.push(chunk)
+      options.heard?.()
+    })
     child.stderr.on('data', (chunk: Buffer) => output.stderr.push(chunk))
     // A client that ends without reading its input is no failure of the test.
     child.stdin.on('error', () => undefined)
