@@ -71,7 +71,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'cli/system': ['base', 'wire', 'cli/kit', 'cli/template'],
   cli: ['base', 'client', 'cli/kit', 'cli/credential', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
-  bin: ['base', 'engine/namespace', 'switchboard', 'engine', 'api', 'buildkit', 'cli'],
+  // The kernel too: the daemon's process ends itself when all is closed.
+  bin: ['base', 'kernel', 'engine/namespace', 'switchboard', 'engine', 'api', 'buildkit', 'cli'],
 }
 
 /** The worker's entry file puts the job tables of the rooms together. */

@@ -83,9 +83,9 @@ interface Found {
 
 /** One that stands still though its record says that it runs was stopped for a commit that the end of the daemon cut off. */
 async function adopt(parts: Parts, id: string, found: Found): Promise<void> {
-  const record = parts.records.find(id)?.record
-  const startedAt = isLive(record?.state ?? 'exited') ? (record?.startedAt ?? 0n) : parts.clock.nanoseconds()
-  const resumed = found.state === 'paused' && record?.state === 'running'
+  const { record } = parts.records.resolve(id)
+  const startedAt = isLive(record.state) ? (record.startedAt ?? 0n) : parts.clock.nanoseconds()
+  const resumed = found.state === 'paused' && record.state === 'running'
   if (resumed) await parts.runtime.resume(id)
   parts.records.update(id, { state: resumed ? 'running' : found.state, pid: found.pid, startedAt }, false)
   await mountVolumes(parts, id)
