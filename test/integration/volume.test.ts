@@ -1,5 +1,14 @@
 import { createLog, systemClock } from '#base'
-import { attachMount, createWorkerPool, getXattr, makeDevice, makeNode, openHostMounts, setXattr, unmountSync } from '#kernel'
+import {
+  attachMount,
+  createWorkerPool,
+  getXattr,
+  makeDevice,
+  makeNode,
+  openHostMounts,
+  setXattr,
+  unmountSync,
+} from '#kernel'
 import { openDatabase } from '#store/db'
 import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
