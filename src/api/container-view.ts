@@ -40,7 +40,7 @@ export function containerSummary(
     Command: commandText(record),
     Created: secondsOf(record.createdAt),
     Ports: portsJson(record),
-    ...(facts.size && { SizeRw: facts.size.writable, SizeRootFs: facts.size.total }),
+    ...(facts.size && sizesJson(facts.size)),
     Labels: record.labels,
     State: record.state,
     Status: statusText(record, facts.now),
@@ -48,6 +48,11 @@ export function containerSummary(
     NetworkSettings: { Networks: networksJson(record, facts.minor) },
     Mounts: mountsJson(record),
   }
+}
+
+/** As Docker: in a list a size of nothing is left out. */
+function sizesJson({ writable, total }: ContainerSize): Pick<ContainerSummaryJson, 'SizeRw' | 'SizeRootFs'> {
+  return { ...(writable > 0 && { SizeRw: writable }), ...(total > 0 && { SizeRootFs: total }) }
 }
 
 /** What a record does not say of its container. */

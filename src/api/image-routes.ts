@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts'
 import { keepsImage, selectImages } from './image-filter.ts'
 import { imageJson } from './image-inspect.ts'
 import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
-import { historyJson, imageSummary, removedJson } from './image-view.ts'
+import { historyJson, imageSummary, removedJson, withVirtualSize } from './image-view.ts'
 import { lookingRoutes } from './looking-routes.ts'
 import { parsePlatformText } from './platform-query.ts'
 import type { Route } from './route.ts'
@@ -20,8 +20,6 @@ const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until']
 const EMPTY_NAMES_SINCE = { major: 1, minor: 43 }
 /** Before, containers are counted by system df only. */
 const CONTAINERS_SINCE = { major: 1, minor: 51 }
-/** Up to here `VirtualSize` repeats the size. */
-const NO_VIRTUAL_SIZE_SINCE = { major: 1, minor: 44 }
 
 export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
   return [
@@ -48,9 +46,8 @@ async function list(images: ImageService, { query, version, reply }: Exchange): 
 function asOf(version: ApiVersion, row: ImageSummaryJson): ImageSummaryJson {
   const before = (since: ApiVersion): boolean => compareVersions(version, since) < 0
   return {
-    ...row,
+    ...withVirtualSize(row, version),
     ...(before(EMPTY_NAMES_SINCE) && oldNames(row)),
-    ...(before(NO_VIRTUAL_SIZE_SINCE) && { VirtualSize: row.Size }),
     ...(before(CONTAINERS_SINCE) && { Containers: -1 }),
   }
 }

@@ -1,6 +1,13 @@
 import type { HistoryRow, ImageFigures, ImageSummary, LayersView, RemovedImage } from '#engine'
 import { familiarName, familiarReference } from '#oci'
-import type { HistoryJson, ImageSummaryJson, LayersJson, RemovedImageJson } from '#wire'
+import {
+  type ApiVersion,
+  compareVersions,
+  type HistoryJson,
+  type ImageSummaryJson,
+  type LayersJson,
+  type RemovedImageJson,
+} from '#wire'
 import { secondsOfText } from './time-text.ts'
 
 /** A row of GET /images/json. */
@@ -17,6 +24,13 @@ export function imageSummary(summary: ImageSummary, sharedSize: boolean): ImageS
     SharedSize: sharedSize ? summary.sharedSize : -1,
     Size: summary.size,
   }
+}
+
+/** Up to here `VirtualSize` repeats the size. */
+const NO_VIRTUAL_SIZE_SINCE = { major: 1, minor: 44 }
+
+export function withVirtualSize(row: ImageSummaryJson, version: ApiVersion): ImageSummaryJson {
+  return compareVersions(version, NO_VIRTUAL_SIZE_SINCE) < 0 ? { ...row, VirtualSize: row.Size } : row
 }
 
 /** A row of GET /images/{name}/history. */

@@ -3,7 +3,7 @@ import { cpus, hostname, machine, release, totalmem } from 'node:os'
 import { ifExists } from '#base'
 import type { Engine } from '#engine'
 import { hostPlatform } from '#oci'
-import { API_VERSION, type InfoJson, MIN_API_VERSION, type VersionJson } from '#wire'
+import { API_VERSION, type ApiVersion, compareVersions, type InfoJson, MIN_API_VERSION, type VersionJson } from '#wire'
 import { timeText, wallClock } from './time-text.ts'
 
 export function versionJson({ system }: Pick<Engine, 'system'>): VersionJson {
@@ -30,7 +30,8 @@ export function versionJson({ system }: Pick<Engine, 'system'>): VersionJson {
   }
 }
 
-export async function infoJson(engine: Engine): Promise<InfoJson> {
+/** GET /info, with what clients of that version expect to find. */
+export async function infoJson(engine: Engine, version: ApiVersion): Promise<InfoJson> {
   const { system } = engine
   const [images, findings, name] = await Promise.all([engine.images.list(), system.doctor(), operatingSystem()])
   const unmet = findings.filter((finding) => !finding.ok)
@@ -41,7 +42,8 @@ export async function infoJson(engine: Engine): Promise<InfoJson> {
     ...storageFacts(engine),
     ...hostFacts(engine),
     OperatingSystem: name,
-    ...registryFacts(engine),
+    ...registryFacts(engine, version),
+    ...networkFacts(engine, version),
     DockerRootDir: system.config.dataRoot,
     ServerVersion: system.version,
     Runtimes: { [system.runtime.name]: { path: system.runtime.name } },
@@ -60,6 +62,7 @@ export async function infoJson(engine: Engine): Promise<InfoJson> {
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
+    CDISpecDirs: [],
     SecurityOptions: ['name=seccomp,profile=builtin'],
     Warnings: unmet.length > 0 ? unmet.map((finding) => `WARNING: ${finding.text}`) : null,
   }
@@ -127,13 +130,43 @@ function hostFacts({ system }: Engine) {
   }
 }
 
-function registryFacts({ system }: Engine) {
+/** From here on these are told or not told any more. */
+const SINCE = {
+  firewall: { major: 1, minor: 49 },
+  noBridgeFilter: { major: 1, minor: 50 },
+  noNondistributable: { major: 1, minor: 47 },
+}
+
+function networkFacts({ system }: Engine, version: ApiVersion) {
+  const pools = system.config.network?.addressPools ?? []
+  return {
+    ...(compareVersions(version, SINCE.noBridgeFilter) < 0 && { BridgeNfIptables: false, BridgeNfIp6tables: false }),
+    ...(compareVersions(version, SINCE.firewall) >= 0 && { FirewallBackend: { Driver: 'nftables' } }),
+    ...(pools.length > 0 && { DefaultAddressPools: pools.map(poolJson) }),
+  }
+}
+
+/** Of the flag's words, «base=10.10.0.0/16,size=24». */
+function poolJson(text: string): { readonly Base: string; readonly Size: number } {
+  const words = new Map(text.split(',').map((word): readonly [string, string] => cutAt(word, word.indexOf('='))))
+  return { Base: words.get('base') ?? '', Size: Number(words.get('size')) }
+}
+
+function cutAt(word: string, at: number): readonly [string, string] {
+  return [word.slice(0, at), word.slice(at + 1)]
+}
+
+function registryFacts({ system }: Engine, version: ApiVersion) {
   const { mirrors, insecureRegistries, proxy } = system.config
   const docker = { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true }
   const insecure = insecureRegistries.map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }])
   return {
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
+      ...(compareVersions(version, SINCE.noNondistributable) < 0 && {
+        AllowNondistributableArtifactsCIDRs: null,
+        AllowNondistributableArtifactsHostnames: null,
+      }),
       IndexConfigs: { 'docker.io': docker, ...Object.fromEntries(insecure) },
       InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
       Mirrors: mirrors,

@@ -1,9 +1,9 @@
 import type { Engine, Finding, VolumeRecord } from '#engine'
-import type { DiskUsageJson, FindingJson } from '#wire'
+import { compareVersions, type DiskUsageJson, type FindingJson } from '#wire'
 import { containerSummary } from './container-view.ts'
 import { diskRoutes } from './disk-routes.ts'
 import type { Exchange } from './exchange.ts'
-import { imageSummary } from './image-view.ts'
+import { imageSummary, withVirtualSize } from './image-view.ts'
 import type { Route } from './route.ts'
 import { infoJson, versionJson } from './system-info.ts'
 import { timeText, wallClock } from './time-text.ts'
@@ -14,7 +14,7 @@ export function systemRoutes(engine: Engine): readonly Route[] {
     { method: 'GET', pattern: '/_ping', handle: ping },
     { method: 'HEAD', pattern: '/_ping', handle: ping },
     { method: 'GET', pattern: '/version', handle: ({ reply }) => reply(200, versionJson(engine)) },
-    { method: 'GET', pattern: '/info', handle: async ({ reply }) => reply(200, await infoJson(engine)) },
+    { method: 'GET', pattern: '/info', handle: (exchange) => info(engine, exchange) },
     { method: 'GET', pattern: '/system/df', handle: (exchange) => diskUsage(engine, exchange) },
     ...diskRoutes(engine),
     {
@@ -35,6 +35,10 @@ function ping({ reply }: Exchange): void {
   })
 }
 
+async function info(engine: Engine, { version, reply }: Exchange): Promise<void> {
+  reply(200, await infoJson(engine, version))
+}
+
 type Kind = 'image' | 'container' | 'volume' | 'build-cache'
 
 /** Of the kinds that are asked for with `type`; of all where none is. */
@@ -45,12 +49,19 @@ async function diskUsage(engine: Engine, { query, version, reply }: Exchange): P
   const usage = await unless('image', () => engine.system.diskUsage())
   const answer: DiskUsageJson = {
     LayersSize: usage?.layersSize ?? 0,
-    Images: usage && usage.images.map((summary) => imageSummary(summary, true)),
+    Images: usage && usage.images.map((summary) => withVirtualSize(imageSummary(summary, true), version)),
     Containers: await unless('container', () => containers(engine, version.minor)),
     Volumes: await unless('volume', () => volumes(engine)),
     BuildCache: await unless('build-cache', () => buildCache(engine)),
   }
-  reply(200, answer)
+  reply(200, compareVersions(version, NO_BUILDER_SIZE_SINCE) < 0 ? withBuilderSize(answer) : answer)
+}
+
+/** Before, the size of the build cache is told as a sum too. */
+const NO_BUILDER_SIZE_SINCE = { major: 1, minor: 42 }
+
+function withBuilderSize(answer: DiskUsageJson): DiskUsageJson {
+  return { ...answer, BuilderSize: (answer.BuildCache ?? []).reduce((sum, { Size }) => sum + Size, 0) }
 }
 
 async function containers({ containers: all, images }: Engine, minor: number): Promise<DiskUsageJson['Containers']> {

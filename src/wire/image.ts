@@ -14,6 +14,8 @@ export interface ImageSummaryJson {
   /** -1 where it was not asked for. */
   readonly SharedSize: number
   readonly Size: number
+  /** Before version 1.44. */
+  readonly VirtualSize?: number
 }
 
 /** `docker image inspect`. */
