@@ -2,7 +2,9 @@ import type { TestDaemon } from '#test/daemon'
 import { startDaemon } from '#test/daemon'
 import type { Docker } from '#test/docker'
 import { dockerClient } from '#test/docker'
+import { testEnvironment } from '#test/environment'
 import { watchLeftovers } from '#test/leftovers'
+import { clientMajor } from '#test/lines'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
@@ -163,17 +165,16 @@ for (const scene of SCENES)
     if (!RECORD) assert.deepEqual(seen, recorded.scenes[scene.name])
   })
 
-test('links over restarts, renames and removals, and what is refused', async () => {
+test('links over restarts, renames and removals, and what is refused', async (here) => {
+  if ((await clientMajor(testEnvironment().docker)) !== '28')
+    return here.skip('recorded through a client 28, others have words of their own')
   const hidden = new Map<string, string>()
   for (const line of LINES) {
     const { code, stdout, stderr } = await docker.run(
       (line.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", '')),
     )
     await learn(hidden)
-    // Clients before 23 have words of their own for what is not there, and no hint.
-    const text = `${stdout}${stderr}`
-      .replace(/\n(?:\nRun|See) 'docker run --help'(?: for more information)?\.?/, '')
-      .replace(/^Error: (?=No such)/, 'Error response from daemon: ')
+    const text = `${stdout}${stderr}`.replace("\n\nRun 'docker run --help' for more information", '')
     const answer = `${inOrder(line, hide(text, hidden))} [${code}]`
     fresh.lines.push({ line, answer })
   }
