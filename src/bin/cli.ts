@@ -66,15 +66,12 @@ function startDaemon(words: readonly string[]) {
   }
 }
 
-// A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
-process.stdout.on('error', () => process.exit(141))
-process.stderr.on('error', () => process.exit(141))
-
 runCli({
   words: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
-  io: createIo(process),
+  // A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
+  io: createIo(process, () => process.exit(141)),
   now: () => Date.now(),
   version: VERSION,
   runProgram,

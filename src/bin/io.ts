@@ -1,12 +1,16 @@
+import { isatty } from 'node:tty'
 import type { Io, Output } from '#cli'
 
-/** The process's own streams and signals, as the commands see them. */
-export function createIo(own: NodeJS.Process): Io {
+/**
+ * The process's own streams and signals, as the commands see them. A stream that a command does not use is not opened:
+ * it would cost a short one milliseconds. `onLost` hears of each that is written to while nobody reads it any more.
+ */
+export function createIo(own: NodeJS.Process, onLost: () => void): Io {
   return {
-    stdout: outputOf(own.stdout),
-    stderr: outputOf(own.stderr),
+    stdout: outputOf(1, () => own.stdout, onLost),
+    stderr: outputOf(2, () => own.stderr, onLost),
     stdin: {
-      terminal: own.stdin.isTTY,
+      terminal: isatty(0),
       bytes: { [Symbol.asyncIterator]: () => own.stdin[Symbol.asyncIterator]() },
       raw() {
         own.stdin.setRawMode(true)
@@ -25,14 +29,16 @@ export function createIo(own: NodeJS.Process): Io {
   }
 }
 
-function outputOf(stream: NodeJS.WriteStream): Output {
+function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: () => void): Output {
+  let opened: NodeJS.WriteStream | undefined
+  const stream = (): NodeJS.WriteStream => (opened ??= open().on('error', onLost))
   return {
-    terminal: stream.isTTY,
-    write: (chunk) => void stream.write(chunk),
-    size: () => ({ rows: stream.rows, columns: stream.columns }),
+    terminal: isatty(descriptor),
+    write: (chunk) => void stream().write(chunk),
+    size: () => ({ rows: stream().rows, columns: stream().columns }),
     onResize(callback) {
-      stream.on('resize', callback)
-      return { [Symbol.dispose]: () => void stream.removeListener('resize', callback) }
+      stream().on('resize', callback)
+      return { [Symbol.dispose]: () => void stream().removeListener('resize', callback) }
     },
   }
 }

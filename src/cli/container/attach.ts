@@ -25,7 +25,7 @@ export const attach = command({
       attachment: { stdin: !flags['no-stdin'] && Config.OpenStdin, stdout: true, stderr: true },
       tty: Config.Tty,
       remove: false,
-      signals: flags['sig-proxy'],
+      signals: flags['sig-proxy'] && !Config.Tty,
       detachKeys: flags['detach-keys'],
       running: true,
     })

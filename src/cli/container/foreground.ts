@@ -10,6 +10,7 @@ interface ForegroundOptions {
   readonly tty: boolean
   /** The container goes when it ends. */
   readonly remove: boolean
+  /** Signals to this process go to the container's instead. */
   readonly signals: boolean
   readonly detachKeys: string | undefined
   /** Undefined: it is started here; else it runs already. */
@@ -32,7 +33,7 @@ export async function foreground(context: Context, options: ForegroundOptions): 
   })
   const exit = options.running ? undefined : await beginWait(context, path, options.remove)
   using released = new DisposableStack()
-  if (options.signals && !tty) released.use(io.onSignals(PROXIED, (name) => forward(context, path, name)))
+  if (options.signals) released.use(io.onSignals(PROXIED, (name) => forward(context, path, name)))
   const raw = tty && io.stdin.terminal
   if (raw && attachment.stdin) released.use(io.stdin.raw())
   const joined = connectStreams(stream, {

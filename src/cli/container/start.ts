@@ -23,7 +23,7 @@ export const start = command({
       attachment: { stdin: flags.interactive && Config.OpenStdin, stdout: true, stderr: true },
       tty: Config.Tty,
       remove: HostConfig['AutoRemove'] === true,
-      signals: flags['sig-proxy'],
+      signals: flags['sig-proxy'] && !Config.Tty,
       detachKeys: flags['detach-keys'],
     })
   },

@@ -7,6 +7,8 @@ import { parseReference } from '#oci'
 import type { ProgressLine } from '#wire'
 import { locateContext, type Located } from './locate.ts'
 
+const ESCAPE = String.fromCodePoint(27)
+
 export const build = command({
   usage: '[OPTIONS] [PATH|-]',
   summary: 'Build an image from a Dockerfile; without PATH from the current folder',
@@ -69,9 +71,22 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
     query: { ...query, ...source.query },
     headers: await buildHeaders(context),
   })
-  await showProgress(quiet ? onlyOutcome(lines, onAux) : lines, io.stdout, onAux)
+  const coloured = io.stdout.terminal && !context.env['NO_COLOR']
+  const shown = coloured ? lines : withoutColour(lines)
+  await showProgress(quiet ? onlyOutcome(shown, onAux) : shown, io.stdout, onAux)
   if (id === '') throw invalid('the daemon built no image')
   return id
+}
+
+/** As the builder marks what a program says on stderr. */
+const MARKED = new RegExp(`^${ESCAPE}\\[91m(.*)${ESCAPE}\\[0m$`, 's')
+
+/** Takes the builder's own colour away; a program's colours are its output, and stay. */
+async function* withoutColour(lines: AsyncIterable<ProgressLine>): AsyncIterable<ProgressLine> {
+  for await (const line of lines) {
+    const plain = MARKED.exec(line.stream ?? '')?.[1]
+    yield plain === undefined ? line : { ...line, stream: plain }
+  }
 }
 
 /** What makes the tar is loaded only where one is needed. */
