@@ -4,6 +4,7 @@ import { EngineError } from '#base'
 import {
   closeDescriptor,
   type HostMounts,
+  isErrno,
   moveMount,
   mountTable,
   parseMountOptions,
@@ -30,8 +31,18 @@ export function createVolumeMounter(parts: {
         throw mountError({ ...wanted, options }, target, error)
       }
     },
-    unmount: (target) => unmount(target, { ifMounted: true }),
+    unmount: takeAway,
     isMounted: (target) => mountTable().some((mount) => mount.target === target),
+  }
+}
+
+/** Where files are open, or more is mounted below («rbind»), it goes from our sight at once and from the kernel later. */
+async function takeAway(target: string): Promise<void> {
+  try {
+    await unmount(target, { ifMounted: true })
+  } catch (error) {
+    if (!isErrno(error, 'EBUSY')) throw error
+    await unmount(target, { ifMounted: true, detach: true })
   }
 }
 

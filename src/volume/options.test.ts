@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bench, trash, volumeFolders } from './bench.suite.ts'
+import { bench, trash, trees, volumeFolders } from './bench.suite.ts'
 import type { VolumeMounter } from './types.ts'
 
 for (const [options, why] of [
@@ -73,6 +73,29 @@ test('after a start what is mounted stays for those who run, and goes where nobo
   assert.deepEqual(mounter.told.slice(2), ['unmount'])
   await volumes.unmount('one')
   assert.deepEqual(mounter.told.slice(2), ['unmount', 'unmount'])
+})
+
+test('a start takes away what a removed volume had mounted before it removes the folder', async () => {
+  const at = await bench()
+  const mounter = tellingMounter()
+  const removed: string[] = []
+  const volumes = await at.open({ mounter })
+  const { mountpoint } = await volumes.create({ user: 'one', options: TMPFS })
+  const name = (await volumes.list())[0]?.name ?? ''
+  await volumes.mount(name, 'one')
+  at.database.transaction(() => volumes.condemn('one', [name]))
+  await at.open({
+    mounter,
+    trees: {
+      ...trees,
+      async remove(path) {
+        removed.push(`${path} ${mounter.isMounted(mountpoint) ? 'mounted' : 'plain'}`)
+        return await trees.remove(path)
+      },
+    },
+  })
+  assert.deepEqual(mounter.told.slice(1), ['unmount'])
+  assert.match(removed[0] ?? '', /_trash\/[^/]+ plain$/)
 })
 
 test('condemn() takes the records of volumes that nobody else uses; a start carries out what a crash left', async () => {

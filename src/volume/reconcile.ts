@@ -1,15 +1,16 @@
 import type { Log } from '#base'
 import { ifExists } from '#base'
 import { mkdir, readdir, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { VolumeFolders } from './folders.ts'
 import type { VolumeRecords } from './records.ts'
-import type { VolumeTrees } from './types.ts'
+import type { VolumeMounter, VolumeTrees } from './types.ts'
 
 interface Parts {
   readonly folders: VolumeFolders
   readonly records: VolumeRecords
   readonly trees: VolumeTrees
+  readonly mounter: Pick<VolumeMounter, 'unmount' | 'isMounted'>
   readonly log: Log
 }
 
@@ -31,13 +32,23 @@ export async function reconcile(parts: Parts): Promise<void> {
   }
 }
 
-async function finishRemovals({ folders, records, trees }: Parts): Promise<void> {
+/** What the options of a removed volume mounted goes first: its bytes are not the volume's to be removed. */
+async function finishRemovals({ folders, records, trees, mounter }: Parts): Promise<void> {
+  const clear = async (folder: string): Promise<void> => {
+    const data = join(folder, basename(folders.data('')))
+    while (mounter.isMounted(data)) await mounter.unmount(data)
+  }
   for (const removal of records.removals()) {
     const target = join(folders.trash, removal.folder)
     const moved = (await readdir(folders.trash)).includes(removal.folder)
-    if (!moved && !records.find(removal.volume)) await ifExists(rename(folders.volume(removal.volume), target))
+    if (moved || records.find(removal.volume)) continue
+    await clear(folders.volume(removal.volume))
+    await ifExists(rename(folders.volume(removal.volume), target))
   }
-  for (const name of await readdir(folders.trash)) await trees.remove(join(folders.trash, name))
+  for (const name of await readdir(folders.trash)) {
+    await clear(join(folders.trash, name))
+    await trees.remove(join(folders.trash, name))
+  }
   for (const removal of records.removals()) records.endRemoval(removal.folder)
 }
 

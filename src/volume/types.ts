@@ -82,7 +82,7 @@ export interface VolumeTrees {
 /** Mounts what a volume's options name; `createVolumeMounter` makes one. */
 export interface VolumeMounter {
   mount(wanted: VolumeMount, target: string): Promise<void>
-  /** Fine where nothing is mounted; `EBUSY` where somebody works in it. */
+  /** Fine where nothing is mounted. */
   unmount(target: string): Promise<void>
   isMounted(target: string): boolean
 }

@@ -16,7 +16,7 @@ import type { VolumeMounter, VolumeRecord, VolumeRequest, Volumes, VolumesOption
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
   const folders = volumeFolders(options.folder)
   const records = volumeRecords(options.database, (name) => folders.data(name))
-  await reconcile({ folders, records, trees: options.trees, log: options.log })
+  await reconcile({ folders, records, trees: options.trees, mounter: options.mounter, log: options.log })
   return new LocalVolumes(options, folders, records)
 }
 
