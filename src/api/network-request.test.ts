@@ -112,6 +112,7 @@ for (const [HostConfig, config, message] of [
   [{ PortBindings: { '80-81/tcp': [{}] } }, {}, 'invalid port specification: "80-81"'],
   [{ PortBindings: { '80/tcp': [{ HostPort: 'x' }] } }, {}, 'invalid port specification: "x"'],
   [{ PortBindings: { '80/tcp': [{ HostIp: 'x' }] } }, {}, 'invalid IP address: x'],
+  [{ PortBindings: { '80/tcp': [{ HostIp: 'fd00::1%eth0' }] } }, {}, 'invalid IP address: fd00::1%eth0'],
   [{ ExtraHosts: ['x'] }, {}, 'bad format for add-host: "x"'],
   [{ ExtraHosts: ['x:nosuch'] }, {}, 'invalid IP address in add-host: "nosuch"'],
   [{ Links: ['a:b:c'] }, {}, 'bad format for links: a:b:c'],

@@ -26,7 +26,7 @@ function containerPort(key: string): Pick<PortBinding, 'containerPort' | 'protoc
 }
 
 function hostPlace(ip: string, port: string): Pick<PortBinding, 'hostIp' | 'hostPort'> {
-  if (ip !== '' && isIP(ip) === 0) throw invalid(`invalid IP address: ${ip}`)
+  if (ip !== '' && (isIP(ip) === 0 || ip.includes('%'))) throw invalid(`invalid IP address: ${ip}`)
   return { ...(ip !== '' && { hostIp: ip }), ...hostPort(port) }
 }
 

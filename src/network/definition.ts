@@ -60,7 +60,7 @@ export function defineNetwork(asked: NetworkRequest, around: Surroundings): Netw
 
 /** Asked for, and nobody else's; else made of the id. */
 function bridgeOf(id: string, options: NetworkRequest['options'], known: readonly NetworkRecord[]): string {
-  const bridge = options[OPTION.bridgeName] ?? `br-${id.slice(0, 12)}`
+  const bridge = options[OPTION.bridgeName] || `br-${id.slice(0, 12)}`
   const other = known.find((network) => network.bridge === bridge)
   if (!other) return bridge
   throw forbidden(

@@ -29,6 +29,22 @@ test('checkOptions() lets options through that nobody knows', () => {
   })
 })
 
+test('checkOptions() refuses what the packet filter could not read as one address or link', () => {
+  for (const [name, value] of [
+    [OPTION.source, '10.0.0.1 }; flush ruleset'],
+    [OPTION.source, '::1'],
+    [OPTION.source6, 'fe80::1%eth0'],
+    [OPTION.hostBinding, 'localhost'],
+  ] as const)
+    assert.throws(() => checkOptions({ [name]: value }), {
+      kind: 'invalid',
+      message: `failed to parse ${name} value: ${value} (nil ip)`,
+    })
+  for (const bridge of ['a"}', 'br*', 'br 0', '../x', 'a\nb'])
+    assert.throws(() => checkOptions({ [OPTION.bridgeName]: bridge }), { kind: 'invalid' }, bridge)
+  checkOptions({ [OPTION.source]: '10.0.0.1', [OPTION.source6]: 'fd00::1', [OPTION.bridgeName]: 'br-web.1' })
+})
+
 test('upperSettings() has Docker’s defaults', () => {
   assert.deepEqual(upperSettings('macvlan', {}), { parent: undefined, mode: 'bridge', flag: 'bridge' })
   assert.deepEqual(upperSettings('ipvlan', { parent: 'eth0', ipvlan_mode: 'l3s', ipvlan_flag: 'vepa' }), {

@@ -1,3 +1,4 @@
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { invalid } from '#base'
 
 const PREFIX = 'com.docker.network.'
@@ -21,6 +22,12 @@ export const OPTION = {
 type Options = Readonly<Record<string, string>>
 
 const FLAGS: readonly string[] = [OPTION.icc, OPTION.masquerade, OPTION.defaultBridge, OPTION.inhibitIpv4]
+/** They get to the packet filter as they are. */
+const ADDRESSES: readonly (readonly [string, (text: string) => boolean])[] = [
+  [OPTION.source, isIPv4],
+  [OPTION.source6, (text) => isIPv6(text) && !text.includes('%')],
+  [OPTION.hostBinding, (text) => isIP(text) !== 0 && !text.includes('%')],
+]
 const MAX_MTU = 65_535
 
 /** Throws `invalid` in Docker's words for a value that its option cannot have; options that nobody knows are let through. */
@@ -30,6 +37,12 @@ export function checkOptions(options: Options): void {
     if (value !== undefined && readFlag(value) === undefined)
       throw invalid(`failed to parse ${name} value: ${value} (strconv.ParseBool: parsing "${value}": invalid syntax)`)
   }
+  for (const [name, isAddress] of ADDRESSES) {
+    const value = options[name]
+    if (value !== undefined && !isAddress(value)) throw invalid(`failed to parse ${name} value: ${value} (nil ip)`)
+  }
+  const bridge = options[OPTION.bridgeName] ?? ''
+  if (!/^[A-Za-z0-9_.@+-]*$/.test(bridge)) throw invalid(`invalid bridge name: ${JSON.stringify(bridge)}`)
   const mtu = options[OPTION.mtu]
   if (mtu === undefined) return
   if (!/^[+-]?\d+$/.test(mtu))
