@@ -35,7 +35,8 @@ function hostOnly(wanted: readonly Wanted[]): boolean {
 /** The records of a sandbox and its endpoints, whose networks' links are there then; the caller holds the lock of networks. */
 async function book(parts: Parts, request: AttachRequest, wanted: readonly Wanted[]): Promise<readonly Rooted[]> {
   const { records } = parts
-  const roots = await parts.roots.open(wanted.map(({ network }) => network))
+  // One that was removed meanwhile must not get a link again.
+  const roots = await parts.roots.open(wanted.map(({ network }) => getNetwork(records, network.id)))
   const sandbox = sandboxRecord(records, request, wanted)
   const interfaces = new Set<string>()
   // A network may have got another block when its link was made.
