@@ -107,7 +107,8 @@ export async function connectContainer(parts: Parts, name: string, asked: Endpoi
     const request = { ...asked, network: network.name }
     if (isLive(record.state)) await change(parts, record, () => connectLive(parts, record, request))
     else parts.networks.check(network, request)
-    remember(parts, id, (networks) => [...networks.filter((one) => !isNamed(network, one.network)), request])
+    const known = await parts.networks.list()
+    remember(parts, id, (networks) => [...networks.filter((one) => !standsFor(one.network, network, known)), request])
   })
 }
 
@@ -157,8 +158,12 @@ function remember(
   parts.records.update(id, { request: { ...request, networks: edit(wantedNetworks(request)) } })
 }
 
-function isNamed({ id, name }: Pick<NetworkRecord, 'id' | 'name'>, given: string): boolean {
-  return given === name || (given.length > 0 && id.startsWith(given))
+type Named = Pick<NetworkRecord, 'id' | 'name'>
+
+/** Whether a request means this network: by its name, or by the beginning of its id where no network has that for a name. */
+export function standsFor(given: string, { id, name }: Named, known: readonly Pick<Named, 'name'>[]): boolean {
+  if (given === name) return true
+  return given !== '' && id.startsWith(given) && !known.some((one) => one.name === given)
 }
 
 export interface Disconnection {
@@ -175,12 +180,13 @@ export async function disconnectContainer(parts: Parts, { name, network, force }
     const left = await parts.networks.get(network)
     if (left.name === 'host')
       throw invalid('cannot disconnect container from host network - container was created in host network mode')
-    const wanted = wantedNetworks(record.request).some((one) => isNamed(left, one.network))
+    const known = await parts.networks.list()
+    const wanted = wantedNetworks(record.request).some((one) => standsFor(one.network, left, known))
     const joined = record.endpoints.some(({ networkId }) => networkId === left.id)
     if (!wanted && !joined) throw internal(`container ${id} is not connected to network ${left.name}`)
     if (isLive(record.state) && joined)
       await change(parts, record, () => parts.networks.disconnect(id, left.id, { force: true }))
-    remember(parts, id, (networks) => networks.filter((one) => !isNamed(left, one.network)))
+    remember(parts, id, (networks) => networks.filter((one) => !standsFor(one.network, left, known)))
   })
 }
 
@@ -211,8 +217,9 @@ async function settleOne(parts: Parts, id: string): Promise<void> {
   if (!sandbox) return
   // Of `none` and `host` there is nothing to join or leave.
   const wanted = isJoined(record.request.networkMode) ? wantedNetworks(record.request) : undefined
+  const known = await parts.networks.list()
   const isIn = (endpoint: Endpoint, request: EndpointRequest): boolean =>
-    isNamed({ id: endpoint.networkId, name: endpoint.network }, request.network)
+    standsFor(request.network, { id: endpoint.networkId, name: endpoint.network }, known)
   const strange = sandbox.endpoints.filter((endpoint) => wanted?.some((request) => isIn(endpoint, request)) === false)
   const missing = wanted?.filter((request) => !sandbox.endpoints.some((endpoint) => isIn(endpoint, request))) ?? []
   await change(parts, record, async () => {
