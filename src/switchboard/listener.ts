@@ -12,6 +12,8 @@ const PORT = 28053
 const SILENCE = 10_000
 const CONNECTIONS = 128
 const TRIES = 64
+/** A client that asks on without reading its answers is not waited for. Bytes. */
+const MOST_UNREAD = 1 << 20
 
 /** Answers one message; undefined for none. */
 export type Answering = (message: Buffer, protocol: 'udp' | 'tcp') => Promise<Buffer | undefined> | Buffer | undefined
@@ -90,7 +92,7 @@ function listenToStreams(fd: number, answering: Answering): Disposable {
     connection.on('close', () => connections.delete(connection))
     connection.on('error', () => connection.destroy())
     connection.setTimeout(SILENCE, () => connection.destroy())
-    serve(connection, answering)
+    serveStream(connection, answering)
   })
   server.on('error', () => undefined)
   server.listen({ fd })
@@ -103,11 +105,14 @@ function listenToStreams(fd: number, answering: Answering): Disposable {
 }
 
 /** Several questions of one connection are answered as their answers come. */
-function serve(connection: Socket, answering: Answering): void {
+export function serveStream(connection: Socket, answering: Answering): void {
   const unframer = createUnframer()
   connection.on('data', (chunk) => {
     for (const message of unframer.push(chunk))
-      answerInto(answering(message, 'tcp'), (answer) => void connection.write(frame(answer)))
+      answerInto(answering(message, 'tcp'), (answer) => {
+        if (connection.writableLength > MOST_UNREAD) connection.destroy()
+        else connection.write(frame(answer))
+      })
   })
 }
 

@@ -31,8 +31,9 @@ export function openResolver(parts: ResolverParts, first: SwitchboardSandbox): R
     update(next) {
       const now = placeOf(next.path)
       if (now !== place) {
+        const opened = openListener(next.path, answering)
         listener[Symbol.dispose]()
-        listener = openListener(next.path, answering)
+        listener = opened
         place = now
       }
       sandbox = next
