@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { errnoOf, messageOf, unavailable } from '#base'
 import { runCli } from '#cli'
 import { createIo } from './io.ts'
 import { VERSION } from './version.ts'
+
+/** Loaded where it is used only: most commands start no program. */
+const childProcess = () => process.getBuiltinModule('node:child_process')
 
 /** Of a credential helper: an account is short. */
 const MAX_OUTPUT = 4 << 20
@@ -29,7 +31,7 @@ function runProgram(
   input: string,
 ): Promise<{ readonly status: number | undefined; readonly stdout: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = childProcess().spawn(file, [...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     let stdout = ''
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (text: string) => (stdout = (stdout + text).slice(0, MAX_OUTPUT)))
@@ -51,7 +53,7 @@ function startDaemon(words: readonly string[]) {
   const log = `${DAEMON_LOG_FOLDER}/daemon.log`
   const output = openSync(log, 'w', 0o600)
   try {
-    const child = spawn(process.execPath, [...daemonCommand(words)], {
+    const child = childProcess().spawn(process.execPath, [...daemonCommand(words)], {
       detached: true,
       stdio: ['ignore', output, output],
       cwd: '/',

@@ -76,6 +76,18 @@ for (const [words, entry] of ALL) {
   })
 }
 
+test('the commands of every day show examples, which are lines of theirs with flags that they know', async () => {
+  for (const name of ['run', 'exec', 'logs', 'cp', 'build']) {
+    const { stdout } = await say(name, '--help')
+    const lines = stdout.split('\nExamples:\n')[1]?.trimEnd().split('\n') ?? []
+    assert.ok(lines.length >= 2, name)
+    for (const line of lines) assert.match(line, new RegExp(`^  (.* \\| )?mica ${name} `))
+    const entry = ALL.find(([words]) => words.join(' ') === name)?.[1]
+    const known = Object.keys((await entry?.load())?.flags ?? {})
+    for (const [, flag = ''] of lines.join(' ').matchAll(/ --([a-z-]+)/g)) assert.ok(known.includes(flag), flag)
+  }
+})
+
 test('mica help names all commands and groups; a group its commands', async () => {
   const { exit, stdout } = await say('help')
   assert.equal(exit, 0)

@@ -26,6 +26,11 @@ container source to stdout.`,
       { short: 'q' },
     ),
   },
+  examples: [
+    'mica cp web:/etc/nginx/nginx.conf .',
+    'mica cp -a site/. web:/var/www',
+    'mica cp web:/var/log - | tar -t',
+  ],
   min: 2,
   max: 2,
   async run(context, { flags, args: [source = '', destination = ''] }) {

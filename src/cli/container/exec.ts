@@ -25,6 +25,7 @@ export const exec = command({
     user: flag.text('Username or UID (format: "<name|uid>[:<group|gid>]")', { short: 'u' }),
     workdir: flag.text('Working directory inside the container', { short: 'w' }),
   },
+  examples: ['mica exec -it web sh', 'mica exec -u root -w /tmp web id', 'echo hello | mica exec -i web cat'],
   min: 2,
   leading: true,
   async run(context, { flags, args: [container = '', ...words] }) {

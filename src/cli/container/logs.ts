@@ -15,6 +15,7 @@ export const logs = command({
       'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
     ),
   },
+  examples: ['mica logs -f --tail 20 web', 'mica logs -t --since 10m web'],
   min: 1,
   max: 1,
   async run({ client, io }, { flags, args: [name = ''] }) {

@@ -14,6 +14,11 @@ export const run = command({
     'detach-keys': flag.text('Override the key sequence for detaching a container'),
     'sig-proxy': flag.switch('Proxy received signals to the process', { on: true }),
   },
+  examples: [
+    'mica run --rm -it debian bash',
+    'mica run -d --name web -p 8080:80 -v data:/var/www nginx',
+    'mica run --rm -v "$PWD":/work -w /work node npm test',
+  ],
   min: 1,
   leading: true,
   async run(context, { flags, given, args }) {

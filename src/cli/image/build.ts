@@ -25,6 +25,11 @@ export const build = command({
     tag: flag.list('Name and optionally a tag (format: "name:tag")', { short: 't' }),
     target: flag.text('Set the target build stage to build'),
   },
+  examples: [
+    'mica build -t app .',
+    'mica build -t app:test --target test --build-arg VERSION=2 .',
+    'tar -c . | mica build -t app -',
+  ],
   max: 1,
   async run(context, { flags, args: [path = '.'] }) {
     for (const name of flags.tag) parseReference(name)

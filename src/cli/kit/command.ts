@@ -62,6 +62,8 @@ interface CommandSpec<F extends FlagSpecs> {
   readonly usage: string
   readonly summary: string
   readonly flags: F
+  /** Whole command lines, as people type them. */
+  readonly examples?: readonly string[]
   readonly min?: number
   readonly max?: number
   /** Flags end at the first other word: what follows belongs to the container. */
@@ -81,7 +83,7 @@ export function command<F extends FlagSpecs>(spec: CommandSpec<F>): Command {
       const usage = `Usage:  ${context.name} ${spec.usage}`.trimEnd()
       const parsed = advise(context, usage, () => parseWords(spec.flags, words, { leading: spec.leading ?? false }))
       if (parsed.help) {
-        context.io.stdout.write(commandHelp(usage, spec.summary, spec.flags))
+        context.io.stdout.write(commandHelp(usage, spec))
         return 0
       }
       checkCount(context, {

@@ -10,13 +10,17 @@ export interface HelpGroup {
   readonly lines: readonly HelpLine[]
 }
 
-/** `mica run --help`, laid out as docker's. */
-export function commandHelp(usage: string, summary: string, flags: FlagSpecs): string {
+/** `mica run --help`, laid out as docker's, with what people type most below it. */
+export function commandHelp(
+  usage: string,
+  { summary, flags, examples = [] }: { summary: string; flags: FlagSpecs; examples?: readonly string[] },
+): string {
   const rows = Object.entries(flags)
     .sort(([one], [two]) => (one < two ? -1 : 1))
     .map(([name, spec]) => [flagText(name, spec), spec.help] as const)
   const options = rows.length === 0 ? '' : `\nOptions:\n${columns(rows, 3)}`
-  return `${usage}\n\n${summary}\n${options}`
+  const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`
+  return `${usage}\n\n${summary}\n${options}${shown}`
 }
 
 /** `mica image`: what the group holds. */
