@@ -190,13 +190,28 @@ async function pruneContainers(
   for (const { record, starting } of parts.records.all()) {
     if (starting || isLive(record.state) || record.state === 'removing' || keep(record)) continue
     if (parts.views.has(record.id)) continue
-    bytes += await sizeOnDisk(parts, record.id)
-    await removeContainer(parts, record.id, { force: false, volumes: false })
+    const size = await unlessElsewhere(async () => {
+      const found = await sizeOnDisk(parts, record.id)
+      await removeContainer(parts, record.id, { force: false, volumes: false })
+      return found
+    })
+    if (size === undefined) continue
+    bytes += size
     removed.push(record.id)
   }
   const actor = { id: '', attributes: { reclaimed: String(bytes) } }
   parts.events.emit({ type: 'container', action: 'prune', actor })
   return { removed, bytes }
+}
+
+/** Undefined where somebody else removed, started or copies from it meanwhile. */
+export async function unlessElsewhere<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isKind(error, 'not-found') || isKind(error, 'conflict')) return undefined
+    throw error
+  }
 }
 
 /** Bytes of blocks that come back with it: its writable tree, log and settings. */

@@ -40,7 +40,7 @@ test('checkOptions() refuses what the packet filter could not read as one addres
       kind: 'invalid',
       message: `failed to parse ${name} value: ${value} (nil ip)`,
     })
-  for (const bridge of ['a"}', 'br*', 'br 0', '../x', 'a\nb'])
+  for (const bridge of ['a"}', 'br*', 'br+', 'br 0', '../x', 'a\nb'])
     assert.throws(() => checkOptions({ [OPTION.bridgeName]: bridge }), { kind: 'invalid' }, bridge)
   checkOptions({ [OPTION.source]: '10.0.0.1', [OPTION.source6]: 'fd00::1', [OPTION.bridgeName]: 'br-web.1' })
 })

@@ -42,7 +42,7 @@ export function checkOptions(options: Options): void {
     if (value !== undefined && !isAddress(value)) throw invalid(`failed to parse ${name} value: ${value} (nil ip)`)
   }
   const bridge = options[OPTION.bridgeName] ?? ''
-  if (!/^[A-Za-z0-9_.@+-]*$/.test(bridge)) throw invalid(`invalid bridge name: ${JSON.stringify(bridge)}`)
+  if (!/^[A-Za-z0-9_.@-]*$/.test(bridge)) throw invalid(`invalid bridge name: ${JSON.stringify(bridge)}`)
   const mtu = options[OPTION.mtu]
   if (mtu === undefined) return
   if (!/^[+-]?\d+$/.test(mtu))
