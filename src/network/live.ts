@@ -21,7 +21,8 @@ export async function connectSandbox(
   try {
     await plugInto(parts.pathOf(container.id), plugOf(rooted))
     records.replaceEndpoint({ ...endpoint, ready: true })
-    await follow(parts, container.id, [network.id])
+    redirect(parts, container.id)
+    await settle(parts, endpoint)
   } catch (error) {
     await pullOut(parts, endpoint)
     throw error
@@ -69,15 +70,24 @@ export async function disconnectSandbox(parts: Parts, container: string, network
 }
 
 /** An endpoint's link and record go; routes, rules and names follow. */
-export async function pullOut(parts: Parts, endpoint: EndpointRecord): Promise<void> {
-  const { container, interface: inside, networkId } = endpoint
-  if (inside !== undefined) await unplug(parts.pathOf(container), inside)
-  parts.records.removeEndpoint(endpoint)
-  await follow(parts, container, [networkId])
+async function pullOut(parts: Parts, endpoint: EndpointRecord): Promise<void> {
+  await cutOff(parts, endpoint)
+  await settle(parts, endpoint)
 }
 
-async function follow(parts: Parts, container: string, networks: readonly string[]): Promise<void> {
-  setWays(parts.pathOf(container), waysOf(membersOf(parts.records, container)))
-  await parts.reach.settle(container)
-  await parts.reach.settleNames(networks)
+/** An endpoint's link, record and routes go; rules and names are still to be settled. */
+export async function cutOff(parts: Parts, endpoint: EndpointRecord): Promise<void> {
+  const { container, interface: inside } = endpoint
+  if (inside !== undefined) await unplug(parts.pathOf(container), inside)
+  parts.records.removeEndpoint(endpoint)
+  redirect(parts, container)
+}
+
+function redirect({ records, pathOf }: Parts, container: string): void {
+  setWays(pathOf(container), waysOf(membersOf(records, container)))
+}
+
+async function settle({ reach }: Parts, { container, networkId }: EndpointRecord): Promise<void> {
+  await reach.settle(container)
+  await reach.settleNames([networkId])
 }

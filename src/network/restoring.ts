@@ -4,7 +4,7 @@ import { removeNetworkNamespace } from '#kernel'
 import { deleteLink, type LinkFacts, listLinks, openRoutes } from '#network/link'
 import { undoSandbox } from './attaching.ts'
 import { findBridge, portsOf, replug } from './bridge.ts'
-import { pullOut } from './live.ts'
+import { cutOff } from './live.ts'
 import type { Parts } from './parts.ts'
 import type { NetworkRecord } from './types.ts'
 
@@ -16,9 +16,11 @@ export async function restoreNetworks(parts: Parts, folder: string, alive: Reado
     if (!whole) await undoSandbox(parts, container)
   }
   for (const name of readdirSync(folder)) if (!records.findSandbox(name)) removeNetworkNamespace(parts.pathOf(name))
-  await removeHalves(parts)
+  const changed = await removeHalves(parts)
   // Before the networks: then the rules for containers that run are never away.
   await parts.reach.restore()
+  // Not before: a resolver that was told of one container alone would forget the others.
+  for (const container of changed) await parts.reach.settle(container)
   await openAll(parts)
 }
 
@@ -49,16 +51,23 @@ async function repair(parts: Parts, network: NetworkRecord, root: LinkFacts): Pr
     if (port.kind === 'veth' && !known.has(port.name)) await deleteLink(routes, port.index)
 }
 
-/** What a connect or disconnect left half done is undone; the container's own record says what is to be. */
-async function removeHalves(parts: Parts): Promise<void> {
+/**
+ * What a connect or disconnect left half done is undone; the container's own record says what is to be. Gives the
+ * containers whose rules and names are still to be settled.
+ */
+async function removeHalves(parts: Parts): Promise<ReadonlySet<string>> {
   const names = linkNames()
+  const changed = new Set<string>()
   for (const { container, host } of parts.records.sandboxes()) {
     if (host) continue
     for (const endpoint of parts.records.endpointsOf(container)) {
       const lost = endpoint.link !== undefined && !names.has(endpoint.link)
-      if (lost || !endpoint.ready) await pullOut(parts, endpoint)
+      if (!lost && endpoint.ready) continue
+      await cutOff(parts, endpoint)
+      changed.add(container)
     }
   }
+  return changed
 }
 
 function linkNames(): ReadonlySet<string> {

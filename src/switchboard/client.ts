@@ -32,11 +32,14 @@ class ProcessSwitchboard implements Switchboard {
   }
 
   async restore(table: SwitchboardTable): Promise<void> {
+    for (const known of [this.#sandboxes, this.#names, this.#forwards]) known.clear()
     for (const sandbox of table.sandboxes) this.#sandboxes.set(sandbox.container, sandbox)
     for (const [network, names] of Object.entries(table.names)) this.#names.set(network, names)
     for (const [container, forwards] of Object.entries(table.forwards)) this.#forwards.set(container, forwards)
-    if (this.#needed) await this.#connected()
-    else await this.#endOld()
+    if (!this.#needed) await this.#endOld()
+    // Who is connected already got the table of that moment.
+    else if (this.#line) await this.#tell({ op: 'restore', table: this.#table })
+    else await this.#connected()
   }
 
   warm(): void {
@@ -113,13 +116,10 @@ class ProcessSwitchboard implements Switchboard {
   async #tell(order: Order): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const line = await this.#connected()
-      let lost = false
-      void line.closed.then(() => (lost = true))
       try {
         return await line.tell(order)
       } catch (error) {
-        await Promise.resolve()
-        if (!lost || attempt === ATTEMPTS) throw error
+        if (!line.lost || attempt === ATTEMPTS) throw error
       }
     }
   }
@@ -148,12 +148,24 @@ class ProcessSwitchboard implements Switchboard {
     return line
   }
 
+  /** One that had nothing to do may end just as it is found: then another is started. */
   async #open(): Promise<ProcessLine> {
+    for (let attempt = 1; ; attempt += 1) {
+      const line = await this.#findOrStart()
+      try {
+        await line.tell({ op: 'restore', table: this.#table })
+        return line
+      } catch (error) {
+        if (!line.lost || attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
+  async #findOrStart(): Promise<ProcessLine> {
     const found = await findProcess(this.#options)
-    if (found && found.code !== codeOf(this.#options)) await endProcess(found.line)
-    const line = found && found.code === codeOf(this.#options) ? found.line : await startProcess(this.#options)
-    await line.tell({ op: 'restore', table: this.#table })
-    return line
+    if (found?.code === codeOf(this.#options)) return found.line
+    if (found) await endProcess(found.line)
+    return await startProcess(this.#options)
   }
 
   /** It ended by itself or was killed: those who depend on it get another one. */

@@ -21,6 +21,8 @@ export interface ProcessLine extends Disposable {
   /** Resolves when it is carried out; rejects with what the process says, or kind `unavailable` where it is lost. */
   tell(order: Order): Promise<void>
   readonly closed: Promise<void>
+  /** It is closed: what was not answered will not be. */
+  readonly lost: boolean
 }
 
 function socketOf({ execRoot }: ProcessPlace): string {
@@ -33,7 +35,7 @@ export function codeOf({ entry }: ProcessPlace): string {
   return `${path} ${statSync(path).mtimeMs}`
 }
 
-/** A process of this exec root that is there already, of this program or of another; undefined where there is none. */
+/** A process of this exec root that is there already, of this program or of another; undefined where there is none or it ends. */
 export async function findProcess(
   place: ProcessPlace,
 ): Promise<{ readonly line: ProcessLine; readonly code: string } | undefined> {
@@ -83,8 +85,9 @@ async function waitForEnd(fd: number): Promise<void> {
   }
 }
 
-async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; readonly code: string }> {
-  const greeted = Promise.withResolvers<Greeting>()
+/** Undefined where it closes the connection without a word. */
+async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; readonly code: string } | undefined> {
+  const greeted = Promise.withResolvers<Greeting | undefined>()
   const closed = Promise.withResolvers<void>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
   const lost = unavailable('the resolver of containers has ended')
@@ -99,16 +102,21 @@ async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; read
   socket.on('close', () => {
     for (const order of waiting.values()) order.reject(lost)
     waiting.clear()
-    greeted.reject(lost)
+    greeted.resolve(undefined)
     closed.resolve()
   })
-  const { code, pid } = await within(greeted.promise)
+  const greeting = await within(greeted.promise)
+  if (!greeting) return undefined
+  const { code, pid } = greeting
   let last = 0
   return {
     code,
     line: {
       pid,
       closed: closed.promise,
+      get lost() {
+        return socket.destroyed
+      },
       tell(order) {
         last += 1
         const done = Promise.withResolvers<void>()

@@ -47,6 +47,21 @@ test('names are answered while nobody tells the process anything, and by the sam
   assert.equal(scene.pid(), undefined)
 })
 
+test('what a new daemon told it before its table is not all that it works by', async () => {
+  await using scene = await openScene('early')
+  await using first = scene.switchboard()
+  await first.setSandbox(scene.sandbox)
+  const web = { name: 'web', addresses: ['10.0.0.2'], container: 'w' }
+  await first.setNames('net-id', [web])
+  await first[Symbol.asyncDispose]()
+  await using second = scene.switchboard()
+  await second.setSandbox({ ...scene.sandbox, networks: [] })
+  using client = createResolverClient(scene.path)
+  await second.restore({ sandboxes: [scene.sandbox], names: { 'net-id': [web] }, forwards: {} })
+  assert.deepEqual((await client.ask({ name: 'web', type: 'A' })).records, ['10.0.0.2'])
+  await second.stop()
+})
+
 test('a killed process is started again with all that it knew', async () => {
   await using scene = await openScene('killed')
   await using switchboard = scene.switchboard()
