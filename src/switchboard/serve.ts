@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { messageOf } from '#base'
 import { createBoard } from './board.ts'
 import { type Letter, onLines, sendLine } from './line.ts'
@@ -57,7 +57,17 @@ export function serveSwitchboard(options: ServeOptions): {
   // What a predecessor left; the daemon has seen that nobody listens there.
   rmSync(options.socket, { force: true })
   server.on('error', listening.reject)
-  server.listen(options.socket, listening.resolve)
+  listenForUs(server, options.socket, listening.resolve)
   setTimeout(endIfUnneeded, UNWANTED).unref()
   return { ready: listening.promise, ended: ended.promise }
+}
+
+/** Who can write to the socket gives orders: nobody but its owner, whatever mask the daemon was started with. */
+export function listenForUs(server: Server, path: string, listening: () => void): void {
+  const mask = process.umask(0o177)
+  try {
+    server.listen(path, listening)
+  } finally {
+    process.umask(mask)
+  }
 }
