@@ -120,3 +120,8 @@ test('macOf() is made of the address', () => {
     assert.equal(address && macOf(address), mac)
   }
 })
+
+test('parseAddress() takes no leading zeros in IPv4: some read them as octal', () => {
+  for (const text of ['010.0.0.1', '10.0.0.01', '10.00.0.1']) assert.equal(parseAddress(text), undefined, text)
+  assert.deepEqual(parseAddress('0.0.0.0'), { family: 4, value: 0n })
+})

@@ -24,7 +24,8 @@ export function parseAddress(text: string): Address | undefined {
 }
 
 function parseFour(text: string): bigint | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
+  // Some read a leading zero as octal, others not at all.
+  const match = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/.exec(text)
   const bytes = match?.slice(1).map(Number) ?? []
   if (bytes.length !== 4 || bytes.some((byte) => byte > 255)) return undefined
   return bytes.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
