@@ -78,12 +78,14 @@ test('obstacles() passes by chains that accept, other hooks, other families and 
   assert.deepEqual(obstacles(read(entries), BRIDGES), [])
 })
 
-test('acceptsFor() finds the accepts for given links in tables of others only', () => {
+test('acceptsFor() finds the accepts for given links in tables of others only, where forwarded packets pass', () => {
   const entries = [
     ...DOCKER,
     rule('filter', 'DOCKER-USER', accept('iifname'), 21),
     rule('filter', 'FORWARD', accept('oifname'), 22),
     rule('filter', 'DOCKER-USER', accept('iifname', 'docker0'), 24),
+    chain('filter', 'INPUT', { ...FORWARD, hook: 'input' }),
+    rule('filter', 'INPUT', accept('iifname'), 25),
   ]
   const found = acceptsFor(read(entries), (link) => link === 'mica0', 'mica')
   assert.equal(

@@ -48,11 +48,13 @@ export function obstacles(ruleset: Ruleset, bridges: Bridges): readonly Obstacle
     })
 }
 
-/** The accepts for links of the given names in tables of others. */
+/** The accepts for links of the given names in tables of others, where we put them: what others say elsewhere is theirs. */
 export function acceptsFor(ruleset: Ruleset, isOurs: (link: string) => boolean, table: string): readonly Rule[] {
+  const places = ruleset.chains.filter(({ hook, name }) => hook === 'forward' || name === USER_CHAIN)
   return ruleset.rules.filter((rule) => {
     const accept = rule.family === 'inet' && rule.table === table ? undefined : acceptOf(rule)
-    return accept !== undefined && isOurs(accept.bridge)
+    const isPlace = places.some((chain) => sameTable(rule, chain) && chain.name === rule.chain)
+    return accept !== undefined && isPlace && isOurs(accept.bridge)
   })
 }
 
