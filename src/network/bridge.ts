@@ -66,13 +66,18 @@ export function openBridge(bridge: BridgeRequest): LinkFacts {
   return link
 }
 
-/** Takes the bridge and every link that is still its port away. */
+/** Takes the bridge away, and what containers left at it; other links that somebody plugged in stay, without it. */
 export async function removeBridge(name: string): Promise<void> {
   const link = findBridge(name)
   if (!link) return
   using routes = openRoutes()
-  for (const port of portsOf(link)) await deleteLink(routes, port.index)
+  for (const port of portsOf(link)) if (isOurs(port)) await deleteLink(routes, port.index)
   await deleteLink(routes, link.index)
+}
+
+/** By what links of endpoints are called. */
+export function isOurs({ kind, name }: Pick<LinkFacts, 'kind' | 'name'>): boolean {
+  return kind === 'veth' && /^veth[0-9a-f]{8}$/.test(name)
 }
 
 /** Makes links that lost their bridge (somebody deleted it) its ports again. */
