@@ -131,7 +131,8 @@ function isPrivate({ networkMode, networks }: CreateRequest): boolean {
 
 async function connectLive(parts: Parts, record: ContainerRecord, request: EndpointRequest): Promise<void> {
   const { id, name, hostname } = record
-  await parts.networks.connect({ id, name, hostname, dns: record.request.dns }, request)
+  const { dns, ports, publishAll } = record.request
+  await parts.networks.connect({ id, name, hostname, dns, publish: { ports, publishAll } }, request)
 }
 
 /** What the container room knows and shows of a running container's networks follows a change of them. */

@@ -20,6 +20,7 @@ export async function connectSandbox(
   const { endpoint, network } = rooted
   try {
     await plugInto(parts.pathOf(container.id), plugOf(rooted))
+    await publishFirst(parts, container)
     records.replaceEndpoint({ ...endpoint, ready: true })
     redirect(parts, container.id)
     await settle(parts, endpoint)
@@ -29,6 +30,12 @@ export async function connectSandbox(
   }
   parts.tell('connect', network, container.id)
   return { ...endpoint, ready: true }
+}
+
+/** Ports that nothing led to before. */
+async function publishFirst({ records, reach }: Parts, { id, publish }: AttachedContainer): Promise<void> {
+  const { ports = [], exposedPorts = [] } = records.findSandbox(id) ?? {}
+  if (publish && ports.length === 0) await reach.publish(id, { ...publish, exposedPorts })
 }
 
 function sandboxToChange(parts: Parts, container: string): SandboxRecord {
@@ -75,11 +82,12 @@ async function pullOut(parts: Parts, endpoint: EndpointRecord): Promise<void> {
   await settle(parts, endpoint)
 }
 
-/** An endpoint's link, record and routes go; rules and names are still to be settled. */
+/** An endpoint's link, record and routes go, and ports that only it led to; rules and names are still to be settled. */
 export async function cutOff(parts: Parts, endpoint: EndpointRecord): Promise<void> {
   const { container, interface: inside } = endpoint
   if (inside !== undefined) await unplug(parts.pathOf(container), inside)
   parts.records.removeEndpoint(endpoint)
+  parts.reach.withdraw(container)
   redirect(parts, container)
 }
 

@@ -26,6 +26,8 @@ export interface Reach {
   open(networks: readonly NetworkRecord[]): Promise<void>
   /** Ports of a container are chosen, held and recorded; `settle` then opens them. Nothing on a network without a way in. */
   publish(container: string, wanted: PublishRequest): Promise<void>
+  /** Ports of a container to which no network leads any more are given back; `settle` then closes them. */
+  withdraw(container: string): void
   /** Rules, ports and resolver of a container become what its records say. */
   settle(container: string): Promise<void>
   /** The names of networks become those of their endpoints. */
@@ -78,6 +80,14 @@ class HostReach implements Reach {
     records.replaceSandbox({ ...sandbox, ports: published })
   }
 
+  withdraw(container: string): void {
+    const { records, ports } = this.#parts
+    const sandbox = records.findSandbox(container)
+    if (!sandbox || sandbox.ports.length === 0 || gatewayOf(membersOf(records, container))) return
+    records.replaceSandbox({ ...sandbox, ports: [] })
+    ports.release(container)
+  }
+
   async settle(container: string): Promise<void> {
     const { records, firewall, switchboard } = this.#parts
     const sandbox = records.findSandbox(container)
@@ -99,7 +109,7 @@ class HostReach implements Reach {
     const { container } = sandbox
     const asked = switchboardSandbox(this.#parts, sandbox, members)
     await (asked ? switchboard.setSandbox(asked) : switchboard.dropSandbox(container))
-    if (sandbox.ports.length > 0) await switchboard.setForwards(container, forwardsFor(sandbox, members))
+    await switchboard.setForwards(container, forwardsFor(sandbox, members))
   }
 
   async settleNames(networks: readonly string[]): Promise<void> {

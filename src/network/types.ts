@@ -158,6 +158,8 @@ export interface AttachedContainer {
   readonly name: string
   readonly hostname: string
   readonly dns: DnsSettings
+  /** Published with the first network that leads in; nothing where absent. */
+  readonly publish?: Pick<AttachRequest, 'ports' | 'publishAll'>
 }
 
 export interface AttachRequest {
@@ -208,7 +210,7 @@ export interface Networks extends Disposable {
   detach(container: string): Promise<void>
   /** Whether a network can give what is asked of it; throws `invalid` with all that is wrong, in Docker's words. */
   check(network: NetworkRecord, request: EndpointRequest): void
-  /** Adds a link to the sandbox of a running container. Errors in Docker's words. */
+  /** Adds a link to the sandbox of a running container, and publishes its ports where none led in. Errors in Docker's words. */
   connect(container: AttachedContainer, request: EndpointRequest): Promise<Endpoint>
   /** Takes the link out of the sandbox. `not-found` where there is none, unless forced. */
   disconnect(container: string, network: string, options: { readonly force: boolean }): Promise<void>
