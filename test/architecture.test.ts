@@ -60,7 +60,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/namespace': ['base', 'kernel'],
   engine: [...GROUND, 'engine/namespace', ...STORE, ...MOVING, ...RUNNING, 'builder'],
   // Types of containers, networks, volumes and builds come through the engine's door.
-  api: ['base', 'event', 'oci', 'wire', 'engine'],
+  'api/exchange': ['base', 'oci', 'wire', 'engine'],
+  'api/network': ['base', 'oci', 'wire', 'engine', 'api/exchange'],
+  'api/container': ['base', 'oci', 'wire', 'engine', 'api/exchange', 'api/network'],
+  'api/image': ['base', 'oci', 'wire', 'engine', 'api/exchange'],
+  api: ['base', 'event', 'oci', 'wire', 'engine', 'api/exchange', 'api/network', 'api/container', 'api/image'],
   buildkit: ['base', 'wire', 'engine'],
   client: ['base', 'wire'],
   'cli/template': [],

@@ -1,9 +1,7 @@
 import type { CheckEvent, CheckSummary, Damage, Engine } from '#engine'
 import type { CheckAux, CheckSummaryJson, DamageJson } from '#wire'
-import { credentialsFor } from './build-request.ts'
-import type { Exchange } from './exchange.ts'
-import { streamProgress } from './progress-stream.ts'
-import type { Route } from './route.ts'
+import { type Exchange, type Route, streamProgress } from '#api/exchange'
+import { credentialsFor } from '#api/image'
 
 /** The check of the store; nothing of it is in Docker's API. */
 export function checkRoutes({ system }: Pick<Engine, 'system'>): readonly Route[] {

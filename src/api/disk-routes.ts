@@ -1,7 +1,6 @@
 import type { DiskItem, DiskReport, Engine } from '#engine'
 import type { DiskItemJson, DiskReportJson } from '#wire'
-import type { Exchange } from './exchange.ts'
-import type { Route } from './route.ts'
+import type { Exchange, Route } from '#api/exchange'
 
 /** Disk space by who keeps it; nothing of it is in Docker's API. */
 export function diskRoutes({ system }: Pick<Engine, 'system'>): readonly Route[] {

@@ -2,10 +2,8 @@ import { cancelled } from '#base'
 import type { Engine } from '#engine'
 import type { EngineEvent } from '#event'
 import { checkFilterNames, type EventJson, parseTimestamp } from '#wire'
+import { type Exchange, type Route, wallClock } from '#api/exchange'
 import { EVENT_FILTERS, isWanted } from './event-filter.ts'
-import type { Exchange } from './exchange.ts'
-import type { Route } from './route.ts'
-import { wallClock } from './time-text.ts'
 
 export function eventRoutes({ events }: Pick<Engine, 'events'>): readonly Route[] {
   return [{ method: 'GET', pattern: '/events', handle: (exchange) => follow(events, exchange) }]

@@ -6,28 +6,21 @@
  */
 import type { Log } from '#base'
 import type { Engine } from '#engine'
-import { buildRoutes } from './build-routes.ts'
 import { checkRoutes } from './check-routes.ts'
-import { containerRoutes } from './container-routes.ts'
 import { eventRoutes } from './event-routes.ts'
-import { execRoutes } from './exec-routes.ts'
-import { imageRoutes } from './image-routes.ts'
-import { networkRoutes } from './network-routes.ts'
-import { registryRoutes } from './registry-routes.ts'
-import { remoteRoutes } from './remote-routes.ts'
-import { createRouter } from './route.ts'
-import { type ApiServer, createApiServer } from './server.ts'
 import { swarmRoutes } from './swarm-routes.ts'
 import { systemRoutes } from './system-routes.ts'
-import { transferRoutes } from './transfer-routes.ts'
-import { volumeRoutes } from './volume-routes.ts'
 
 export interface ApiOptions {
   readonly engine: Engine
   readonly log: Log
 }
 
-export type { ApiServer } from './server.ts'
+export type { ApiServer } from '#api/exchange'
+import { containerRoutes, execRoutes } from '#api/container'
+import { type ApiServer, createApiServer, createRouter } from '#api/exchange'
+import { buildRoutes, imageRoutes, registryRoutes, remoteRoutes, transferRoutes } from '#api/image'
+import { networkRoutes, volumeRoutes } from '#api/network'
 
 /** The API of an engine; it listens once `listen` is called. */
 export function createApi({ engine, log }: ApiOptions): ApiServer {

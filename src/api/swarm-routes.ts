@@ -1,5 +1,5 @@
 import { EngineError, unavailable, unsupported } from '#base'
-import type { Route } from './route.ts'
+import type { Route } from '#api/exchange'
 
 /** In Docker's words: clients take them for «this host is in no swarm». */
 const NO_MANAGER =

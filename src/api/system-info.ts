@@ -4,7 +4,7 @@ import { ifExists } from '#base'
 import type { Engine } from '#engine'
 import { hostPlatform } from '#oci'
 import { API_VERSION, type ApiVersion, compareVersions, type InfoJson, MIN_API_VERSION, type VersionJson } from '#wire'
-import { timeText, wallClock } from './time-text.ts'
+import { timeText, wallClock } from '#api/exchange'
 
 export function versionJson({ system }: Pick<Engine, 'system'>): VersionJson {
   const { os, architecture } = hostPlatform()

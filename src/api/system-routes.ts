@@ -1,13 +1,11 @@
 import type { Engine, Finding, VolumeRecord } from '#engine'
 import { compareVersions, type DiskUsageJson, type FindingJson } from '#wire'
-import { containerSummary } from './container-view.ts'
+import { containerSummary } from '#api/container'
+import { type Exchange, type Route, timeText, wallClock } from '#api/exchange'
+import { imageSummary, withVirtualSize } from '#api/image'
+import { volumeJson } from '#api/network'
 import { diskRoutes } from './disk-routes.ts'
-import type { Exchange } from './exchange.ts'
-import { imageSummary, withVirtualSize } from './image-view.ts'
-import type { Route } from './route.ts'
 import { infoJson, versionJson } from './system-info.ts'
-import { timeText, wallClock } from './time-text.ts'
-import { volumeJson } from './volume-routes.ts'
 
 export function systemRoutes(engine: Engine): readonly Route[] {
   return [

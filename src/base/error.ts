@@ -1,4 +1,4 @@
-/** What went wrong, as a closed set: `api/status.ts` maps kinds to HTTP statuses, `cli/exit.ts` to exit codes. */
+/** What went wrong, as a closed set: `api/exchange/status.ts` maps kinds to HTTP statuses, `cli/exit.ts` to exit codes. */
 export type ErrorKind =
   | 'not-found'
   | 'already-exists'
