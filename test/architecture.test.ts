@@ -13,7 +13,11 @@ const RUNNING = ['runtime', 'switchboard', 'network', 'volume', 'container']
 /** Room → what it may import: the reasons are in docs/decisions/007-imports-between-rooms.md. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
-  kernel: ['base'],
+  'kernel/call': ['base'],
+  'kernel/process': ['base', 'kernel/call'],
+  'kernel/mount': ['base', 'kernel/call'],
+  'kernel/net': ['base', 'kernel/call', 'kernel/process'],
+  kernel: ['base', 'kernel/call', 'kernel/process', 'kernel/mount', 'kernel/net'],
   event: ['base'],
   oci: ['base'],
   archive: ['base'],
@@ -30,7 +34,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ['base', 'oci'],
   transfer: ['base', 'event', 'oci', 'archive', 'registry', ...STORE],
   hub: ['base', 'oci', 'registry', 'transfer', ...STORE],
-  runtime: ['base', 'kernel', 'oci'],
+  'runtime/root': ['base', 'kernel'],
+  runtime: ['base', 'kernel', 'oci', 'runtime/root'],
   switchboard: ['base', 'kernel'],
   'network/link': ['base', 'kernel'],
   'network/filter': ['base', 'kernel'],
@@ -40,6 +45,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'container/mount': ['base', 'kernel', 'oci', 'store/image', 'store/snapshot', 'runtime', 'volume'],
   'container/stream': ['base', 'runtime'],
   'container/link': ['base'],
+  'container/record': [
+    'base',
+    'oci',
+    'store/db',
+    'store/layer',
+    'store/snapshot',
+    'network',
+    'runtime',
+    'container/mount',
+    'container/stream',
+  ],
+  'container/files': ['base', 'archive', 'kernel', 'tree', 'store/layer', 'store/snapshot', 'container/record'],
   container: [
     'base',
     'kernel',
@@ -54,9 +71,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'container/mount',
     'container/stream',
     'container/link',
+    'container/record',
+    'container/files',
   ],
   'builder/files': ['base', 'kernel', 'archive', 'dockerfile', 'tree'],
-  builder: ['base', 'kernel', 'event', 'oci', 'archive', 'dockerfile', ...STORE, 'transfer', 'builder/files'],
+  'builder/plan': ['base', 'oci', 'dockerfile'],
+  builder: [
+    'base',
+    'kernel',
+    'event',
+    'oci',
+    'archive',
+    'dockerfile',
+    ...STORE,
+    'transfer',
+    'builder/files',
+    'builder/plan',
+  ],
   'engine/namespace': ['base', 'kernel'],
   engine: [...GROUND, 'engine/namespace', ...STORE, ...MOVING, ...RUNNING, 'builder'],
   // Types of containers, networks, volumes and builds come through the engine's door.
@@ -179,4 +210,16 @@ test(`no file is longer than ${MAX_LINES} lines`, () => {
     .filter((source) => source.text.trimEnd().split('\n').length > MAX_LINES)
     .map((source) => source.path)
   assert.deepEqual(broken, [])
+})
+
+const MAX_FILES = 25
+/** One file a command; the services of the whole. */
+const LARGER: Readonly<Record<string, number>> = { 'cli/container': 36, engine: 30 }
+
+test(`no room holds more than ${MAX_FILES} files`, () => {
+  const counts = Map.groupBy(sources, (source) => source.room)
+  const broken = [...counts]
+    .filter(([room, files]) => files.length > (LARGER[room] ?? MAX_FILES))
+    .map(([room, files]) => `${room}: ${files.length}`)
+  assert.deepEqual(broken, [], 'split it into rooms inside (docs/decisions/021-rooms-inside-rooms.md)')
 })

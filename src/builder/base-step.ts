@@ -2,12 +2,10 @@ import { isKind, unsupported } from '#base'
 import { chainIds, familiarReference, matchPlatform, parsePlatform, parseReference, withDefaultTag } from '#oci'
 import type { ImageConfig, Platform } from '#oci'
 import type { Image } from '#store/image'
+import { hashOf, type Origin, type StageState, withPath } from '#builder/plan'
 import { sealedRoot } from './build-root.ts'
 import type { BuildRoot } from './build-root.ts'
-import type { Origin } from './plan.ts'
 import type { Session, StepResult } from './session.ts'
-import { hashOf, withPath } from './state.ts'
-import type { StageState } from './state.ts'
 
 /** The result that a stage begins with. */
 export async function solveOrigin(session: Session, origin: Origin, step: number): Promise<StepResult> {

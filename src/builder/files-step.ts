@@ -7,15 +7,13 @@ import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
 import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
 import type { CopyInput, CopyOutput, SourceInput } from '#builder/files'
+import { contextUse, copyOrigin, createdBy, hashOf } from '#builder/plan'
 import { openNotes } from './layer-notes.ts'
 import { earlierLayer, solveLayer } from './layer-step.ts'
-import { createdBy } from './metadata.ts'
 import { announceLayer, withLayer } from './outcome.ts'
-import { contextUse, copyOrigin } from './plan.ts'
 import { mountRoot } from './scratch-mount.ts'
 import type { ScratchMount } from './scratch-mount.ts'
 import type { StepResult, StepSite } from './session.ts'
-import { hashOf } from './state.ts'
 
 /** COPY and ADD: files of the context, of another stage or image, or of the Dockerfile itself. */
 export async function filesStep(site: StepSite, input: StepResult, node: CopyInstruction): Promise<StepResult> {

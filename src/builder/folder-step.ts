@@ -1,6 +1,6 @@
 import type { TextInstruction } from '#dockerfile'
+import { createdBy, resolveWorkdir } from '#builder/plan'
 import { solveLayer } from './layer-step.ts'
-import { createdBy, resolveWorkdir } from './metadata.ts'
 import { announceLayer, withLayer } from './outcome.ts'
 import { mountRoot } from './scratch-mount.ts'
 import type { StepResult, StepSite } from './session.ts'

@@ -3,12 +3,12 @@ import { formatTime, invalid, longId } from '#base'
 import type { ChainId } from '#oci'
 import type { FrozenSnapshot, ActiveSnapshot, SealedSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
+import { hashOf } from '#builder/plan'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
 import type { BuildRoot, SealedRoot } from './build-root.ts'
 import type { Flight } from './flights.ts'
 import type { CacheRecord, NewRecord } from './records.ts'
 import type { Session } from './session.ts'
-import { hashOf } from './state.ts'
 
 /** A step that may change files. */
 export interface LayerStep {

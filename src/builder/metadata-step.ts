@@ -1,9 +1,7 @@
 import { formatTime } from '#base'
 import type { ArgInstruction, Instruction } from '#dockerfile'
-import { applyMetadata, createdBy } from './metadata.ts'
-import type { MetadataChange } from './metadata.ts'
+import { advance, applyMetadata, createdBy, hashOf, type MetadataChange } from '#builder/plan'
 import type { Session, StepResult, StepSite } from './session.ts'
-import { advance, hashOf } from './state.ts'
 
 /** Every instruction that changes no files. */
 export function metadataStep(site: StepSite, input: StepResult, node: Instruction): StepResult {

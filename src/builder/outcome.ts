@@ -1,7 +1,7 @@
 import type { HistoryEntry } from '#oci'
+import { advance } from '#builder/plan'
 import type { LayerOutcome } from './layer-step.ts'
 import type { StepResult, StepSite } from './session.ts'
-import { advance } from './state.ts'
 
 /** The result after a step that may have made a layer. */
 export function withLayer(input: StepResult, outcome: LayerOutcome, createdBy: string): StepResult {

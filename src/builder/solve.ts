@@ -2,16 +2,13 @@ import { expandInstruction, parseTrigger, sourceError, undefinedVariable } from 
 import type { Instruction } from '#dockerfile'
 import { parseImageId } from '#oci'
 import type { ImageId } from '#oci'
+import { environmentOf, isMeaningError, type PlannedStage, type StageState, variablesOf } from '#builder/plan'
 import { solveOrigin } from './base-step.ts'
 import { filesStep } from './files-step.ts'
 import { folderStep } from './folder-step.ts'
-import { isMeaningError } from './metadata.ts'
 import { metadataStep } from './metadata-step.ts'
-import type { PlannedStage } from './plan.ts'
 import { runStep } from './run-step.ts'
 import type { Session, StepResult, StepSite } from './session.ts'
-import { environmentOf, variablesOf } from './state.ts'
-import type { StageState } from './state.ts'
 
 /** Carries out the steps of a stage, one after the other. */
 export async function solveStage(session: Session, stage: PlannedStage): Promise<StepResult> {

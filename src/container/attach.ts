@@ -2,10 +2,9 @@ import { conflict, unsupported } from '#base'
 import type { OutputChunk, StreamEnds } from '#runtime'
 import { readLog } from '#container/stream'
 import type { LogFiles, LogLife, LogLine, LogOptions } from '#container/stream'
+import { type ContainerRecord, isLive } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
-import { isLive } from './state.ts'
-import type { ContainerRecord } from './types.ts'
 
 export interface AttachOptions {
   readonly logs: boolean

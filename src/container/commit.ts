@@ -3,9 +3,9 @@ import { familiarReference, formatImageConfig, parseReference } from '#oci'
 import type { HistoryEntry, ImageConfig, ImageId, RunConfig } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SnapshotId } from '#store/snapshot'
+import type { CommitRequest, ContainerRecord } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
-import type { CommitRequest, ContainerRecord } from './types.ts'
 
 /** Of the tar of nothing: two blocks of zeros. As with Docker a container without changes adds no layer. */
 const EMPTY_LAYER = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef'

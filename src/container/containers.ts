@@ -7,22 +7,27 @@ import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
 import { createContainer } from './create.ts'
 import { createExecs } from './exec.ts'
-import { createContainerLock } from './lock.ts'
 import { connectContainer, disconnectContainer, settleNetworks } from './network.ts'
 import { exportContainer } from './export.ts'
 import { checkLog } from '#container/stream'
+import {
+  checkName,
+  type ContainerRecord,
+  type ContainerService,
+  createContainerLock,
+  isLive,
+  nextState,
+  openRecords,
+  type WaitCondition,
+} from '#container/record'
 import { removeLink, renameInLinks } from './links.ts'
-import { checkName } from './names.ts'
 import { createLives, emitEvent, folderOf } from './parts.ts'
 import type { ContainerOptions, Parts } from './parts.ts'
-import { openRecords } from './records.ts'
 import { removeContainer } from './remove.ts'
 import { restoreContainers } from './restore.ts'
 import { startLocked } from './start.ts'
-import { isLive, nextState } from './state.ts'
 import { killContainer, stopContainer } from './stop.ts'
 import { topContainer } from './top.ts'
-import type { ContainerRecord, ContainerService, WaitCondition } from './types.ts'
 
 export interface OpenContainers extends ContainerService, AsyncDisposable {
   /** Containers hold their image and their writable snapshot. */

@@ -3,10 +3,10 @@ import { type BodyOnConnection, type Bytes, cancelled } from '#base'
 import { closeDescriptor, createPipe, duplicate } from '#kernel'
 import { resolveUser } from '#runtime'
 import { feed } from '#store/layer'
-import type { PackInput, StatInput, UnpackInput } from './copy-jobs.ts'
+import type { PackInput, StatInput, UnpackInput } from '#container/files'
+import type { Connection, PathArchive, PathStat, UnpackRequest } from '#container/record'
 import { emitEvent, type Parts } from './parts.ts'
 import { PIPE_SIZE } from './stream-job.ts'
-import type { Connection, PathArchive, PathStat, UnpackRequest } from './types.ts'
 import { type ContainerView, openView } from './view.ts'
 
 /** What stands at a path of a container, running or not. */

@@ -6,19 +6,24 @@ import { capabilitiesOf } from '#runtime'
 import type { Lease } from '#store/lease'
 import type { ActiveSnapshot, SnapshotId } from '#store/snapshot'
 import { resolveLinks } from './links.ts'
-import { mergeConfig } from './merge.ts'
-import type { MergedConfig } from './merge.ts'
 import { inheritMounts, planMounts } from '#container/mount'
 import type { PlannedMount } from '#container/mount'
-import { checkName, randomName } from './names.ts'
 import { resolveNetworks } from './network.ts'
 import { emitEvent, folderOf, logOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
 import { checkLog } from '#container/stream'
-import { parseSignal } from './signal.ts'
+import {
+  checkName,
+  type ContainerLink,
+  type ContainerRecord,
+  type CreateRequest,
+  mergeConfig,
+  type MergedConfig,
+  parseSignal,
+  randomName,
+} from '#container/record'
 import { removeAnonymous } from './remove.ts'
-import type { ContainerLink, ContainerRecord, CreateRequest } from './types.ts'
 
 /** Makes a container of a request: image resolved, settings merged, volumes made and seeded, writable snapshot prepared. */
 export async function createContainer(

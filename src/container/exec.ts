@@ -2,12 +2,18 @@ import { conflict, longId, notFound } from '#base'
 import { isErrno } from '#kernel'
 import { resolveUser } from '#runtime'
 import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
+import {
+  type ContainerRecord,
+  type ExecRecord,
+  type ExecRequest,
+  type ExecStartOptions,
+  overlayEnv,
+  processEnv,
+} from '#container/record'
 import { variablesOf } from './links.ts'
-import { overlayEnv, processEnv } from './merge.ts'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { containerCapabilities } from './start.ts'
-import type { ContainerRecord, ExecRecord, ExecRequest, ExecStartOptions } from './types.ts'
 
 /** How long an exec that has ended can still be looked at, and one that was made can wait for its start. Milliseconds. */
 const KEPT = 5 * 60_000

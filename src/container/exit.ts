@@ -1,10 +1,10 @@
 import { isKind, messageOf } from '#base'
 import type { ProcessExit } from '#runtime'
+import { isLive, nextState } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { releaseRun } from './release.ts'
 import { removeLocked } from './remove.ts'
-import { isLive, nextState } from './state.ts'
 
 /** Waits, in the background, for the end of a container's process, and records it. */
 export function watchExit(parts: Parts, id: string): void {

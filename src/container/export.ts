@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Bytes, shortId } from '#base'
 import { attachMounts, type Mount } from '#kernel'
-import type { ExportInput } from './jobs.ts'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace } from '#container/mount'
+import type { ExportInput } from '#container/files'
 import { bytesOfJob } from './stream-job.ts'
 
 /** The whole root of a container, running or not, as a tar. */

@@ -5,5 +5,22 @@
  * Streams are held by the monitor, not here: containers run on while the daemon is away. Requests are checked by `api`.
  */
 export { type OpenContainers, openContainers } from './containers.ts'
-export { containerJobs } from './jobs.ts'
-export type * from './types.ts'
+export { containerJobs } from '#container/files'
+export type { MountPoint, MountRequest } from '#container/mount'
+export type { LogConfig, LogLine, LogOptions } from '#container/stream'
+export type {
+  CommitRequest,
+  Connection,
+  ContainerLink,
+  ContainerRecord,
+  ContainerService,
+  ContainerState,
+  CreateRequest,
+  ExecRecord,
+  ExecRequest,
+  ExecStartOptions,
+  PathArchive,
+  PathStat,
+  UnpackRequest,
+  WaitCondition,
+} from '#container/record'

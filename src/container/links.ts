@@ -1,11 +1,15 @@
 import { internal, invalid, isKind } from '#base'
 import { linkNames, linkVariables, parseLink } from '#container/link'
 import { changeHosts, type HostLine, readdressHosts } from '#runtime'
+import {
+  type ContainerLink,
+  type ContainerRecord,
+  type ContainerRecords,
+  type CreateRequest,
+  isLive,
+} from '#container/record'
 import { folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
-import type { ContainerRecords } from './records.ts'
-import { isLive } from './state.ts'
-import type { ContainerLink, ContainerRecord, CreateRequest } from './types.ts'
 
 /** A link whose container runs, with its address on the default bridge. */
 export interface LiveLink extends ContainerLink {

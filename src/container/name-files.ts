@@ -9,10 +9,10 @@ import {
   renewResolver,
   writeNameFiles,
 } from '#runtime'
+import type { ContainerRecord } from '#container/record'
 import { linkLines, type LiveLink } from './links.ts'
 import { folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
-import type { ContainerRecord } from './types.ts'
 
 /**
  * Writes /etc/hosts, /etc/hostname and /etc/resolv.conf for a start and gives their mounts; a container in another's network

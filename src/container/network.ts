@@ -1,10 +1,9 @@
 import { conflict, EngineError, internal, invalid, isKind, messageOf } from '#base'
 import type { Endpoint, EndpointRequest, NetworkRecord, Sandbox } from '#network'
+import { type ContainerRecord, type CreateRequest, isLive } from '#container/record'
 import type { LiveLink } from './links.ts'
 import { renewNames } from './name-files.ts'
 import type { Parts } from './parts.ts'
-import { isLive } from './state.ts'
-import type { ContainerRecord, CreateRequest } from './types.ts'
 
 const SHARED = 'container:'
 

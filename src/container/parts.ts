@@ -13,8 +13,7 @@ import type { OpenSnapshots } from '#store/snapshot'
 import type { Volumes } from '#volume'
 import type { AttachHub, LogConfig, LogFiles } from '#container/stream'
 import { createHub, createLogFiles, DEFAULT_LOG, keepLog, logLimits } from '#container/stream'
-import type { ContainerRecords } from './records.ts'
-import type { ContainerRecord, CreateRequest } from './types.ts'
+import type { ContainerRecord, ContainerRecords, CreateRequest } from '#container/record'
 
 /** What the room is made with. */
 export interface ContainerOptions {

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises'
 import { conflict, messageOf } from '#base'
+import type { MountPoint } from '#container/mount'
+import { type ContainerRecord, isLive, nextState } from '#container/record'
 import { emitEvent, folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
 import { releaseRun } from './release.ts'
-import { isLive, nextState } from './state.ts'
 import { killAndWait } from './stop.ts'
-import type { ContainerRecord, MountPoint } from './types.ts'
 
 /** Removes a container; a running one only by force, which kills it first. */
 export async function removeContainer(

@@ -5,11 +5,10 @@ import { messageOf, sleep } from '#base'
 import { finishExit, watchExit } from './exit.ts'
 import type { Parts } from './parts.ts'
 import { clearPlace, placeOf } from '#container/mount'
+import { isLive, nextState, type StoredContainer } from '#container/record'
 import { releaseRun } from './release.ts'
-import type { StoredContainer } from './records.ts'
 import { removeLocked } from './remove.ts'
 import { followRun } from './start.ts'
-import { isLive, nextState } from './state.ts'
 
 /** The exit code of a container whose process went with the machine. */
 const LOST_EXIT = 255

@@ -6,7 +6,6 @@ import { watchExit } from './exit.ts'
 import { refreshLinks, startedLinks, variablesOf } from './links.ts'
 import { nameFiles, withSharedName } from './name-files.ts'
 import { joinNetworks } from './network.ts'
-import { processEnv } from './merge.ts'
 import type { PlannedMount } from '#container/mount'
 import { closesInput, emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
@@ -21,10 +20,9 @@ import {
   stageMount,
   tmpfsMount,
 } from '#container/mount'
+import { type ContainerRecord, nextState, processEnv } from '#container/record'
 import { releaseRun } from './release.ts'
 import { removeLocked } from './remove.ts'
-import { nextState } from './state.ts'
-import type { ContainerRecord } from './types.ts'
 
 /** The exit code that a container gets whose start failed for another reason than its command. */
 const START_FAILED = 128

@@ -1,9 +1,7 @@
 import { conflict, EngineError, internal, invalid, isKind, sleep } from '#base'
+import { type ContainerRecord, isLive, parseSignal } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
-import { isLive } from './state.ts'
-import { parseSignal } from './signal.ts'
-import type { ContainerRecord } from './types.ts'
 
 /** Seconds that a container gets to end by itself, as in Docker. */
 const DEFAULT_TIMEOUT = 10

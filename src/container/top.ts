@@ -1,8 +1,8 @@
 import { conflict, internal, invalid, unavailable } from '#base'
 import { isErrno, runProcess } from '#kernel'
+import { isLive } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
-import { isLive } from './state.ts'
 
 export interface ProcessTable {
   readonly titles: readonly string[]

@@ -7,8 +7,7 @@ import { withMountPoints } from '#runtime'
 import { ConfinedRoot } from '#tree'
 import { folderOf, type Parts, type StillView } from './parts.ts'
 import { clearPlace, openSource, type Place, placeOf, type PlannedMount } from '#container/mount'
-import { isLive } from './state.ts'
-import type { ContainerRecord } from './types.ts'
+import { type ContainerRecord, isLive } from '#container/record'
 
 /** A container's files as its processes see them, mounted beside it: its root, volumes and binds, but no tmpfs. */
 export interface ContainerView extends AsyncDisposable {

@@ -1,6 +1,5 @@
 import { readSync, writeSync } from 'node:fs'
-import { ffi } from './ffi.ts'
-import { libc } from './libc.ts'
+import { ffi, libc } from '#kernel/call'
 
 const F_GETFL = 3
 const F_SETFL = 4

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { mountTable, parseMountTable } from '#kernel/mount'
 import { bootId, cgroupMode, parseCapabilities } from './host-fact.ts'
-import { mountTable, parseMountTable } from './mount-table.ts'
 
 const TABLE = `31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:7 master:2 - cgroup2 cgroup2 rw

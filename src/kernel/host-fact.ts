@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { mountTable } from './mount-table.ts'
-import type { MountEntry } from './types.ts'
+import { type MountEntry, mountTable } from '#kernel/mount'
 
 /** Differs after each boot: what was not synced before may be lost. */
 export function bootId(): string {

@@ -1,7 +1,5 @@
 import { fstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { joinMountNamespace, withCopiedNamespace } from './mount-namespace.ts'
-import { mountTable } from './mount-table.ts'
-import { cloneMount, unmountSync } from './mount.ts'
+import { cloneMount, joinMountNamespace, mountTable, unmountSync, withCopiedNamespace } from '#kernel/mount'
 import type { HostEntry, JobTable } from './types.ts'
 
 /** Descriptors of the host's mount namespace and of the root folder there. */

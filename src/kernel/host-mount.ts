@@ -1,8 +1,7 @@
 import { invalid } from '#base'
-import { closeDescriptor } from './descriptor.ts'
+import { closeDescriptor, setCloseOnExec } from '#kernel/call'
 import type { HostDescriptors } from './host-job.ts'
 import { HostThreads } from './host-thread.ts'
-import { setCloseOnExec } from './poll.ts'
 import type { HostMounts } from './types.ts'
 
 /** Milliseconds until a file system of the host counts as one that does not answer. */

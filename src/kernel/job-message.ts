@@ -1,5 +1,5 @@
 import { EngineError, type ErrorKind } from '#base'
-import { SystemCallError } from './system-call-error.ts'
+import { SystemCallError } from '#kernel/call'
 
 /** From the pool to a worker: a job to run. */
 export interface JobMessage {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { cancelled, conflict } from '#base'
+import { getXattr } from '#kernel/call'
 import { serveJobs } from './job.ts'
 import type { JobContext } from './types.ts'
-import { getXattr } from './xattr.ts'
 
 serveJobs({
   'test.double': (input: number, context: JobContext) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EngineError, errnoOf, isKind } from '#base'
+import { isErrno } from '#kernel/call'
 import { createWorkerPool } from './pool.ts'
-import { isErrno } from './system-call-error.ts'
 
 const entry = new URL('./pool.test-worker.ts', import.meta.url)
 

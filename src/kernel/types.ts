@@ -1,40 +1,3 @@
-/** A mount as plain data: storage emits them, runtime and builder attach them. */
-export interface Mount {
-  /** `overlay`, `bind`, `tmpfs`, `proc` … */
-  readonly type: string
-  readonly source: string
-  /** Where below the root; absent for the root itself. */
-  readonly target?: string
-  readonly options: readonly string[]
-}
-
-export interface ExitStatus {
-  /** 0–255, or 128 + signal. */
-  readonly code: number
-  readonly signal?: string
-}
-
-/** What `spawnProcess` starts: never through a shell, with exactly this environment. */
-export interface ProcessRequest {
-  /** Absolute path, or a name looked up on the daemon's own PATH. */
-  readonly file: string
-  readonly args: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
-  readonly cwd?: string
-  /** Child descriptor n gets stdio[n]: a descriptor number of ours, a pipe to us, or nothing (/dev/null). Three at least. */
-  readonly stdio: readonly (number | 'pipe' | 'ignore')[]
-  /** A session of its own (setsid), as conmon needs. */
-  readonly session?: boolean
-}
-
-/** A child of ours, started by posix_spawn: the event loop is not stopped. */
-export interface SpawnedProcess {
-  readonly pid: number
-  /** Our end of each `pipe`, as raw descriptors owned by the caller (`stdio[0]` is the one to write to). */
-  readonly pipes: ReadonlyMap<number, number>
-  readonly exited: Promise<ExitStatus>
-}
-
 /** A job that a worker thread runs: plain synchronous code of another room, found by name. */
 export interface JobContext {
   /** True once the caller's signal is aborted; a job looks at each entry and throws kind `cancelled`. */
@@ -83,34 +46,4 @@ export interface HostMounts extends AsyncDisposable {
   makeFolder(path: string, mode?: number): Promise<void>
   /** Lazily; fine where nothing is mounted. */
   unmount(path: string): Promise<void>
-}
-
-/** One line of the mount table (proc(5), mountinfo). */
-export interface MountEntry {
-  readonly id: number
-  readonly parent: number
-  /** «major:minor». */
-  readonly device: string
-  /** Which folder of the file system is shown. */
-  readonly root: string
-  readonly target: string
-  readonly options: readonly string[]
-  /** «shared:1», «master:2»; none for a private mount. */
-  readonly propagation: readonly string[]
-  readonly type: string
-  readonly source: string
-  readonly superOptions: readonly string[]
-}
-
-/** A netlink socket in the network namespace in which it was opened. */
-export interface NetlinkSocket extends Disposable {
-  /**
-   * Sends one message (nlmsghdr and payload; sequence and acknowledge flag are filled in) and gives all replies, each with
-   * its header. An error of the kernel is a SystemCallError with the kernel's own words.
-   */
-  request(message: Uint8Array): readonly Buffer[]
-  /** The same off the main thread: deleting a link waits for the kernel for milliseconds. */
-  requestAsync(message: Uint8Array): Promise<readonly Buffer[]>
-  /** One transaction of nf_tables (protocol 12): all messages are carried out, or none and the error of one is thrown. */
-  transact(messages: readonly Uint8Array[]): void
 }

@@ -7,8 +7,17 @@
  * records and no network: those are the caller's.
  */
 export { capabilitiesOf, DEFAULT_CAPABILITIES } from './capability.ts'
-export { makeMountPoints, withMountPoints } from './mount-point.ts'
-export * from './name-file.ts'
+export { makeMountPoints, withMountPoints } from '#runtime/root'
+export {
+  changeHosts,
+  type HostLine,
+  type NameFacts,
+  nameMounts,
+  ownLines,
+  readdressHosts,
+  renewResolver,
+  writeNameFiles,
+} from '#runtime/root'
 export { openRuntime } from './runtime.ts'
 export type * from './types.ts'
-export { resolveUser } from './user.ts'
+export { resolveUser } from '#runtime/root'

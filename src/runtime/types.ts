@@ -1,15 +1,9 @@
 import type { ExitStatus, Mount } from '#kernel'
+import type { ProcessUser } from '#runtime/root'
+
+export type { ProcessUser } from '#runtime/root'
 
 export type Signal = number
-
-/** Ids that were looked up in the container's own passwd and group files, by parsing, never by running anything. */
-export interface ProcessUser {
-  readonly uid: number
-  readonly gid: number
-  readonly additionalGids: readonly number[]
-  /** `HOME` of a process whose environment has none. */
-  readonly home?: string
-}
 
 export interface ProcessSpec {
   readonly args: readonly string[]

@@ -1,7 +1,4 @@
-import { closeDescriptor } from './descriptor.ts'
-import { libc, NUMBER } from './libc.ts'
-import { watch, type WatchOptions } from './poll.ts'
-import { checked, isErrno } from './system-call-error.ts'
+import { checked, closeDescriptor, isErrno, libc, NUMBER, watch, type WatchOptions } from '#kernel/call'
 
 /** Sends a signal; false where there is no such process any more. `pid` below 0: a process group. */
 export function killProcess(pid: number, signal: number): boolean {

@@ -1,10 +1,7 @@
 import { constants } from 'node:os'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { throwIfCancelled } from '#base'
-import { ffi } from './ffi.ts'
-import { libc } from './libc.ts'
-import { setNonBlocking, watch } from './poll.ts'
-import { systemCallError } from './system-call-error.ts'
+import { ffi, libc, setNonBlocking, systemCallError, watch } from '#kernel/call'
 
 const { errno } = constants
 

@@ -1,9 +1,6 @@
 import { isIPv6 } from 'node:net'
-import { closeDescriptor } from './descriptor.ts'
-import { ffi } from './ffi.ts'
+import { checked, closeDescriptor, ffi, isErrno, libc } from '#kernel/call'
 import { bindSocket, type InetPlace } from './inet-socket.ts'
-import { libc } from './libc.ts'
-import { checked, isErrno } from './system-call-error.ts'
 
 const SOL_SOCKET = 1
 const SO_ATTACH_FILTER = 26

@@ -1,7 +1,5 @@
 import { readFileSync, writeSync } from 'node:fs'
-import { closeDescriptor } from './descriptor.ts'
-import { cString, libc } from './libc.ts'
-import { checked } from './system-call-error.ts'
+import { checked, closeDescriptor, cString, libc } from '#kernel/call'
 
 const MFD_CLOEXEC = 1
 const MFD_ALLOW_SEALING = 2

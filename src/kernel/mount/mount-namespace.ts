@@ -1,12 +1,22 @@
 import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { closeDescriptor, descriptorPath, openRoot } from './descriptor.ts'
-import { AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC } from './libc.ts'
+import {
+  AT_FDCWD,
+  AT_RECURSIVE,
+  checked,
+  closeDescriptor,
+  cString,
+  descriptorPath,
+  isErrno,
+  libc,
+  NUMBER,
+  O_CLOEXEC,
+  openRoot,
+  setCloseOnExec,
+} from '#kernel/call'
 import { MS } from './mount-options.ts'
 import { attachMount, moveMount, setPropagation, unmountSync } from './mount.ts'
 import { mountTable } from './mount-table.ts'
-import { setCloseOnExec } from './poll.ts'
-import { checked, isErrno } from './system-call-error.ts'
 
 const CLONE_FS = 0x200
 const CLONE_NEWNS = 0x20000

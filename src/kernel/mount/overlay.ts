@@ -1,8 +1,16 @@
 import { openSync } from 'node:fs'
-import { closeDescriptor, descriptorPath } from './descriptor.ts'
-import { AT_FDCWD, cString, libc, NUMBER, O_PATH } from './libc.ts'
+import {
+  AT_FDCWD,
+  checked,
+  closeDescriptor,
+  cString,
+  descriptorPath,
+  isErrno,
+  libc,
+  NUMBER,
+  O_PATH,
+} from '#kernel/call'
 import { parseMountOptions } from './mount-options.ts'
-import { checked, isErrno } from './system-call-error.ts'
 import type { Mount } from './types.ts'
 
 const FSOPEN_CLOEXEC = 1

@@ -1,10 +1,6 @@
 import { constants } from 'node:os'
 import { internal, invalid, throwIfCancelled } from '#base'
-import { closeDescriptor } from './descriptor.ts'
-import { ffi } from './ffi.ts'
-import { libc, O_CLOEXEC } from './libc.ts'
-import { setNonBlocking, watch } from './poll.ts'
-import { checked, systemCallError } from './system-call-error.ts'
+import { checked, closeDescriptor, ffi, libc, O_CLOEXEC, setNonBlocking, systemCallError, watch } from '#kernel/call'
 
 const AF_UNIX = 1
 const SOCK_STREAM = 1

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkName, randomName } from './names.ts'
 import { parseSignal } from './signal.ts'
-import { parseTable } from './top.ts'
 
 test('randomName() is two words, and has a number where words run out', () => {
   assert.match(
@@ -41,12 +40,3 @@ for (const [text, number] of [
 for (const text of ['', '0', '65', 'NOPE', '-9', 'RTMIN+40', '1.5'])
   test(`parseSignal() refuses "${text}"`, () =>
     assert.throws(() => parseSignal(text), { kind: 'invalid', message: `invalid signal: ${text}` }))
-
-test('parseTable() keeps the rows of these processes, the last column whole', () => {
-  const text = 'UID   PID  CMD\nroot    1  init\nroot   22  sh -c  x y\n'
-  assert.deepEqual(parseTable(text, new Set([22])), {
-    titles: ['UID', 'PID', 'CMD'],
-    processes: [['root', '22', 'sh -c x y']],
-  })
-  assert.throws(() => parseTable('A B\n', new Set()), { kind: 'internal' })
-})

@@ -1,8 +1,22 @@
-import { closeDescriptor, descriptorPath, openInRoot, openRoot } from './descriptor.ts'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  checked,
+  checkedAsync,
+  closeDescriptor,
+  cString,
+  descriptorPath,
+  isErrno,
+  libc,
+  NUMBER,
+  O_CLOEXEC,
+  O_PATH,
+  openInRoot,
+  openRoot,
+} from '#kernel/call'
 import { MS, type MountOptions, parseMountOptions } from './mount-options.ts'
 import { attachOverlay } from './overlay.ts'
-import { checked, checkedAsync, isErrno } from './system-call-error.ts'
 import type { Mount } from './types.ts'
 
 const OPEN_TREE_CLONE = 1

@@ -5,10 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { isKind } from '#base'
-import { descriptorPath } from './descriptor.ts'
-import { readDescriptor, writeDescriptor } from './pipe.ts'
+import { descriptorPath, isErrno, readDescriptor, writeDescriptor } from '#kernel/call'
 import { connectSeqpacket, listenForDescriptor, setTerminalSize, shutdownWrite } from './socket.ts'
-import { isErrno } from './system-call-error.ts'
 
 function folder(t: TestContext): string {
   const made = mkdtempSync(join(tmpdir(), 'mica-socket-'))

@@ -3,9 +3,8 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { test } from 'node:test'
 import { isKind } from '#base'
-import { createPipe, readDescriptor, writeDescriptor } from './pipe.ts'
+import { createPipe, isErrno, readDescriptor, writeDescriptor } from '#kernel/call'
 import { exitStatus, runProcess, spawnProcess } from './spawn.ts'
-import { isErrno } from './system-call-error.ts'
 
 const SH = '/bin/sh'
 

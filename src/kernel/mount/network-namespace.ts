@@ -1,8 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
-import { cString, libc } from './libc.ts'
+import { checked, cString, libc } from '#kernel/call'
 import { MS } from './mount-options.ts'
 import { unmountSync } from './mount.ts'
-import { checked } from './system-call-error.ts'
 
 const CLONE_NEWNET = 0x40000000
 const OWN = '/proc/thread-self/ns/net'

@@ -7,9 +7,6 @@ import type { ExecProcess, StreamEnds } from '#runtime'
 import type { PathChange } from '#store/layer'
 import type { Usage } from '#store/snapshot'
 
-export type { MountPoint, MountRequest } from '#container/mount'
-export type { LogConfig, LogLine, LogOptions } from '#container/stream'
-
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'removing' | 'dead'
 
 /** What `create` takes: the API has already refused what is not carried out. Image defaults are merged in here, not by the caller. */

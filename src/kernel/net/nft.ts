@@ -1,7 +1,6 @@
 import { internal, unavailable } from '#base'
-import { ffi, lazy, type Native } from './ffi.ts'
-import { runProcess } from './spawn.ts'
-import { isErrno } from './system-call-error.ts'
+import { ffi, isErrno, lazy, type Native } from '#kernel/call'
+import { runProcess } from '#kernel/process'
 
 /**
  * A way to nftables in the network namespace of the thread that opened it, whatever thread or namespace uses it; for one

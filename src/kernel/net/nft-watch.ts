@@ -1,7 +1,4 @@
-import { closeDescriptor } from './descriptor.ts'
-import { libc, O_CLOEXEC } from './libc.ts'
-import { setNonBlocking, watch } from './poll.ts'
-import { checked, isErrno } from './system-call-error.ts'
+import { checked, closeDescriptor, isErrno, libc, O_CLOEXEC, setNonBlocking, watch } from '#kernel/call'
 
 const AF_NETLINK = 16
 const SOCK_RAW = 3

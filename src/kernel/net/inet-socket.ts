@@ -1,10 +1,6 @@
 import { constants } from 'node:os'
 import { isIPv6 } from 'node:net'
-import { closeDescriptor } from './descriptor.ts'
-import { ffi } from './ffi.ts'
-import { libc, O_CLOEXEC } from './libc.ts'
-import { setNonBlocking } from './poll.ts'
-import { checked, systemCallError } from './system-call-error.ts'
+import { checked, closeDescriptor, ffi, libc, O_CLOEXEC, setNonBlocking, systemCallError } from '#kernel/call'
 
 const AF_INET = 2
 const AF_INET6 = 10

@@ -4,9 +4,9 @@ import { type JobContext, readBodyWaiting } from '#kernel'
 import { TreeTar } from '#store/layer'
 import { type TreeEntry, walkTree } from '#store/snapshot'
 import { ConfinedRoot, type Owner, unpackTar } from '#tree'
+import type { PathStat } from '#container/record'
 import { FoundPath, followLinks, inRoot, locateFolder, parseWanted } from './path-in-root.ts'
 import { type TarOutput, tarOutput } from './tar-output.ts'
-import type { PathStat } from './types.ts'
 
 interface PathInput {
   /** A mounted view. */

@@ -1,6 +1,4 @@
-import { closeDescriptor } from './descriptor.ts'
-import { libc, O_CLOEXEC } from './libc.ts'
-import { checked, checkedAsync, systemCallError } from './system-call-error.ts'
+import { checked, checkedAsync, closeDescriptor, libc, O_CLOEXEC, systemCallError } from '#kernel/call'
 import type { NetlinkSocket } from './types.ts'
 
 const AF_NETLINK = 16

@@ -1,13 +1,19 @@
 import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { cancelled, internal } from '#base'
-import { closeDescriptor } from './descriptor.ts'
-import { ffi } from './ffi.ts'
-import { cString, libc } from './libc.ts'
-import { createPipe, readDescriptor, writeDescriptor } from './pipe.ts'
-import { duplicate } from './poll.ts'
+import {
+  closeDescriptor,
+  createPipe,
+  cString,
+  duplicate,
+  ffi,
+  isErrno,
+  libc,
+  readDescriptor,
+  systemCallError,
+  writeDescriptor,
+} from '#kernel/call'
 import { killProcess, processExited } from './process.ts'
-import { isErrno, systemCallError } from './system-call-error.ts'
 import type { ExitStatus, ProcessRequest, SpawnedProcess } from './types.ts'
 
 /** More than sizeof(posix_spawn_file_actions_t) and sizeof(posix_spawnattr_t) of glibc and musl. */

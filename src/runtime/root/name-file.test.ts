@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { withMountPoints } from './mount-point.ts'
-import { parseAnswer } from './monitor.ts'
 import { changeHosts, hostsText, type NameFacts, readdressHosts, renewResolver, writeNameFiles } from './name-file.ts'
 
 const FACTS: NameFacts = { hostname: 'box', addresses: ['10.0.0.2'], hostNetwork: false }
@@ -81,12 +80,3 @@ test('withMountPoints() makes an overlay of a root without layers', () => {
   assert.equal(mount?.type, 'overlay')
   assert.deepEqual(mount.options.slice(0, 3), ['lowerdir+=/points', 'upperdir=/s/1/fs', 'workdir=/s/1/work'])
 })
-
-for (const [text, expected] of [
-  ['{"data": 12}\n', { pid: 12 }],
-  ['{"data": -1, "message": "no\\n"}\n', { failure: 'no' }],
-  ['{"data": -1}', { failure: 'the runtime ended with -1' }],
-  ['', undefined],
-  ['[]', undefined],
-] as const)
-  test(`parseAnswer() of ${JSON.stringify(text)}`, () => assert.deepEqual(parseAnswer(text), expected))

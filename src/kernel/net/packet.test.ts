@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { closeDescriptor } from './descriptor.ts'
-import { libc } from './libc.ts'
+import { closeDescriptor, libc, writeDescriptor } from '#kernel/call'
 import { readTaggedPackets } from './packet.ts'
-import { writeDescriptor } from './pipe.ts'
 
 const AF_UNIX = 1
 const SOCK_SEQPACKET = 5

@@ -1,6 +1,14 @@
 import { invalid } from '#base'
 import { closeDescriptor, openRoot, readFileInRoot } from '#kernel'
-import type { ProcessUser } from './types.ts'
+
+/** Ids that were looked up in the container's own passwd and group files, by parsing, never by running anything. */
+export interface ProcessUser {
+  readonly uid: number
+  readonly gid: number
+  readonly additionalGids: readonly number[]
+  /** `HOME` of a process whose environment has none. */
+  readonly home?: string
+}
 
 /** More than any real file; a hostile image must not fill the daemon's memory, nor take its time. Bytes. */
 const FILE_LIMIT = 4 << 20
