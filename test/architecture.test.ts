@@ -25,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tree: ['base', 'kernel', 'archive'],
   wire: ['base', 'oci'],
   'store/db': ['base', 'kernel'],
-  'store/lease': ['base', 'store/db'],
+  'store/lease': ['base'],
   'store/content': ['base', 'oci', 'store/db', 'store/lease'],
   'store/snapshot': ['base', 'kernel', 'oci', 'store/db', 'store/lease'],
   'store/layer': ['base', 'kernel', 'oci', 'archive', 'store/db', 'store/content', 'store/snapshot', 'store/lease'],

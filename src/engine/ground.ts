@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createLog, ifExists, longId, shortId, systemClock, writeFileAtomic } from '#base'
+import { createLog, ifExists, longId, systemClock, writeFileAtomic } from '#base'
 import type { Clock, Log } from '#base'
 import { releaseUnusedNamespace } from '#engine/namespace'
 import { createEventBus } from '#event'
@@ -63,7 +63,7 @@ export async function openGround(config: EngineConfig, stack: AsyncDisposableSta
   const kept = await openRecords(config, stack, { pool, log, isNew: isEmpty })
   const { database } = kept
   const programs = await findPrograms(config.path)
-  const leases = createLeases({ database, clock, run: shortId() })
+  const leases = createLeases()
   const content = await openContent({ config, database, pool, clock, log }, kept.incomplete)
   const snapshots = stack.use(await openTrees({ config, database, pool, clock, log }, kept.incomplete))
   const layers = createLayers({ database, content, snapshots, jobs: pool, programs })

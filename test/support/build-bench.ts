@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream, mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createLog, shortId, systemClock } from '#base'
+import { createLog, systemClock } from '#base'
 import { createBuilder, createCacheCollector } from '#builder'
 import type { BuildEvent, Builder, BuilderParts, BuildRequest, CommandSpec, Runner } from '#builder'
 import { createEventBus } from '#event'
@@ -57,7 +57,7 @@ async function openBuildBench(folder: string, worker: URL, options: BenchOptions
   const pool = stack.use(createWorkerPool({ entry: worker }))
   const database = stack.use(await openDatabase(join(dataRoot, 'engine.db'), { pool, create: true }))
   const events = createEventBus(clock)
-  const leases = createLeases({ database, clock, run: shortId() })
+  const leases = createLeases()
   const content = await openContentStore({ folder: join(dataRoot, 'content'), database, jobs: pool, clock, log })
   const snapshotFolder = join(dataRoot, 'snapshots')
   const snapshots = stack.use(

@@ -26,7 +26,7 @@ export async function openLayerStore(folder: string, programs: Programs): Promis
   const [clock, log] = [systemClock(), silentLog()]
   const jobs = stack.use(createWorkerPool({ entry: WORKER, size: 2 }))
   const database = stack.use(await openDatabase(join(folder, 'engine.db'), { pool: jobs }))
-  const leases = createLeases({ database, clock, run: 'test' })
+  const leases = createLeases()
   const lease = stack.use(await leases.open('test'))
   const content = await openContentStore({ database, folder: join(folder, 'content'), jobs, clock, log })
   const snapshots = stack.use(

@@ -1,4 +1,4 @@
-import { collect, createLog, shortId, systemClock } from '#base'
+import { collect, createLog, systemClock } from '#base'
 import { parseDigest } from '#oci'
 import type { ContentJobRunner, OpenContentStore } from '#store/content'
 import { contentJobs, openContentStore } from '#store/content'
@@ -36,7 +36,7 @@ export async function openSmallStore(root: string): Promise<SmallStore> {
   const clock = systemClock()
   const database = await openDatabase(join(root, 'engine.db'))
   database.run('CREATE TABLE IF NOT EXISTS test_kept (digest TEXT PRIMARY KEY) STRICT')
-  const leases = createLeases({ database, clock, run: shortId() })
+  const leases = createLeases()
   const content = await openContentStore({ folder: join(root, 'content'), database, jobs, clock, log })
   const kept = (): readonly string[] =>
     database.all('SELECT digest FROM test_kept ORDER BY digest').map((row) => readText(row, 'digest'))

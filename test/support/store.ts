@@ -1,4 +1,4 @@
-import { createLog, shortId, systemClock, type Clock, type Log } from '#base'
+import { createLog, systemClock, type Clock, type Log } from '#base'
 import { createEventBus, type EngineEvent } from '#event'
 import { createHubCollector } from '#hub'
 import { bootId, createWorkerPool } from '#kernel'
@@ -36,7 +36,7 @@ export async function openTestStore(folder: string): Promise<TestStore> {
   const log = createLog('error', (line) => process.stderr.write(line))
   const pool = stack.use(createWorkerPool({ entry: new URL('./store-worker.ts', import.meta.url), size: 2 }))
   const database = stack.use(await openDatabase(join(folder, 'engine.db'), { pool }))
-  const leases = createLeases({ database, clock, run: shortId() })
+  const leases = createLeases()
   const content = await openContentStore({ folder: join(folder, 'content'), database, jobs: pool, clock, log })
   const parts = { database, jobs: pool, clock, log }
   const snapshots = stack.use(await openSnapshots({ ...parts, folder: join(folder, 'snapshots'), bootId: bootId() }))

@@ -58,7 +58,7 @@ async function bench(): Promise<Bench> {
   after(() => database[Symbol.asyncDispose]())
   const made = { now: 1_790_000_000_000_000_000n }
   const clock: Clock = { nanoseconds: () => made.now, milliseconds: () => Number(made.now / 1_000_000n) }
-  const leases = createLeases({ database, clock, run: 'one' })
+  const leases = createLeases()
   const lease = await leases.open('test')
   const warnings: string[] = []
   const log = createLog('warn', (line) => warnings.push(line))

@@ -1,4 +1,4 @@
-import { silentLog, systemClock } from '#base'
+import { silentLog } from '#base'
 import type { Database } from '#store/db'
 import { openDatabase, readText } from '#store/db'
 import type { Leases, Resource } from '#store/lease'
@@ -70,7 +70,7 @@ async function shelf(name: string): Promise<Shelf> {
   const records = (): string[] => database.all('SELECT id FROM shelf ORDER BY id').map((row) => readText(row, 'id'))
   const made: Shelf = {
     database,
-    leases: createLeases({ database, clock: systemClock(), run: 'one' }),
+    leases: createLeases(),
     bytes,
     roots,
     gate: async () => undefined,

@@ -43,7 +43,7 @@ async function bench(): Promise<Bench> {
   after(() => database[Symbol.asyncDispose]())
   let now = 1_790_000_000_000_000_000n
   const clock: Clock = { nanoseconds: () => (now += 1n), milliseconds: () => Number(now / 1_000_000n) }
-  const lease = await createLeases({ database, clock, run: 'one' }).open('test')
+  const lease = await createLeases().open('test')
   const jobs = {
     async run<Input, Output>(_job: string, input: Input): Promise<Output> {
       return contentJobs['content.hash'](String(input), { cancelled: () => false }) as Output

@@ -1,7 +1,7 @@
 /**
  * store/lease: who still needs what. Work that makes blobs, ingests, snapshots or images opens a lease and holds
- * their names before they exist; from then on no collection takes them. A lease belongs to one run of the daemon:
- * those of another run are void, because their process is gone. What follows from a held resource (a manifest's
+ * their names before they exist; from then on no collection takes them. A lease ends with the process at the latest:
+ * what a killed one held is left to the next collection. What follows from a held resource (a manifest's
  * layers, a snapshot's parents) is the collector's business.
  */
 export { createLeases } from './leases.ts'

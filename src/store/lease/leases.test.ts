@@ -1,34 +1,26 @@
-import { systemClock } from '#base'
-import { openDatabase } from '#store/db'
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { createLeases } from './leases.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'mica-lease-'))
-after(() => rmSync(folder, { recursive: true }))
-const clock = systemClock()
-
 test('hold() holds what does not exist yet until the lease ends', async () => {
-  await using database = await openDatabase(join(folder, 'hold.db'))
-  const leases = createLeases({ database, clock, run: 'one' })
+  const leases = createLeases()
   {
     await using lease = await leases.open('pull of alpine')
     lease.hold({ kind: 'blob', id: 'sha256:aa' })
     lease.hold({ kind: 'blob', id: 'sha256:aa' }, { kind: 'snapshot', id: '7' })
-    assert.deepEqual(leases.held(), [
+    const resources = [
       { kind: 'blob', id: 'sha256:aa' },
       { kind: 'snapshot', id: '7' },
-    ])
+    ]
+    assert.deepEqual(leases.held(), resources)
+    assert.deepEqual(leases.list(), [{ id: lease.id, purpose: 'pull of alpine', resources }])
   }
   assert.deepEqual(leases.held(), [])
+  assert.deepEqual(leases.list(), [])
 })
 
 test('what two leases hold stays until both have ended', async () => {
-  await using database = await openDatabase(join(folder, 'two.db'))
-  const leases = createLeases({ database, clock, run: 'one' })
+  const leases = createLeases()
   await using first = await leases.open('first')
   first.hold({ kind: 'image', id: 'sha256:bb' })
   {
@@ -40,20 +32,8 @@ test('what two leases hold stays until both have ended', async () => {
 })
 
 test('hold() of an ended lease is a mistake that is said', async () => {
-  await using database = await openDatabase(join(folder, 'ended.db'))
-  const lease = await createLeases({ database, clock, run: 'one' }).open('short')
+  const lease = await createLeases().open('short')
   await lease[Symbol.asyncDispose]()
   await lease[Symbol.asyncDispose]()
   assert.throws(() => lease.hold({ kind: 'blob', id: 'x' }), /has ended/)
-})
-
-test('leases of a run that died are void when the next begins', async () => {
-  const path = join(folder, 'runs.db')
-  {
-    await using database = await openDatabase(path)
-    const lease = await createLeases({ database, clock, run: 'one' }).open('interrupted')
-    lease.hold({ kind: 'blob', id: 'sha256:cc' })
-  }
-  await using database = await openDatabase(path)
-  assert.deepEqual(createLeases({ database, clock, run: 'two' }).held(), [])
 })

@@ -9,10 +9,7 @@ export interface Resource {
 /** Who still needs what. A lease holds a resource *before* it exists. */
 export interface Lease extends AsyncDisposable {
   readonly id: string
-  /**
-   * Synchronous: after it returns no collection removes these. Not inside a transaction that may be taken back:
-   * the hold would be taken back with it.
-   */
+  /** Synchronous: after it returns no collection removes these, whatever becomes of a transaction around it. */
   hold(...resources: readonly Resource[]): void
 }
 
@@ -23,7 +20,7 @@ export interface LeaseHolding {
 }
 
 export interface Leases {
-  /** The lease expires by itself if this process dies (it names the daemon's run; another run's leases are void). */
+  /** The lease ends with this process, if not before. */
   open(purpose: string): Promise<Lease>
   /** Each lease that is open, with what it holds. */
   list(): readonly LeaseHolding[]

@@ -53,7 +53,7 @@ async function bench(name: string): Promise<Bench> {
   const database = await openDatabase(join(folder, `${name}.db`))
   after(() => database[Symbol.asyncDispose]())
   const root = join(folder, name)
-  const lease = await createLeases({ database, clock: systemClock(), run: 'one' }).open('test')
+  const lease = await createLeases().open('test')
   return {
     database,
     root,

@@ -1,3 +1,4 @@
+/** Not used since leases are kept in memory; earlier versions of the program still look here. */
 export const sql = `
 CREATE TABLE lease (
   id TEXT PRIMARY KEY,
