@@ -5,7 +5,7 @@ import type { SurveyedItem, SurveyInput } from '#store/snapshot'
 import { attachContainer, containerLogs } from './attach.ts'
 import { commitContainer } from './commit.ts'
 import { packFromContainer, statInContainer, unpackIntoContainer } from './copy.ts'
-import { createContainer } from './create.ts'
+import { createContainer, ownerOf } from './create.ts'
 import { createExecs } from './exec.ts'
 import { connectContainer, disconnectContainer, settleNetworks } from './network.ts'
 import { exportContainer } from './export.ts'
@@ -46,7 +46,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
   const views: Parts['views'] = new Map()
   const parts: Parts = { ...options, records, lives, views, locks: createContainerLock((id) => views.has(id)) }
   const execs = createExecs(parts)
-  const reserved = new Set<string>()
+  const reserved = new Map<string, string>()
   const idOf = (name: string): string => records.resolve(name).record.id
   return {
     collector: collectorOf(parts),
@@ -64,7 +64,7 @@ export async function openContainers(options: ContainerOptions): Promise<OpenCon
     unpause: (name) => setPaused(parts, name, false),
     remove: (name, wanted) => removeContainer(parts, name, wanted),
     wait: (name, condition, signal) => waitFor(parts, { name, condition, signal }),
-    rename: (name, to) => renameContainer(parts, name, to),
+    rename: (name, to) => renameContainer(parts, reserved, { name, to }),
     unlink: (name) => removeLink(parts, name),
     connect: (name, request) => connectContainer(parts, name, request),
     disconnect: (name, network, wanted) => disconnectContainer(parts, { name, network, ...wanted }),
@@ -161,11 +161,15 @@ async function unlessAborted<T>(done: Promise<T>, signal: AbortSignal | undefine
   }
 }
 
-async function renameContainer(parts: Parts, name: string, to: string): Promise<void> {
+async function renameContainer(
+  parts: Parts,
+  reserved: ReadonlyMap<string, string>,
+  { name, to }: { readonly name: string; readonly to: string },
+): Promise<void> {
   const { id } = parts.records.resolve(name).record
   await parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
-    const renamed = newName(parts, record.name, to)
+    const renamed = newName((wanted) => ownerOf(parts, reserved, wanted), record.name, to)
     const after = parts.records.update(id, { name: renamed })
     renameInLinks(parts, id, renamed)
     await parts.networks.rename(id, renamed)
@@ -174,12 +178,12 @@ async function renameContainer(parts: Parts, name: string, to: string): Promise<
 }
 
 /** Docker's words, which differ from those of a create. */
-function newName(parts: Parts, from: string, to: string): string {
+function newName(owner: (name: string) => string | undefined, from: string, to: string): string {
   if (to === '') throw invalid('Neither old nor new names may be empty')
   const name = to.startsWith('/') ? to : `/${to}`
   if (name === `/${from}`) throw invalid('Renaming a container with the same name as its current name')
   try {
-    return checkName(name, (wanted) => parts.records.findName(wanted))
+    return checkName(name, owner)
   } catch (error) {
     if (!isKind(error, 'invalid') && !isKind(error, 'conflict')) throw error
     throw new EngineError(error.kind, `Error when allocating new name: ${error.message}`, { cause: error })

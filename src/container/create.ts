@@ -15,6 +15,7 @@ import { clearPlace, placeOf } from '#container/mount'
 import { checkLog } from '#container/stream'
 import {
   checkName,
+  checkTexts,
   type ContainerLink,
   type ContainerRecord,
   type CreateRequest,
@@ -28,11 +29,11 @@ import { removeAnonymous } from './remove.ts'
 /** Makes a container of a request: image resolved, settings merged, volumes made and seeded, writable snapshot prepared. */
 export async function createContainer(
   parts: Parts,
-  reserved: Set<string>,
+  reserved: Map<string, string>,
   request: CreateRequest,
 ): Promise<{ readonly id: string; readonly warnings: readonly string[] }> {
   const id = longId()
-  const name = reserveName(parts, reserved, request.name)
+  const name = reserveName(parts, reserved, { id, wanted: request.name })
   try {
     await createNamed(parts, request, { id, name })
     return { id, warnings: [] }
@@ -42,12 +43,24 @@ export async function createContainer(
 }
 
 /** Two creations of one name at a time: the second is refused before either has a record. */
-function reserveName(parts: Parts, reserved: Set<string>, wanted: string | undefined): string {
-  const ownerOf = (name: string): string | undefined =>
-    parts.records.findName(name) ?? (reserved.has(name) ? name : undefined)
-  const name = wanted === undefined ? randomName((free) => ownerOf(free) !== undefined) : checkName(wanted, ownerOf)
-  reserved.add(name)
+function reserveName(
+  parts: Parts,
+  reserved: Map<string, string>,
+  { id, wanted }: { readonly id: string; readonly wanted: string | undefined },
+): string {
+  const owner = (name: string): string | undefined => ownerOf(parts, reserved, name)
+  const name = wanted === undefined ? randomName((free) => owner(free) !== undefined) : checkName(wanted, owner)
+  reserved.set(name, id)
   return name
+}
+
+/** The id of the container that has a name, or will have it: `reserved` are the names of those that are being made. */
+export function ownerOf(
+  { records }: Pick<Parts, 'records'>,
+  reserved: ReadonlyMap<string, string>,
+  name: string,
+): string | undefined {
+  return records.findName(name) ?? reserved.get(name)
 }
 
 interface Naming {
@@ -59,6 +72,7 @@ async function createNamed(parts: Parts, asked: CreateRequest, { id, name }: Nam
   const request = await resolveNetworks(parts, asked)
   const image = await parts.images.open((await parts.images.resolve(request.image)).id)
   const merged = mergeConfig(request, image.config.config, id)
+  checkTexts(request, merged)
   const links = resolveLinks(parts, request)
   parseSignal(merged.stopSignal)
   checkLog(logOf(parts, request))

@@ -3,6 +3,7 @@ import { isErrno } from '#kernel'
 import { resolveUser } from '#runtime'
 import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
 import {
+  checkNul,
   type ContainerRecord,
   type ExecRecord,
   type ExecRequest,
@@ -53,7 +54,7 @@ export function createExecs(parts: Parts): Execs {
     async create(name, request) {
       const record = runningContainer(parts, name)
       // Said now, and not as output of the start.
-      userOf(record, request)
+      check(record, request)
       parts.runtime.forewarn()
       const id = longId()
       const exec: KnownExec = {
@@ -122,6 +123,14 @@ function runningContainer(parts: Parts, name: string): ContainerRecord {
   if (record.state === 'paused') throw conflict(`Container ${name} is paused, unpause the container before exec`)
   if (record.state !== 'running') throw conflict(`container ${record.id} is not running`)
   return record
+}
+
+/** Throws where it could not be started as asked for. */
+function check(record: ContainerRecord, request: ExecRequest): void {
+  checkNul('command', request.command)
+  checkNul('environment variable', request.env)
+  checkNul('working directory', [request.workingDir])
+  userOf(record, request)
 }
 
 function userOf(record: ContainerRecord, request: ExecRequest): ProcessUser {

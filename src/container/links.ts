@@ -10,6 +10,7 @@ import {
 } from '#container/record'
 import { folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
+import { SHARED } from './shared-network.ts'
 
 /** A link whose container runs, with its address on the default bridge. */
 export interface LiveLink extends ContainerLink {
@@ -45,12 +46,16 @@ function findLinked(records: ContainerRecords, name: string): ContainerRecord {
   }
 }
 
-/** Whose network a container is in: its own, or that of another. */
+/** Whose network a container is in: its own, or that of another. Names may be given so that they lead in a ring. */
 function networkOwner(records: ContainerRecords, record: ContainerRecord): ContainerRecord {
-  const { networkMode } = record.request
-  return networkMode.startsWith('container:')
-    ? networkOwner(records, records.resolve(networkMode.slice('container:'.length)).record)
-    : record
+  const seen = new Set<string>()
+  let owner = record
+  while (owner.request.networkMode.startsWith(SHARED)) {
+    if (seen.has(owner.id)) throw invalid(`cannot link to container ${record.name}: its network leads back to itself`)
+    seen.add(owner.id)
+    owner = records.resolve(owner.request.networkMode.slice(SHARED.length)).record
+  }
+  return owner
 }
 
 /** The links of a container about to start, all of which must run. Throws in Docker's words. */

@@ -13,6 +13,7 @@ import type { ContainerRecord } from '#container/record'
 import { linkLines, type LiveLink } from './links.ts'
 import { folderOf } from './parts.ts'
 import type { Parts } from './parts.ts'
+import { SHARED } from './shared-network.ts'
 
 /**
  * Writes /etc/hosts, /etc/hostname and /etc/resolv.conf for a start and gives their mounts; a container in another's network
@@ -25,25 +26,13 @@ export async function nameFiles(
 ): Promise<readonly Mount[]> {
   const taken = new Set(record.mounts.map((mount) => mount.destination))
   const { networkMode } = record.request
-  const mounts = networkMode.startsWith('container:')
-    ? nameMounts(folderOf(parts, networkMode.slice('container:'.length)))
+  const mounts = networkMode.startsWith(SHARED)
+    ? nameMounts(folderOf(parts, networkMode.slice(SHARED.length)))
     : writeNameFiles(folderOf(parts, record.id), {
         ...factsOf(record, sandbox.endpoints, sandbox.resolver),
         more: [...(await extraLines(parts, record)), ...linkLines(links)],
       })
   return mounts.filter((mount) => !taken.has(mount.target ?? ''))
-}
-
-/** A container in another's network has its host name too, as that one has it now. */
-export function withSharedName(parts: Pick<Parts, 'records'>, record: ContainerRecord): ContainerRecord {
-  const { networkMode } = record.request
-  if (!networkMode.startsWith('container:')) return record
-  const other = parts.records.find(networkMode.slice('container:'.length))?.record
-  if (!other) return record
-  const { hostname } = other
-  const { domainname } = other.request
-  const request = { ...record.request, ...(domainname !== undefined && { domainname }) }
-  return parts.records.update(record.id, { hostname, request })
 }
 
 /** The network changed under a running container: its lines in /etc/hosts and, unless edited, its resolv.conf follow. */
@@ -57,7 +46,7 @@ export function renewNames(
     readonly resolver: { readonly before: boolean; readonly after: boolean }
   },
 ): void {
-  if (record.request.networkMode.startsWith('container:')) return
+  if (record.request.networkMode.startsWith(SHARED)) return
   const folder = folderOf(parts, record.id)
   const before = factsOf(record, change.before, change.resolver.before)
   const after = factsOf(record, change.after, change.resolver.after)

@@ -1,11 +1,10 @@
 import { conflict, EngineError, internal, invalid, isKind, messageOf } from '#base'
 import type { Endpoint, EndpointRequest, NetworkRecord, Sandbox } from '#network'
-import { type ContainerRecord, type CreateRequest, isLive } from '#container/record'
+import { checkLines, type ContainerRecord, type CreateRequest, isLive } from '#container/record'
 import type { LiveLink } from './links.ts'
 import { renewNames } from './name-files.ts'
 import type { Parts } from './parts.ts'
-
-const SHARED = 'container:'
+import { SHARED } from './shared-network.ts'
 
 /** The networks of a request under their own names, the container of `container:` by its id; throws in Docker's words. */
 export async function resolveNetworks(parts: Parts, request: CreateRequest): Promise<CreateRequest> {
@@ -53,7 +52,6 @@ export async function joinNetworks(
   links: readonly LiveLink[],
 ): Promise<Sandbox> {
   const { networkMode: mode, networks, ports, publishAll, dns } = request
-  if (mode.startsWith(SHARED)) checkShared(parts, mode.slice(SHARED.length))
   const container = { container: id, name, hostname, mode, networks, exposedPorts }
   try {
     return await parts.networks.attach({ ...container, ports, publishAll, links, dns })
@@ -64,25 +62,6 @@ export async function joinNetworks(
       cause: error,
       ...(details && { details }),
     })
-  }
-}
-
-function checkShared({ records }: Parts, other: string): void {
-  const record = findShared(records, other)
-  if (record.state === 'restarting')
-    throw conflict(`container ${record.id} is restarting, wait until the container is running`)
-  if (!isLive(record.state))
-    throw conflict(
-      `cannot join network namespace of a non running container: container ${record.name} is ${record.state}`,
-    )
-}
-
-function findShared(records: Parts['records'], other: string): ContainerRecord {
-  try {
-    return records.resolve(other).record
-  } catch (error) {
-    if (!isKind(error, 'not-found')) throw error
-    throw new EngineError('not-found', `joining network namespace of container: ${error.message}`, { cause: error })
   }
 }
 
@@ -99,6 +78,8 @@ function isJoined(mode: string): boolean {
 /** Joins a network, at once where the container runs. Throws in Docker's words. */
 export async function connectContainer(parts: Parts, name: string, asked: EndpointRequest): Promise<void> {
   const { id } = parts.records.resolve(name).record
+  checkLines('network alias', asked.aliases)
+  checkLines('link', asked.links)
   await parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
     const network = await parts.networks.get(asked.network)

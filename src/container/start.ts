@@ -4,7 +4,7 @@ import type { Sandbox } from '#network'
 import { capabilitiesOf, type ProcessSpec, resolveUser, type RunRequest } from '#runtime'
 import { watchExit } from './exit.ts'
 import { refreshLinks, startedLinks, variablesOf } from './links.ts'
-import { nameFiles, withSharedName } from './name-files.ts'
+import { nameFiles } from './name-files.ts'
 import { joinNetworks } from './network.ts'
 import type { PlannedMount } from '#container/mount'
 import { closesInput, emitEvent } from './parts.ts'
@@ -22,6 +22,7 @@ import {
 } from '#container/mount'
 import { type ContainerRecord, nextState, processEnv } from '#container/record'
 import { releaseRun } from './release.ts'
+import { withSharedNetwork } from './shared-network.ts'
 import { removeLocked } from './remove.ts'
 
 /** The exit code that a container gets whose start failed for another reason than its command. */
@@ -70,7 +71,7 @@ interface Launched {
 }
 
 async function launch(parts: Parts, created: ContainerRecord): Promise<Launched> {
-  const record = withSharedName(parts, created)
+  const record = withSharedNetwork(parts, created)
   const { id } = record
   const links = startedLinks(parts, record)
   const place = placeOf(parts.config.execRoot, id)

@@ -13,7 +13,7 @@ import {
 } from '#network/link'
 import { checkIpam } from './ipam-check.ts'
 import { firstFree, isHost } from './ipam.ts'
-import { checkOptions, OPTION, upperSettings } from './options.ts'
+import { checkGatewayModes, checkOptions, OPTION, upperSettings } from './options.ts'
 import { type AddressPool, chooseBlock, chooseBlock6 } from './pools.ts'
 import type { IpamBlock, IpamRequest, NetworkDriver, NetworkRecord, NetworkRequest } from './types.ts'
 
@@ -68,10 +68,12 @@ function bridgeOf(id: string, options: NetworkRequest['options'], known: readonl
   )
 }
 
-function checkSettings({ ipam, options }: NetworkRequest, driver: NetworkDriver, { ipv4, ipv6 }: Families): void {
+function checkSettings(request: NetworkRequest, driver: NetworkDriver, { ipv4, ipv6 }: Families): void {
+  const { ipam, options } = request
   checkIpam(ipam, ipv6)
   if (!ipv4 && !ipv6) throw invalid('IPv4 or IPv6 must be enabled')
   checkOptions(options)
+  if (driver === 'bridge') checkGatewayModes(options, request.internal)
   if (driver === 'macvlan' || driver === 'ipvlan') upperSettings(driver, options)
 }
 

@@ -1,5 +1,5 @@
 import type { FilterContainer, FilterNetwork, FilterPlace } from '#network/filter'
-import { flagOf, OPTION } from './options.ts'
+import { flagOf, GATEWAY_MODES, OPTION } from './options.ts'
 import { gatewayMember, type Member } from './plugs.ts'
 import type { SandboxRecord } from './records.ts'
 import type { NetworkRecord } from './types.ts'
@@ -22,10 +22,10 @@ export function filterNetwork(network: NetworkRecord): readonly FilterNetwork[] 
   ]
 }
 
-const MODES = ['nat', 'nat-unprotected', 'routed', 'isolated'] as const
-
 function gatewayModes(options: NetworkRecord['options']): Partial<FilterNetwork> {
-  const [mode, mode6] = [OPTION.mode, OPTION.mode6].map((name) => MODES.find((known) => known === options[name]))
+  const [mode, mode6] = [OPTION.mode, OPTION.mode6].map((name) =>
+    GATEWAY_MODES.find((known) => known === options[name]),
+  )
   const [source, source6] = [options[OPTION.source], options[OPTION.source6]]
   return { ...(mode && { mode }), ...(mode6 && { mode6 }), ...(source && { source }), ...(source6 && { source6 }) }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkOptions, flagOf, mtuOf, OPTION, upperSettings } from './options.ts'
+import { checkGatewayModes, checkOptions, flagOf, mtuOf, OPTION, upperSettings } from './options.ts'
 
 test('flagOf() reads Go’s booleans', () => {
   for (const [text, value] of [
@@ -52,4 +52,15 @@ test('upperSettings() has Docker’s defaults', () => {
     mode: 'l3s',
     flag: 'vepa',
   })
+})
+
+test('checkGatewayModes() takes the words there are, and isolation for internal networks alone', () => {
+  for (const mode of ['nat', 'nat-unprotected', 'routed']) checkGatewayModes({ [OPTION.mode]: mode }, false)
+  checkGatewayModes({ [OPTION.mode]: 'isolated', [OPTION.mode6]: 'isolated' }, true)
+  assert.throws(() => checkGatewayModes({ [OPTION.mode6]: 'isolated' }, false), { kind: 'invalid' })
+  for (const mode of ['', 'NAT', 'strange'])
+    assert.throws(() => checkGatewayModes({ [OPTION.mode]: mode }, false), {
+      kind: 'invalid',
+      message: `failed to parse ${OPTION.mode} value: ${mode} (unknown gateway mode ${mode})`,
+    })
 })

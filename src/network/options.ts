@@ -29,6 +29,8 @@ const ADDRESSES: readonly (readonly [string, (text: string) => boolean])[] = [
   [OPTION.hostBinding, (text) => isIP(text) !== 0 && !text.includes('%')],
 ]
 const MAX_MTU = 65_535
+/** What may come in from outside to a bridge's containers. */
+export const GATEWAY_MODES = ['nat', 'nat-unprotected', 'routed', 'isolated'] as const
 
 /** Throws `invalid` in Docker's words for a value that its option cannot have; options that nobody knows are let through. */
 export function checkOptions(options: Options): void {
@@ -48,6 +50,18 @@ export function checkOptions(options: Options): void {
   if (!/^[+-]?\d+$/.test(mtu))
     throw invalid(`failed to parse ${OPTION.mtu} value: ${mtu} (strconv.Atoi: parsing "${mtu}": invalid syntax)`)
   if (Number(mtu) < 0 || Number(mtu) > MAX_MTU) throw invalid(`invalid MTU number: ${Number(mtu)}`)
+}
+
+/** Of a bridge. Throws `invalid` in Docker's words. */
+export function checkGatewayModes(options: Options, isInternal: boolean): void {
+  for (const name of [OPTION.mode, OPTION.mode6]) {
+    const value = options[name]
+    if (value === undefined) continue
+    if (!GATEWAY_MODES.some((mode) => mode === value))
+      throw invalid(`failed to parse ${name} value: ${value} (unknown gateway mode ${value})`)
+    if (value === 'isolated' && !isInternal)
+      throw invalid(`gateway mode 'isolated' can only be used for an internal network`)
+  }
 }
 
 /** Go's booleans. */

@@ -9,6 +9,7 @@ export { checkName, randomName } from './names.ts'
 export { type ContainerRecords, openRecords, type StoredContainer } from './records.ts'
 export { parseSignal } from './signal.ts'
 export { isLive, nextState } from './state.ts'
+export { checkLines, checkNul, checkTexts } from './texts.ts'
 export type {
   CommitRequest,
   Connection,

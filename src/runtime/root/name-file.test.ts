@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -45,6 +45,17 @@ test('changeHosts() and readdressHosts() leave the lines of others, and the file
   const lines = readFileSync(path, 'utf8').split('\n').slice(6)
   assert.deepEqual(lines, ['10.0.0.7\tdb a1b2 mysql', '9.9.9.9 mine', '10.1.0.2\tbox', '10.0.0.8\tq r', ''])
   assert.equal(statSync(path).ino, ino)
+})
+
+test('a file that its container made long is not read, and stays as it is', (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'names-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  writeNameFiles(folder, FACTS)
+  for (const name of ['hosts', 'resolv.conf']) truncateSync(join(folder, name), 10 * 2 ** 30)
+  changeHosts(folder, { add: [{ address: '10.1.0.2', names: ['box'] }] })
+  readdressHosts(folder, [{ address: '10.0.0.7', names: ['db', 'other'] }])
+  renewResolver(folder, FACTS, { ...FACTS, resolver: true })
+  for (const name of ['hosts', 'resolv.conf']) assert.equal(statSync(join(folder, name)).size, 10 * 2 ** 30)
 })
 
 test('renewResolver() leaves a file that somebody edited', (context) => {

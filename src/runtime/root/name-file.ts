@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mount } from '#kernel'
+import { isKind } from '#base'
+import { closeDescriptor, type Mount, openRoot, readFileInRoot } from '#kernel'
 import { type DnsFacts, resolverText } from './resolver-file.ts'
 
 /** A line of /etc/hosts. */
@@ -65,36 +66,53 @@ export function changeHosts(
   folder: string,
   change: { readonly add?: readonly HostLine[]; readonly remove?: readonly HostLine[] },
 ): void {
-  const path = join(folder, 'hosts')
   const gone = new Set((change.remove ?? []).map(lineText))
-  const kept = readIfThere(path)
-    .split('\n')
-    .filter((line) => line !== '' && !gone.has(line))
-  const text = [...kept, ...(change.add ?? []).map(lineText)].map((line) => `${line}\n`).join('')
-  writeFileSync(path, text)
+  editHosts(folder, (lines) => [...lines.filter((line) => !gone.has(line)), ...(change.add ?? []).map(lineText)])
 }
 
 /** Each of `lines` with its address, where a line with its first two names stands, and at the end where there is none. */
 export function readdressHosts(folder: string, lines: readonly HostLine[]): void {
-  const path = join(folder, 'hosts')
   const key = (names: readonly string[]): string => names.slice(0, 2).join(' ')
   const left = new Map(lines.map((line) => [key(line.names), line]))
-  const texts = readIfThere(path)
-    .split('\n')
-    .filter((text) => text !== '')
-    .map((text) => {
-      const found = key(text.split(/\s+/).slice(1))
-      const line = left.get(found)
-      left.delete(found)
+  editHosts(folder, (texts) => {
+    const found = texts.map((text) => {
+      const names = key(text.split(/\s+/, 3).slice(1))
+      const line = left.get(names)
+      left.delete(names)
       return line ? lineText(line) : text
     })
-  writeFileSync(path, [...texts, ...[...left.values()].map(lineText)].map((text) => `${text}\n`).join(''))
+    return [...found, ...[...left.values()].map(lineText)]
+  })
+}
+
+/** Empty lines go. A file that its container has made too long to be read stays as it is. */
+function editHosts(folder: string, edit: (lines: readonly string[]) => readonly string[]): void {
+  const before = readOwn(folder, 'hosts')
+  if (before === undefined) return
+  const lines = edit(before.split('\n').filter((line) => line !== ''))
+  writeFileSync(join(folder, 'hosts'), lines.map((line) => `${line}\n`).join(''))
 }
 
 /** Brings resolv.conf up to date after networks were joined or left, unless somebody edited it. */
 export function renewResolver(folder: string, before: NameFacts, after: NameFacts): void {
-  const path = join(folder, 'resolv.conf')
-  if (readIfThere(path) === resolverTextOf(before)) writeFileSync(path, resolverTextOf(after))
+  if (readOwn(folder, 'resolv.conf') !== resolverTextOf(before)) return
+  writeFileSync(join(folder, 'resolv.conf'), resolverTextOf(after))
+}
+
+/** More than any real file of names; its container may write to it what it likes, and it is read on the main thread. Bytes. */
+const OWN_LIMIT = 1 << 20
+
+/** A container's own file; empty where there is none, undefined where it is too long. */
+function readOwn(folder: string, name: string): string | undefined {
+  const root = openRoot(folder)
+  try {
+    return readFileInRoot(root, name, OWN_LIMIT)?.toString('utf8') ?? ''
+  } catch (error) {
+    if (isKind(error, 'invalid')) return undefined
+    throw error
+  } finally {
+    closeDescriptor(root)
+  }
 }
 
 /** The lines of a container's own names at its addresses. */
