@@ -20,6 +20,9 @@ export async function* bytesOf(...chunks: readonly (Uint8Array | string)[]): Byt
 export interface ByteQueue extends AsyncIterable<Uint8Array> {
   /** Resolves once the reader has room again (`highWater` bytes). */
   push(chunk: Uint8Array): Promise<void>
+  /** What is pushed now waits for the reader. */
+  readonly isFull: boolean
+  /** The reader gets what was pushed before, and then the error. */
   end(error?: unknown): void
 }
 
@@ -43,6 +46,9 @@ export function createByteQueue(highWater = 1 << 20): ByteQueue {
       size += chunk.length
       wakeReader?.()
       if (size >= highWater) await new Promise<void>((resolve) => wakeWriters.push(resolve))
+    },
+    get isFull() {
+      return !ended && size >= highWater
     },
     end(error) {
       if (ended) return

@@ -4,6 +4,7 @@ import type { SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { systemAuthorities } from './authorities.ts'
 import { RegistryError } from './error.ts'
+import { exchange, type Exchange } from './exchange.ts'
 import { proxyRule } from './proxy.ts'
 import type { ProxyConfig } from './types.ts'
 
@@ -132,16 +133,15 @@ async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<H
   throwIfCancelled(signal, describeRequest(request))
   const source = body === undefined || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false })
   try {
-    const reply = await dispatcher.request({
+    const options = {
       method,
       origin: url.origin,
       path: url.pathname + url.search,
       headers: { 'user-agent': 'mica', 'accept-encoding': 'identity', ...headers },
       ...(source !== undefined && { body: source }),
-      ...(signal && { signal }),
       ...(body !== undefined && { headersTimeout: WRITE_TIMEOUT }),
-    })
-    return replyOf(request, reply)
+    }
+    return replyOf(request, await exchange(dispatcher, options, signal))
   } catch (error) {
     throw transportError(request, error)
   } finally {
@@ -149,29 +149,35 @@ async function sendOnce(dispatcher: Dispatcher, request: HttpRequest): Promise<H
   }
 }
 
-function replyOf(request: HttpRequest, reply: Dispatcher.ResponseData): HttpReply {
+function replyOf(request: HttpRequest, { status, reason, headers, body: bytes }: Exchange): HttpReply {
+  const body = readBody(request, bytes)
   return {
-    status: reply.statusCode,
-    reason: reply.statusText,
+    status,
+    reason,
     header(name) {
-      const value = reply.headers[name]
+      const value = headers[name]
       return Array.isArray(value) ? value[0] : value
     },
-    body: readBody(request, reply.body),
+    body,
     async discard() {
-      await reply.body.dump({ limit: MAX_DISCARD }).catch(() => undefined)
+      await skim(body).catch(() => undefined)
     },
   }
 }
 
-async function* readBody(request: HttpRequest, body: Readable): Bytes {
+async function skim(body: Bytes): Promise<void> {
+  let left = MAX_DISCARD
+  for await (const chunk of body) if ((left -= chunk.length) < 0) return
+}
+
+async function* readBody(request: HttpRequest, body: Bytes): Bytes {
   try {
-    for await (const chunk of body) yield chunk
+    for await (const chunk of body) {
+      throwIfCancelled(request.signal, describeRequest(request))
+      yield chunk
+    }
   } catch (error) {
     throw transportError(request, error)
-  } finally {
-    // Leaving early must close the connection, and what the closing says is nobody's concern.
-    body.on('error', () => undefined).destroy()
   }
 }
 
