@@ -13,6 +13,8 @@ export interface Collection {
   readonly collectors: readonly Collector[]
   /** Removes what nothing reaches now, as somebody asked for it; with `downloads` interrupted ones too. Bytes of blocks that came back. */
   now(options?: { readonly downloads: boolean }): Promise<number>
+  /** The same after a removal that somebody waits for: a failure is logged, for what was asked has been done. */
+  afterRemoval(): Promise<void>
   /** The same in a moment; callers in between share it. */
   soon(): void
   /** No more; waits for one that is under way. */
@@ -32,21 +34,30 @@ export function scheduleCollection({ collector, collectors, snapshots, content, 
   let running: Promise<unknown> = Promise.resolve()
   let stopped = false
   const collect = async (): Promise<number> => {
+    clearTimeout(timer)
+    timer = undefined
     const { bytes } = await collector.collect()
     await snapshots.settle()
     return bytes
   }
-  const inBackground = (): void => {
-    timer = undefined
-    running = collect().catch((error: unknown) =>
-      log.error('cannot collect what is not needed any more', { error: messageOf(error) }),
-    )
+  const collectQuietly = async (): Promise<void> => {
+    try {
+      await collect()
+    } catch (error) {
+      log.error('cannot collect what is not needed any more', { error: messageOf(error) })
+    }
+  }
+  const afterRemoval = async (): Promise<void> => {
+    const mine = collectQuietly()
+    running = mine
+    await mine
   }
   return {
     collectors,
     now: async (options) => (options?.downloads === true ? await content.discardInterrupted() : 0) + (await collect()),
+    afterRemoval,
     soon() {
-      if (!stopped) timer ??= setTimeout(inBackground, SOON).unref()
+      if (!stopped) timer ??= setTimeout(() => void afterRemoval(), SOON).unref()
     },
     async stop() {
       stopped = true

@@ -26,8 +26,8 @@ export interface ImageServiceParts {
   readonly containers: ContainerService
   readonly leases: Pick<Leases, 'held'>
   readonly snapshots: Pick<OpenSnapshots, 'list' | 'find' | 'lowers'>
-  /** Starts a collection soon; what was removed gives its bytes back. */
-  readonly collectSoon: () => void
+  /** Resolves once what nothing needs after a removal is gone. */
+  readonly collectAfterRemoval: () => Promise<void>
   /** One collection now; bytes that came back. With `downloads` interrupted ones go too. */
   readonly collect: (options?: { readonly downloads: boolean }) => Promise<number>
 }
@@ -46,7 +46,8 @@ export function createImageService(parts: ImageServiceParts): ImageService {
     tag: async (name, to) => await images.tag(to, (await images.resolve(name)).id),
     async remove(name, options) {
       const removed = await removeImage(await openScene(parts), name, options)
-      parts.collectSoon()
+      // as with Docker the layers are gone when the caller hears of it: a pull that follows fetches them
+      if (removed.some(({ deleted }) => deleted !== undefined)) await parts.collectAfterRemoval()
       return removed
     },
     prune: async (options) => {

@@ -205,7 +205,7 @@ function assemble(assembly: Assembly, close: () => Promise<void>): Engine {
     leases: ground.leases,
     snapshots: ground.snapshots,
     collect: (options) => collection.now(options),
-    collectSoon,
+    collectAfterRemoval: () => collection.afterRemoval(),
   })
   const disk = { ground, containers, volumes, collectors: collection.collectors, cacheUsage: () => builds.cacheUsage() }
   const reportDisk = createDiskReporter(disk)

@@ -236,6 +236,18 @@ test('what is pushed is pulled again, the same image', async () => {
   assert.equal(await docker.ok('inspect', '-f', '{{.Id}}', name), id)
 })
 
+test('the layers of an image are gone when its removal comes back: what follows fetches them anew', async () => {
+  const name = `${registry.host}/own`
+  await docker.ok('run', '--name', 'own', 'busybox', 'sh', '-c', 'echo own >/own')
+  await docker.ok('commit', 'own', name)
+  await docker.ok('rm', 'own')
+  await docker.ok('push', '-q', name)
+  for (let round = 0; round < 3; round += 1) {
+    await docker.ok('rmi', name)
+    assert.match(await docker.ok('pull', name), /: Pull complete\n/)
+  }
+})
+
 test('a tar becomes an image with the settings that are asked for', async () => {
   await docker.ok('run', '--name', 'exported', 'busybox', 'touch', '/made')
   await docker.ok('export', '-o', folder.join('root.tar'), 'exported')
