@@ -51,6 +51,7 @@ export async function build(workshop: Workshop, request: BuildRequest, options: 
   } finally {
     workshop.active -= 1
     for (const key of used) release(workshop.inUse, key)
+    if (used.size > 0) workshop.records.touch(used)
     await Promise.allSettled(session.pending)
   }
 }

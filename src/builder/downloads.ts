@@ -38,6 +38,7 @@ export async function downloadSources(site: StepSite, node: CopyInstruction): Pr
   const addresses = node.sources.filter((source) => isWebAddress(source))
   if (node.kind === 'copy' && addresses.length > 0) throw invalid("COPY failed: source can't be a URL for COPY")
   checkChecksum(node, addresses)
+  if (addresses.length === 0) return { inputs: [], async [Symbol.asyncDispose]() {} }
   const home = join(site.session.folder, 'contexts', `web-${shortId()}`)
   const remove = (): Promise<void> => rm(home, { recursive: true, force: true })
   try {

@@ -6,14 +6,14 @@ import type { FoundArchives } from './archives.ts'
 import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
 import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
-import type { CopyInput, CopyOutput, SourceInput } from '#builder/files'
+import { type CopyInput, type CopyOutput, hashReceived, type SourceInput } from '#builder/files'
 import { contextUse, copyOrigin, createdBy, hashOf } from '#builder/plan'
 import { openNotes } from './layer-notes.ts'
 import { earlierLayer, solveLayer } from './layer-step.ts'
 import { announceLayer, withLayer } from './outcome.ts'
 import { mountRoot } from './scratch-mount.ts'
 import type { ScratchMount } from './scratch-mount.ts'
-import type { StepResult, StepSite } from './session.ts'
+import type { Session, StepResult, StepSite } from './session.ts'
 
 /** COPY and ADD: files of the context, of another stage or image, or of the Dockerfile itself. */
 export async function filesStep(site: StepSite, input: StepResult, node: CopyInstruction): Promise<StepResult> {
@@ -25,11 +25,7 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
   const sources = [...(local.input === undefined ? [] : [local.input]), ...downloads.inputs]
   let read: readonly CopyOutput[] = []
   const hash = async (): Promise<string> => {
-    read = await Promise.all(
-      sources.map((source) =>
-        session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, { signal: session.signal }),
-      ),
-    )
+    read = await Promise.all(sources.map((source) => hashOne(session, source, source === local.input)))
     return joinHashes(read)
   }
   const definition = definitionOf(node, destination)
@@ -60,6 +56,16 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
   announceLayer(site, outcome)
   const shape = shapeOf(node, read, downloads.inputs.length)
   return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
+}
+
+async function hashOne(session: Session, source: SourceInput, isLocal: boolean): Promise<CopyOutput> {
+  if (isLocal && session.context.isSmall === true && isPlain(source)) return hashReceived(source)
+  return session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, { signal: session.signal })
+}
+
+/** No pattern is to be matched. */
+function isPlain({ sources, ignore, excludes = [] }: SourceInput): boolean {
+  return ignore === undefined && excludes.length === 0 && !sources.some((source) => /[*?[\\]/.test(source))
 }
 
 /** One hash for all that is read; of one source it is that source's. */

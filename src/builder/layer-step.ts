@@ -7,7 +7,7 @@ import { hashOf } from '#builder/plan'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
 import type { BuildRoot, SealedRoot } from './build-root.ts'
 import type { Flight } from './flights.ts'
-import type { CacheRecord, NewRecord } from './records.ts'
+import type { CacheRecord, FoundRecord, NewRecord } from './records.ts'
 import type { Session } from './session.ts'
 
 /** A step that may change files. */
@@ -96,20 +96,19 @@ async function findCached(
   const key = recordKey(known, step, content)
   const record = session.records.find(key)
   if (record === undefined) return undefined
-  session.use(key)
   const facts = { created: record.created, content, cached: true }
   if (record.chain === known.chain) {
-    session.records.touch(key)
+    session.use(key)
     return { root: below, ...facts, changed: false }
   }
   const root = await cachedRoot(session, known, record)
   if (root === undefined) return undefined
-  session.records.touch(key)
+  session.use(key)
   return { root, ...facts, changed: true }
 }
 
 /** Undefined where the layer is no longer there: then the record is worth nothing. */
-async function cachedRoot(session: Session, below: SealedRoot, record: CacheRecord): Promise<BuildRoot | undefined> {
+async function cachedRoot(session: Session, below: SealedRoot, record: FoundRecord): Promise<BuildRoot | undefined> {
   if (record.chain === undefined) return undefined
   session.lease.hold({ kind: 'snapshot', id: record.chain })
   const [snapshot, layer] = await Promise.all([

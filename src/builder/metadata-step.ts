@@ -41,7 +41,7 @@ function timeOf(site: StepSite, input: StepResult, text: string): string {
   const key = hashOf('metadata', input.state.key, text)
   const found = session.request.noCache ? undefined : session.records.find(key)
   if (found !== undefined) {
-    session.records.touch(key)
+    session.use(key)
     session.emit({ kind: 'cached', step: site.step.number })
     return found.created
   }

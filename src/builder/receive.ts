@@ -1,5 +1,4 @@
-import { closeSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { closeSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { decompress, detectCompression } from '#archive'
 import { shortId, throwIfCancelled } from '#base'
@@ -12,12 +11,17 @@ import type { ContextSource } from './types.ts'
 /** A Dockerfile or .dockerignore longer than this is not one. Bytes. */
 export const MAX_TEXT = 16 << 20
 
+/** Entries of a small context at most. */
+const SMALL = 32
+
 /** A context's files, for as long as it is not disposed of. */
 export interface Place extends AsyncDisposable {
   /** A path for the worker threads of this process. */
   readonly folder: string
   /** Of a context that was received: the index of its files, where there is one. */
   readonly index?: string
+  /** So few entries that to hash and to remove them takes less than to hand that to a thread. */
+  readonly isSmall?: boolean
   /** Its files may be moved to where they are wanted, if nobody reads them afterwards. */
   readonly isMovable: boolean
   /** Where digests of its files are remembered; absent for a context that goes away. */
@@ -38,7 +42,6 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
   const { context, texts: paths, signal } = receiving
   const home = join(folder, 'contexts', shortId())
   const root = join(home, 'root')
-  await mkdir(root, { recursive: true, mode: 0o700 })
   const remove = (): Promise<void> => parts.pool.run('builder.remove', { folder: home }, { lane: 'short' })
   try {
     const index = join(home, 'index.json')
@@ -52,13 +55,15 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
-    const { isIndexed, isMovable, texts } = received
+    const { indexed, isMovable, texts } = received
+    const isSmall = indexed !== undefined && indexed <= SMALL
     return {
       folder: root,
-      ...(isIndexed && { index }),
+      ...(indexed !== undefined && { index }),
+      isSmall,
       isMovable,
       text: (path) => texts[path],
-      [Symbol.asyncDispose]: remove,
+      [Symbol.asyncDispose]: isSmall ? async () => rmSync(home, { recursive: true, force: true }) : remove,
     }
   } catch (error) {
     await remove()

@@ -24,19 +24,22 @@ export interface CacheRecord {
   readonly usageCount: number
 }
 
+/** What a later build takes over. */
+export type FoundRecord = Pick<CacheRecord, 'chain' | 'created'>
+
 export type NewRecord = Omit<CacheRecord, 'createdAt' | 'lastUsedAt' | 'usageCount'>
 
 /** The builder's table; short synchronous calls. */
 export interface CacheRecords {
-  find(key: string): CacheRecord | undefined
+  find(key: string): FoundRecord | undefined
   /** True where some record has that prefix. */
   hasPrefix(prefix: string): boolean
   /** The root that the newest record of that prefix made. */
   latestChain(prefix: string): ChainId | undefined
   /** The first record of a key stays; a second of the same key replaces it (its root may be gone). */
   save(record: NewRecord): void
-  /** Counts a use. */
-  touch(key: string): void
+  /** Counts a use of each; the later in the list, the later it was. */
+  touch(keys: Iterable<string>): void
   remove(keys: readonly string[]): void
   /** Bytes and count of all records. */
   totals(): { readonly size: number; readonly count: number }
@@ -46,9 +49,14 @@ export interface CacheRecords {
   chainOf(key: string): ChainId | undefined
 }
 
+const COUNT_USE = 'UPDATE builder_record SET last_used_at = ?, usage_count = usage_count + 1 WHERE key = ?'
+
 export function cacheRecords(database: Database, clock: Clock): CacheRecords {
   return {
-    find: (key) => recordOf(database.get('SELECT * FROM builder_record WHERE key = ?', key)),
+    find(key) {
+      const row = database.get('SELECT chain, created FROM builder_record WHERE key = ?', key)
+      return row && { ...chainIn(row), created: readText(row, 'created') }
+    },
     hasPrefix: (prefix) => database.get('SELECT 1 FROM builder_record WHERE prefix = ? LIMIT 1', prefix) !== undefined,
     latestChain(prefix) {
       const newest = 'SELECT chain FROM builder_record WHERE prefix = ? AND chain IS NOT NULL ORDER BY created_at DESC'
@@ -65,12 +73,11 @@ export function cacheRecords(database: Database, clock: Clock): CacheRecords {
         ...values,
       )
     },
-    touch(key) {
-      database.run(
-        'UPDATE builder_record SET last_used_at = ?, usage_count = usage_count + 1 WHERE key = ?',
-        clock.nanoseconds(),
-        key,
-      )
+    touch(keys) {
+      let now = clock.nanoseconds()
+      database.transaction(() => {
+        for (const key of keys) database.run(COUNT_USE, now++, key)
+      })
     },
     remove(keys) {
       database.transaction(() => {
@@ -91,28 +98,31 @@ export function cacheRecords(database: Database, clock: Clock): CacheRecords {
         .map((row) => ({ key: readText(row, 'key'), chain: parseChainId(readText(row, 'chain')) })),
     chainOf(key) {
       const row = database.get('SELECT chain FROM builder_record WHERE key = ?', key)
-      const chain = row === undefined ? undefined : readOptionalText(row, 'chain')
-      return chain === undefined ? undefined : parseChainId(chain)
+      return row && chainIn(row).chain
     },
   }
 }
 
 function recordOf(row: Row | undefined): CacheRecord | undefined {
   if (row === undefined) return undefined
-  const chain = readOptionalText(row, 'chain')
   return {
     key: readText(row, 'key'),
     prefix: readText(row, 'prefix'),
     kind: kindOf(readText(row, 'kind')),
     description: readText(row, 'description'),
     ingredients: readText(row, 'ingredients'),
-    ...(chain === undefined ? {} : { chain: parseChainId(chain) }),
+    ...chainIn(row),
     created: readText(row, 'created'),
     size: readNumber(row, 'size'),
     createdAt: readBigInt(row, 'created_at'),
     lastUsedAt: readBigInt(row, 'last_used_at'),
     usageCount: readNumber(row, 'usage_count'),
   }
+}
+
+function chainIn(row: Row): { readonly chain?: ChainId } {
+  const chain = readOptionalText(row, 'chain')
+  return chain === undefined ? {} : { chain: parseChainId(chain) }
 }
 
 function kindOf(value: string): CacheRecord['kind'] {

@@ -69,7 +69,7 @@ export interface Session {
   /** Layers that are still being hashed. */
   readonly pending: Promise<unknown>[]
   emit(event: BuildEvent): void
-  /** A cache record counts as in use until the build ends. */
+  /** A cache record counts as in use until the build ends; then its use is noted. */
   use(key: string): void
   /** The outcome of a stage; each is solved once. */
   stage(index: number): Promise<StepResult>

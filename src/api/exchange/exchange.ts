@@ -121,7 +121,11 @@ function beginStream(
   response.statusCode = 200
   response.setHeader('Content-Type', contentType)
   for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
+  const { socket } = response
+  // what is written in the same turn leaves with the head
+  socket?.cork()
   response.flushHeaders()
+  process.nextTick(() => socket?.uncork())
   let room: Promise<void> | undefined
   const write = async (bytes: Uint8Array | string): Promise<void> => {
     if (response.destroyed || response.write(bytes)) return

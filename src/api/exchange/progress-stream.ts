@@ -1,10 +1,10 @@
 import { EngineError, messageOf } from '#base'
-import type { ProgressLine } from '#wire'
+import { encodeLine, type ProgressLine } from '#wire'
 import type { Exchange, ReplyStream } from './exchange.ts'
 
 /** A reply of lines whose head goes out with the first of them: what fails before then still has a status. */
 export interface ProgressStream {
-  /** Never waits: what comes out is small beside what is done. */
+  /** Never waits: what comes out is small beside what is done. Lines of one turn of the event loop go out together. */
   readonly line: (line: ProgressLine) => void
 }
 
@@ -14,18 +14,29 @@ export async function streamProgress(
   work: (stream: ProgressStream) => Promise<void>,
 ): Promise<void> {
   let output: ReplyStream | undefined
+  let waiting = ''
+  let soon: NodeJS.Immediate | undefined
+  const send = (): ReplyStream => {
+    clearImmediate(soon)
+    const sent = (output ??= exchange.stream('application/json'))
+    if (waiting !== '') void sent.write(waiting)
+    waiting = ''
+    return sent
+  }
   const line = (value: ProgressLine): void => {
-    output ??= exchange.stream('application/json')
-    void output.line(value)
+    if (waiting === '') soon = setImmediate(send)
+    waiting += encodeLine(value)
   }
   try {
     await work({ line })
-    output ??= exchange.stream('application/json')
   } catch (error) {
-    if (!output || exchange.signal.aborted) throw error
+    if ((!output && waiting === '') || exchange.signal.aborted) {
+      clearImmediate(soon)
+      throw error
+    }
     line(errorLine(error))
   }
-  output.end()
+  send().end()
 }
 
 /** An error as the last line of a stream; `code` is the exit code of a command that failed. */

@@ -5,6 +5,6 @@
  * are there, and that an unchanged file costs one stat. What is to be copied, and when, the builder decides.
  */
 export { DIGESTS_FORM } from './file-digests.ts'
-export { builderJobs } from './jobs.ts'
+export { builderJobs, hashReceived } from './jobs.ts'
 export type { CopyInput, CopyOutput, Head, HeadOutput, SourceInput } from './jobs.ts'
 export type { ReceiveInput, ReceiveOutput } from './receive.ts'

@@ -114,6 +114,11 @@ function withSource<T>(
   return outcome
 }
 
+/** `builder.hash` of a received context, at once: no file is read, for all were hashed as they came. */
+export function hashReceived(input: SourceInput): CopyOutput {
+  return withSource(input, { cancelled: () => false, report: () => undefined }, hashSource)
+}
+
 function hashSource(tree: ReadTree, selections: readonly Selection[]): CopyOutput {
   return { hash: hashSelections(tree, selections), shape: shapeOf(selections) }
 }

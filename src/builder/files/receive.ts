@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import type { FramedBody } from '#base'
 import { nameOfText } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
@@ -11,7 +11,7 @@ export interface ReceiveInput {
   readonly fd: number
   /** What comes from it is framed so; without, it is the tar itself, to its end. */
   readonly framed?: FramedBody
-  /** An empty folder, for the files. */
+  /** For the files; made here. */
   readonly folder: string
   /** Where its index is kept: the builder's own. */
   readonly index: string
@@ -22,8 +22,8 @@ export interface ReceiveInput {
 }
 
 export interface ReceiveOutput {
-  /** False where the tar is one of which an index cannot be made. */
-  readonly isIndexed: boolean
+  /** Entries in the index; absent where the tar is one of which none can be made. */
+  readonly indexed?: number
   /** Each file has one name: what is copied whole may be moved. */
   readonly isMovable: boolean
   /** By the path that was asked for; absent where no such file is. */
@@ -36,6 +36,7 @@ export interface ReceiveOutput {
  */
 export function receiveContext(input: ReceiveInput, context: JobContext): ReceiveOutput {
   const indexer = new TarIndexer()
+  mkdirSync(input.folder, { recursive: true, mode: 0o700 })
   using root = new ConfinedRoot(input.folder)
   const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
   const { fd, framed } = input
@@ -50,7 +51,7 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   const { isPlain, hasLinks, index } = indexer
   if (isPlain) writeFileSync(input.index, JSON.stringify([...index]))
   const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
-  return { isIndexed: isPlain, isMovable: isPlain && !hasLinks, texts: textsOf(texts) }
+  return { ...(isPlain && { indexed: index.size }), isMovable: isPlain && !hasLinks, texts: textsOf(texts) }
 }
 
 function textsOf(entries: readonly (readonly [string, string | undefined])[]): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { HistoryEntry, ImageConfig, ImageId, Platform, RunConfig } from '#oci'
 import type { Variables } from '#dockerfile'
 
@@ -24,7 +24,7 @@ export interface StageState {
 
 /** A sha256 in hex over values; they keep apart what stands in different places. */
 export function hashOf(...values: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex')
+  return hash('sha256', JSON.stringify(values))
 }
 
 /** `NAME=value` lines as a map; a later one wins. */

@@ -16,22 +16,25 @@ interface ParsedConfig {
 
 export interface ConfigCache {
   read(id: ImageId): Promise<ParsedConfig>
+  /** Of bytes at hand, whose digest is the id. */
+  parse(id: ImageId, configBytes: Uint8Array): ParsedConfig
   forget(id: ImageId): void
 }
 
 export function createConfigCache(content: Pick<ContentStore, 'read'>): ConfigCache {
   const kept = new Map<ImageId, ParsedConfig>()
+  const parse: ConfigCache['parse'] = (id, configBytes) => {
+    const known = kept.get(id)
+    if (known) return known
+    const parsed = { config: parseImageConfig(configBytes), configBytes }
+    const oldest = kept.size >= KEPT ? kept.keys().next().value : undefined
+    if (oldest !== undefined) kept.delete(oldest)
+    if (configBytes.length <= LARGEST_KEPT) kept.set(id, parsed)
+    return parsed
+  }
   return {
-    async read(id) {
-      const known = kept.get(id)
-      if (known) return known
-      const configBytes = await readConfig(content, id)
-      const parsed = { config: parseImageConfig(configBytes), configBytes }
-      const oldest = kept.size >= KEPT ? kept.keys().next().value : undefined
-      if (oldest !== undefined) kept.delete(oldest)
-      if (configBytes.length <= LARGEST_KEPT) kept.set(id, parsed)
-      return parsed
-    },
+    parse,
+    read: async (id) => kept.get(id) ?? parse(id, await readConfig(content, id)),
     forget: (id) => void kept.delete(id),
   }
 }

@@ -3,7 +3,6 @@ import {
   chainIds,
   imageIdOf,
   familiarReference,
-  parseImageConfig,
   parseManifest,
   withDefaultTag,
   type Descriptor,
@@ -76,9 +75,9 @@ function openAllOf({ records, configs }: Parts): Images['openAll'] {
 
 async function createImage(parts: Parts, bytes: Uint8Array, facts: ImageFacts, lease: Lease): Promise<Image> {
   const { records, content, database } = parts
-  const config = parseImageConfig(bytes)
   const id = imageIdOf(bytes)
   lease.hold({ kind: 'image', id })
+  const { config } = parts.configs.parse(id, bytes)
   await content.put(bytes, lease)
   const blobs = facts.manifest ? await blobsOf(parts, facts.manifest) : []
   database.transaction(() => {
