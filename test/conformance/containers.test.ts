@@ -163,6 +163,7 @@ test('a container that runs: exec, states, signals', async () => {
       'Error response from daemon: unable to find user nosuch: no matching entries in passwd file [1]',
     ],
     ['exec -d ctest-run touch /tmp/made', '[0]'],
+    [`exec ctest-run sh -c 'until [ -e /tmp/made ]; do sleep 0.1; done'`, '[0]'],
     ['diff ctest-run', 'C /tmp\nA /tmp/made [0]'],
     ['port ctest-run', '[0]'],
     ['pause ctest-run', 'ctest-run [0]'],
@@ -216,7 +217,7 @@ test('a folder above the roots of the daemon can be bound', async () => {
 })
 
 test('wait sees the end of a container that is removed with it; conditions that are none are refused', async () => {
-  await docker.ok('run', '-d', '--rm', '--name', 'ctest-wait', IMAGE, 'sh', '-c', 'sleep 1; exit 3')
+  await docker.ok('run', '-d', '--rm', '--name', 'ctest-wait', IMAGE, 'sh', '-c', 'sleep 4; exit 3')
   assert.equal(await docker.ok('wait', 'ctest-wait'), '3')
   await until('it is removed', async () => (await docker.ok('ps', '-aq', '--filter', 'name=ctest-wait')) === '')
   const answer = await daemon?.call('POST', '/v1.50/containers/nosuch/wait?condition=foo')
@@ -246,11 +247,13 @@ test('a terminal: its size, its exit code, keys that leave it, and attaching aga
 })
 
 test('a client that is killed leaves its container and its exec running', async () => {
-  await docker.run(['run', '--name', 'ctest-left', IMAGE, 'sh', '-c', 'while :; do echo x; sleep 0.1; done'], {
-    timeout: 2500,
-  })
-  const loop = 'i=0; while :; do i=$((i + 1)); echo $i; echo $i >/tmp/n; sleep 0.05; done'
-  await docker.run(['exec', 'ctest-left', 'sh', '-c', loop], { timeout: 1500 })
+  const killed = async (...args: readonly string[]): Promise<void> => {
+    const gone = new AbortController()
+    await docker.run(args, { signal: gone.signal, heard: () => gone.abort() })
+  }
+  await killed('run', '--name', 'ctest-left', IMAGE, 'sh', '-c', 'while :; do echo x; sleep 0.1; done')
+  const loop = 'i=0; while :; do i=$((i + 1)); echo $i >/tmp/n; echo $i; sleep 0.05; done'
+  await killed('exec', 'ctest-left', 'sh', '-c', loop)
   const count = async () => Number(await docker.ok('exec', 'ctest-left', 'cat', '/tmp/n'))
   const then = await count()
   await until('the loop goes on', async () => (await count()) > then)

@@ -148,7 +148,7 @@ test('names: taken, malformed, renamed, found by prefix', async () => {
 
 test('the writable layer lasts over stop and start; stop, kill, pause and their conflicts', async () => {
   const { id } = await containers.create(
-    createRequest(['sh', '-c', 'echo $$ >> /tmp/runs; trap "exit 9" TERM; while true; do sleep 0.02; done']),
+    createRequest(['sh', '-c', 'trap "exit 9" TERM; echo $$ >> /tmp/runs; while true; do sleep 0.02; done']),
   )
   await containers.start(id)
   await assert.rejects(containers.start(id), { kind: 'not-modified' })
@@ -156,7 +156,6 @@ test('the writable layer lasts over stop and start; stop, kill, pause and their 
     message: /container is running: stop the container before removing or force remove$/,
   })
   await until('the trap', async () => (await containers.changes(id)).some(({ path }) => path === '/tmp/runs'))
-  await new Promise((resolve) => setTimeout(resolve, 100))
   await containers.stop(id, {})
   assert.equal((await containers.get(id)).exitCode, 9)
   await assert.rejects(containers.stop(id, {}), { kind: 'not-modified' })

@@ -80,8 +80,16 @@ function interfaces(): readonly string[] {
     .flatMap((line) => /^\s*([^\s:]+(?::\d+)?):/.exec(line)?.[1] ?? [])
 }
 
+/** Those of the test's own namespace; what its parent sees too came from the host, where others mount as they like. */
 function mounts(): readonly string[] {
-  return readText('/proc/self/mountinfo')
+  const own = mountsOf('self')
+  if (readLink('/proc/self/ns/mnt') === readLink(`/proc/${process.ppid}/ns/mnt`)) return own
+  const outside = new Set(mountsOf(String(process.ppid)))
+  return own.filter((line) => !outside.has(line))
+}
+
+function mountsOf(pid: string): readonly string[] {
+  return readText(`/proc/${pid}/mountinfo`)
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {

@@ -148,11 +148,21 @@ async function assertInside(docker: Docker, { Id, Name, NetworkSettings }: Facts
   assert.deepEqual(new Set(found), new Set(said), `${when}: addresses of ${Name}`)
   for (const { HostIp, HostPort } of NetworkSettings.Ports['80/tcp'] ?? []) {
     const host = HostIp === '::' ? '[::1]' : '127.0.0.1'
-    const answer = await fetch(`http://${host}:${HostPort}/index.html`)
-    assert.equal((await answer.text()).trim(), Name.slice(1), `${when}: port ${HostIp}:${HostPort} of ${Name}`)
+    // its program may have been started a moment ago
+    const what = `${when}: port ${HostIp}:${HostPort} of ${Name} answers`
+    const text = await until(what, () => textOf(`http://${host}:${HostPort}/index.html`))
+    assert.equal(text.trim(), Name.slice(1), what)
   }
   if (networks.some(([name]) => name === 'home'))
     assert.match(await docker.ok('exec', Id, 'ping', '-c', '1', '-W', '5', 'keeper'), / 0% packet loss/, when)
+}
+
+async function textOf(url: string): Promise<string | undefined> {
+  try {
+    return await (await fetch(url)).text()
+  } catch {
+    return undefined
+  }
 }
 
 /** Whatever address of a user's network the packet filter speaks of is a running container's. */

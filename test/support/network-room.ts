@@ -72,7 +72,7 @@ export async function settled(wanted: string): Promise<void> {
 }
 
 const SERVER = `require('net').createServer((s) => s.end(s.remoteAddress)).listen(7, process.argv[1], () => console.log('up'))`
-const CLIENT = `const s = require('net').connect(7, process.argv[1]); s.setTimeout(700, () => s.destroy(new Error('timeout')));
+const CLIENT = `const s = require('net').connect(7, process.argv[1]); s.setTimeout(4000, () => s.destroy(new Error('timeout')));
 s.on('error', (e) => { console.error(e.message); process.exit(1) }); s.pipe(process.stdout)`
 
 /** Which address a server in one namespace sees of a client in another; `undefined`: the host. Rejects where it cannot be reached. */

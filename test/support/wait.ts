@@ -4,7 +4,7 @@ const STEP = 25
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
-  seconds = 10,
+  seconds = 30,
 ): Promise<Exclude<T, undefined | false | null>> {
   const end = Date.now() + seconds * 1000
   for (;;) {
