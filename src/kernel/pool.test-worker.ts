@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
 import { cancelled, conflict } from '#base'
 import { getXattr } from '#kernel/call'
 import { serveJobs } from './job.ts'
@@ -24,5 +25,6 @@ serveJobs({
     while (!context.cancelled()) Atomics.wait(never, 0, 0, 5)
     throw cancelled('wait')
   },
+  'test.thread': () => threadId,
   'test.die': () => process.exit(7),
 })

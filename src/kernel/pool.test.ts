@@ -70,6 +70,19 @@ test('jobs that wait for clients hold up nobody else, and each other only beyond
   assert.equal(await pool.run('test.double', 7), 14)
 })
 
+test('calls without a pause start no thread each, also where they are more than the pool has', async () => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const options = { lane: 'stream' } as const
+  const used = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const ids: number[] = []
+      while (ids.length < 20) ids.push(await pool.run<undefined, number>('test.thread', undefined, options))
+      return ids
+    }),
+  )
+  assert.ok(new Set(used.flat()).size <= 4)
+})
+
 test('a closed pool stops its jobs and takes no more', async () => {
   const pool = createWorkerPool({ entry, size: 1 })
   const running = assert.rejects(pool.run('test.spin', 0), (error) => isKind(error, 'cancelled'))
