@@ -36,7 +36,7 @@ export function createCollector(records: SnapshotRecords, trash: Trash): Snapsho
         resources: ids.map(snapshotResource),
         async removeBytes() {
           let bytes = 0
-          for (const id of ids) bytes += await trash.remove(id)
+          for (const id of ids) bytes += await trash.discard(id)
           return bytes
         },
       }

@@ -7,8 +7,10 @@ import type { SnapshotId, SnapshotJobRunner } from './types.ts'
 
 /** Removes the folders of snapshots whose records are gone; what a crash leaves here is removed after the next start. */
 export interface Trash {
-  /** Once the records' removal is durable: out of sight by a rename, then removed in a worker. Gives bytes of blocks. */
+  /** Makes the record's removal durable, then discards. */
   remove(id: SnapshotId): Promise<number>
+  /** Once the record's removal is durable: out of sight by a rename, then removed in a worker. Gives bytes of blocks. */
+  discard(id: SnapshotId): Promise<number>
   /** Removes a tree in the trash unless a mount still shows it: then after a later start. */
   release(path: string): Promise<void>
   /** The same for all that an earlier run left in the trash. */
@@ -33,19 +35,23 @@ export function createTrash(options: {
       .finally(() => pending.delete(task))
     pending.add(task)
   }
+  const discard = async (id: SnapshotId): Promise<number> => {
+    const target = join(trash, id)
+    try {
+      await rename(join(folder, id), target)
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return 0
+      throw error
+    }
+    return jobs.run<string, number>('tree.remove', target)
+  }
   return {
     later,
     async remove(id) {
       await database.flush()
-      const target = join(trash, id)
-      try {
-        await rename(join(folder, id), target)
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return 0
-        throw error
-      }
-      return jobs.run<string, number>('tree.remove', target)
+      return discard(id)
     },
+    discard,
     async release(path) {
       if ((await loosened(folder)).includes(basename(path))) await jobs.run<string, number>('tree.remove', path)
     },
