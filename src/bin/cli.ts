@@ -68,19 +68,22 @@ function startDaemon(words: readonly string[]) {
   }
 }
 
+// A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
+const io = createIo(process, () => process.exit(141))
+
 runCli({
   words: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
-  // A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
-  io: createIo(process, () => process.exit(141)),
+  io,
   now: () => Date.now(),
   version: VERSION,
   runProgram,
   becomeDaemon,
   startDaemon,
 }).then(
-  (exit) => process.exit(exit),
+  // A slow reader has taken everything before the process ends.
+  (exit) => Promise.all([io.stdout.drained(), io.stderr.drained()]).then(() => process.exit(exit)),
   (error: unknown) => {
     process.stderr.write(`mica: ${error instanceof Error ? (error.stack ?? messageOf(error)) : String(error)}\n`)
     process.exit(125)

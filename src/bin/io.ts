@@ -35,6 +35,10 @@ function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: ()
   return {
     terminal: isatty(descriptor),
     write: (chunk) => void stream().write(chunk),
+    async drained() {
+      const open = opened
+      if (open && open.writableLength > 0) await new Promise<void>((resolve) => open.write('', () => resolve()))
+    },
     size: () => ({ rows: stream().rows, columns: stream().columns }),
     onResize(callback) {
       stream().on('resize', callback)

@@ -21,6 +21,7 @@ async function say(...words: readonly string[]): Promise<Said> {
     terminal: false,
     write: (chunk) => void (texts[name] += String(chunk)),
     size: () => ({ rows: 0, columns: 0 }),
+    drained: () => Promise.resolve(),
     onResize: () => ({ [Symbol.dispose]: () => undefined }),
   })
   const refuse = (): never => assert.fail('no program is to be run')

@@ -7,7 +7,7 @@ import { micaClient } from '#test/mica'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { temporary } from '#test/temporary'
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
@@ -134,6 +134,29 @@ test('mica layers shows the stack from the writable layer to the kernel', async 
   const roles = (await mica.ok('layers', '--format', '{{.Role}}: {{.Instruction}}', 'message')).split('\n')
   assert.match(roles[0] ?? '', /^top: .*echo hi > \/message/)
   await mica.ok('rm', 'stacked')
+})
+
+test('a slow reader gets every byte of what mica writes, also after its end', async () => {
+  await mica.ok('create', '--name', 'slow', 'busybox')
+  await mica.ok('export', '-o', folder.join('whole.tar'), 'slow')
+  const slow = `'${LAUNCHER}' -H '${daemon.host}' export slow | { sleep 1; wc -c; }`
+  const outcome = await runProgram('/bin/sh', ['-c', slow])
+  assert.equal(Number(outcome.stdout), statSync(folder.join('whole.tar')).size, outcome.stderr)
+  await mica.ok('rm', 'slow')
+})
+
+test('what a command names and nobody can open is said in one line', async () => {
+  for (const words of [
+    ['load', '-i', 'nosuch'],
+    ['import', 'nosuch'],
+    ['run', '--env-file', 'nosuch', 'busybox'],
+    ['exec', '--env-file', 'nosuch', 'x', 'true'],
+  ]) {
+    const { code, stderr } = await runProgram(LAUNCHER, ['-H', daemon.host, ...words])
+    const prefix = words[0] === 'run' ? 'mica: ' : ''
+    assert.equal(stderr.split('\n')[0], `${prefix}open nosuch: no such file or directory`, words.join(' '))
+    assert.equal(code, words[0] === 'run' ? 125 : 1)
+  }
 })
 
 test('bin/mica runs from any folder and through links', async () => {

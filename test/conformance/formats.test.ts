@@ -39,6 +39,7 @@ function outputOf(said: Said): Output {
     terminal: false,
     write: (chunk) => void (said.text += String(chunk)),
     size: () => ({ rows: 0, columns: 0 }),
+    drained: () => Promise.resolve(),
     onResize: () => ({ [Symbol.dispose]() {} }),
   }
 }

@@ -7,7 +7,7 @@ const ENTRY = join(import.meta.dirname, '..', '..', 'src', 'bin', 'cli.ts')
 /** mica's own CLI out of the sources, with the face of `dockerClient`: a test can run the same lines with both. */
 export function micaClient(host: string): Docker {
   const run: Docker['run'] = (args, options = {}) =>
-    runProgram(process.execPath, [ENTRY, '-H', host, ...args], {
+    runProgram(process.execPath, ['--', ENTRY, '-H', host, ...args], {
       ...options,
       env: { NODE_NO_WARNINGS: '1', ...options.env },
     })

@@ -17,8 +17,8 @@ export const attach = command({
     const { Id, Config, State } = await context.client.get<ContainerJson>(
       `/containers/${encodeURIComponent(name)}/json`,
     )
-    if (!State.Running) throw conflict('cannot attach to a stopped container, start it first')
-    if (State.Paused) throw conflict('cannot attach to a paused container, unpause it first')
+    if (!State.Running) throw conflict('You cannot attach to a stopped container, start it first')
+    if (State.Paused) throw conflict('You cannot attach to a paused container, unpause it first')
     if (Config.Tty && Config.OpenStdin && !flags['no-stdin']) requireTerminal(context)
     return await foreground(context, {
       id: Id,

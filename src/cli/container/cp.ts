@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { type Bytes, EngineError, invalid } from '#base'
-import { command, type Context, flag, size } from '#cli/kit'
+import { command, type Context, flag, size, writeAll } from '#cli/kit'
 import { parsePathStat, PATH_STAT_HEADER, type PathStatHead } from '#wire'
 import { absolute, assertionOf, type CopyEnd, type CopyTarget, parseEnd, planCopy, splitEntry } from './copy-path.ts'
 
@@ -61,7 +61,7 @@ async function copyOut(context: Context, from: InContainer, to: string, options:
   const { path, calledAs } = options.followLink ? await followed(context, from) : { path: from.path }
   const reply = await context.client.stream('GET', pathOf(from), { query: { path } })
   if (target === '-') {
-    for await (const chunk of reply.bytes) context.io.stdout.write(chunk)
+    await writeAll(context.io.stdout, reply.bytes)
     return
   }
   const { kind } = parsePathStat(reply.headers.get(PATH_STAT_HEADER.toLowerCase()))

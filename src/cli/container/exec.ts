@@ -11,6 +11,7 @@ import {
 } from '#cli/kit'
 import type { ExecJson } from '#wire'
 import { followSize, requireTerminal } from './foreground.ts'
+import { environment } from './request.ts'
 
 export const exec = command({
   usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
@@ -19,6 +20,7 @@ export const exec = command({
     detach: flag.switch('Detached mode: run command in the background', { short: 'd' }),
     'detach-keys': flag.text('Override the key sequence for detaching a container'),
     env: flag.list('Set environment variables', { short: 'e' }),
+    'env-file': flag.list('Read in a file of environment variables'),
     interactive: flag.switch('Keep STDIN open even if not attached', { short: 'i' }),
     privileged: flag.switch('Give extended privileges to the command'),
     tty: flag.switch('Allocate a pseudo-TTY', { short: 't' }),
@@ -29,10 +31,12 @@ export const exec = command({
   min: 2,
   leading: true,
   async run(context, { flags, args: [container = '', ...words] }) {
-    if (flags.interactive && flags.tty && !flags.detach) requireTerminal(context)
-    const env = flags.env.flatMap((line) =>
-      line.includes('=') || context.env[line] === undefined ? [line] : [`${line}=${context.env[line]}`],
-    )
+    const env = environment({ flags, env: context.env, cwd: context.cwd })
+    if (flags.interactive && flags.tty && !flags.detach && !context.io.stdin.terminal) {
+      // What is wrong with the container is said first.
+      await context.client.get(`/containers/${encodeURIComponent(container)}/json`)
+      requireTerminal(context)
+    }
     const { Id } = await context.client.post<{ readonly Id: string }>(
       `/containers/${encodeURIComponent(container)}/exec`,
       {
@@ -51,10 +55,12 @@ export const exec = command({
         },
       },
     )
-    try {
-      if (!flags.detach) return await joinExec(context, Id, flags)
+    if (flags.detach) {
       await context.client.post(`/exec/${Id}/start`, { json: { Detach: true, Tty: flags.tty } })
       return 0
+    }
+    try {
+      return await joinExec(context, Id, flags)
     } catch (error) {
       throw refusal(error)
     }

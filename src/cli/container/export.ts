@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { invalid } from '#base'
-import { command, flag } from '#cli/kit'
+import { command, flag, writeAll } from '#cli/kit'
 
 export const exportContainer = command({
   usage: '[OPTIONS] CONTAINER',
@@ -16,7 +16,7 @@ export const exportContainer = command({
     }
     const { bytes } = await context.client.stream('GET', `/containers/${encodeURIComponent(name)}/export`)
     if (flags.output !== undefined) await pipeline(Readable.from(bytes), createWriteStream(flags.output))
-    else for await (const chunk of bytes) context.io.stdout.write(chunk)
+    else await writeAll(context.io.stdout, bytes)
     return 0
   },
 })

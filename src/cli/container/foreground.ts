@@ -1,6 +1,6 @@
 import { EngineError, invalid } from '#base'
 import { connectStreams, type Context, parseKeys } from '#cli/kit'
-import type { ContainerJson, WaitJson } from '#wire'
+import type { WaitJson } from '#wire'
 import { decodeLines } from '#wire'
 import type { Attachment } from './options.ts'
 
@@ -31,7 +31,7 @@ export async function foreground(context: Context, options: ForegroundOptions): 
   using stream = await client.hijack(`${path}/attach`, {
     query: { stream: true, ...attachment, detachKeys: options.detachKeys },
   })
-  const exit = options.running ? undefined : await beginWait(context, path, options.remove)
+  const exit = await beginWait(context, path, options)
   using released = new DisposableStack()
   if (options.signals) released.use(io.onSignals(PROXIED, (name) => forward(context, path, name)))
   const raw = tty && io.stdin.terminal
@@ -46,14 +46,17 @@ export async function foreground(context: Context, options: ForegroundOptions): 
   if (!options.running) await client.post(`${path}/start`)
   if (tty && io.stdout.terminal) released.use(followSize(context, path))
   if ((await joined) === 'detached') return 0
-  return exit ? await exit() : await exitCode(context, path)
+  return await exit()
 }
 
-/** Asks for the exit before the start, so that a short process cannot end unseen. */
-async function beginWait({ client }: Context, path: string, remove: boolean): Promise<() => Promise<number>> {
-  const { bytes } = await client.stream('POST', `${path}/wait`, {
-    query: { condition: remove ? 'removed' : 'next-exit' },
-  })
+/** Asks for the exit before the start or the attach, so that no end goes unseen. */
+async function beginWait(
+  { client }: Context,
+  path: string,
+  { running, remove }: Pick<ForegroundOptions, 'running' | 'remove'>,
+): Promise<() => Promise<number>> {
+  const condition = running ? 'not-running' : remove ? 'removed' : 'next-exit'
+  const { bytes } = await client.stream('POST', `${path}/wait`, { query: { condition } })
   return async () => {
     for await (const value of decodeLines(bytes)) return statusOf(value)
     throw new EngineError('unavailable', 'the daemon closed the connection before the container ended')
@@ -69,11 +72,6 @@ function statusOf(value: unknown): number {
 /** What the daemon answers has the shape of its version. */
 function believed<T>(value: unknown): T {
   return value as T
-}
-
-async function exitCode({ client }: Context, path: string): Promise<number> {
-  const { State } = await client.get<ContainerJson>(`${path}/json`)
-  return State.Running ? 0 : State.ExitCode
 }
 
 function forward({ client }: Context, path: string, signal: string): void {

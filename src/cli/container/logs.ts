@@ -1,6 +1,6 @@
-import { command, flag } from '#cli/kit'
-import type { ContainerJson } from '#wire'
-import { decodeFrames } from '#wire'
+import { EngineError, invalid } from '#base'
+import { command, flag, writeAll, writeFrames } from '#cli/kit'
+import { type ContainerJson, parseTimestamp } from '#wire'
 
 export const logs = command({
   usage: '[OPTIONS] CONTAINER',
@@ -18,16 +18,27 @@ export const logs = command({
   examples: ['mica logs -f --tail 20 web', 'mica logs -t --since 10m web'],
   min: 1,
   max: 1,
-  async run({ client, io }, { flags, args: [name = ''] }) {
+  async run({ client, io, now }, { flags, args: [name = ''] }) {
     const path = `/containers/${encodeURIComponent(name)}`
     const { Config } = await client.get<ContainerJson>(`${path}/json`)
+    const [since, until] = [timeOf('since', flags.since, now), timeOf('until', flags.until, now)]
     const { bytes } = await client.stream('GET', `${path}/logs`, {
-      query: { ...flags, tail: flags.tail ?? 'all', stdout: true, stderr: true },
+      query: { ...flags, since, until, tail: flags.tail ?? 'all', stdout: true, stderr: true },
     })
-    if (Config.Tty) for await (const chunk of bytes) io.stdout.write(chunk)
-    else
-      for await (const { stream, bytes: chunk } of decodeFrames(bytes))
-        (stream === 'stderr' ? io.stderr : io.stdout).write(chunk)
+    if (Config.Tty) await writeAll(io.stdout, bytes)
+    else await writeFrames(io, bytes)
     return 0
   },
 })
+
+/** Checked here, and a duration counted from this machine's time, as docker's client does. */
+function timeOf(name: string, text: string | undefined, now: number): string | undefined {
+  if (text === undefined || text === '') return undefined
+  try {
+    const time = parseTimestamp(text, BigInt(now) * 1_000_000n)
+    return `${time / 1_000_000_000n}.${String(time % 1_000_000_000n).padStart(9, '0')}`
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    throw invalid(`invalid value for "${name}": failed to parse value as time or duration: "${text}"`, { cause: error })
+  }
+}

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { invalid, isKind } from '#base'
+import { EngineError, invalid, isKind, messageOf } from '#base'
 import { registryHeaders } from '#cli/credential'
-import { type Context, showProgress } from '#cli/kit'
+import { CommandLineError, type Context, showProgress } from '#cli/kit'
 import { familiarName, familiarReference, parseReference } from '#oci'
 import type { CreatedJson, ProgressLine } from '#wire'
 import type { Attachment } from './options.ts'
@@ -21,8 +21,11 @@ export async function makeContainer(
   { flags, given, words, attachment }: MakeOptions,
 ): Promise<string> {
   const [image = '', ...command] = words
-  const policy = pullPolicy(flags.pull)
-  const body = containerRequest({ flags, given, image, command, attachment, env: context.env, cwd: context.cwd })
+  const { body, policy } = understood(context, () => ({
+    body: containerRequest({ flags, given, image, command, attachment, env: context.env, cwd: context.cwd }),
+    policy: pullPolicy(flags.pull),
+  }))
+  parseReference(image)
   const create = (): Promise<CreatedJson> =>
     context.client.post<CreatedJson>('/containers/create', {
       query: { name: flags.name, platform: flags.platform },
@@ -39,6 +42,17 @@ export async function makeContainer(
   for (const warning of made.Warnings ?? []) context.io.stderr.write(`WARNING: ${warning}\n`)
   if (flags.cidfile !== undefined) writeFileSync(resolve(context.cwd, flags.cidfile), made.Id, { flag: 'wx' })
   return made.Id
+}
+
+/** What the flags say together; what makes no sense ends with 125, as a flag that is wrong by itself. */
+function understood<T>({ name }: Context, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof EngineError) || error instanceof CommandLineError) throw error
+    const advice = `Run '${name} --help' for more information`
+    throw new CommandLineError(`mica: ${messageOf(error)}`, { exit: 125, advice })
+  }
 }
 
 function pullPolicy(text = 'missing'): 'always' | 'missing' | 'never' {

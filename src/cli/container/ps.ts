@@ -47,6 +47,8 @@ export const ps = command({
       },
     })
     const whole = flags['no-trunc']
+    if (flags.quiet && flags.format !== undefined)
+      io.stderr.write('WARNING: Ignoring custom format, because both --format and --quiet are set.\n')
     if (flags.quiet) io.stdout.write(found.map(({ Id }) => `${whole ? Id : abbreviate(Id)}\n`).join(''))
     else {
       const rows = found.map((container) => rowOf(container, { whole, now }))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { errnoOf, invalid } from '#base'
-import { type FlagValues, pairsOf } from '#cli/kit'
+import { invalid } from '#base'
+import { type FlagValues, openError, pairsOf } from '#cli/kit'
 import type { Attachment, containerFlags } from './options.ts'
 import { binds, ownVolumes, parseMount } from './mounts.ts'
 import { checkNames, extraHosts, networking } from './networking.ts'
@@ -24,6 +24,8 @@ interface RequestOptions {
 export function containerRequest(options: RequestOptions): Readonly<Record<string, unknown>> {
   const { flags, image, command, attachment } = options
   checkNames(flags)
+  if (flags.rm && !['', 'no'].includes(flags.restart ?? ''))
+    throw invalid('conflicting options: cannot specify both --restart and --rm')
   const { mode, config } = networking(flags)
   return {
     Hostname: flags.hostname ?? '',
@@ -54,7 +56,7 @@ export function containerRequest(options: RequestOptions): Readonly<Record<strin
 
 function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<string, unknown>> {
   return {
-    Binds: binds(flags.volume, cwd),
+    Binds: someOf(binds(flags.volume, cwd)),
     ...(flags.mount.length > 0 && { Mounts: flags.mount.map((mount) => parseMount(mount, cwd)) }),
     ...(flags['volume-driver'] !== undefined && { VolumeDriver: flags['volume-driver'] }),
     PortBindings: parsePublish(flags.publish),
@@ -62,21 +64,21 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
     AutoRemove: flags.rm,
     Privileged: flags.privileged,
     ReadonlyRootfs: flags['read-only'],
-    CapAdd: flags['cap-add'],
-    CapDrop: flags['cap-drop'],
+    CapAdd: someOf(flags['cap-add']),
+    CapDrop: someOf(flags['cap-drop']),
     Dns: flags.dns,
     DnsOptions: [...flags['dns-option'], ...flags['dns-opt']],
     DnsSearch: flags['dns-search'],
-    ExtraHosts: extraHosts(flags),
+    ExtraHosts: someOf(extraHosts(flags)),
     Links: flags.link,
-    GroupAdd: flags['group-add'],
-    VolumesFrom: flags['volumes-from'],
-    SecurityOpt: flags['security-opt'],
+    GroupAdd: someOf(flags['group-add']),
+    VolumesFrom: someOf(flags['volumes-from']),
+    SecurityOpt: someOf(flags['security-opt']),
     IpcMode: flags.ipc ?? '',
     PidMode: flags.pid ?? '',
     UTSMode: flags.uts ?? '',
-    Tmpfs: pairsOf(flags.tmpfs, ':'),
-    Sysctls: pairsOf(flags.sysctl),
+    Tmpfs: somePairs(flags.tmpfs, ':'),
+    Sysctls: somePairs(flags.sysctl),
     RestartPolicy: parseRestart(flags.restart),
     LogConfig: logConfig(flags),
     ...(given.has('init') && { Init: flags.init }),
@@ -89,14 +91,26 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
   }
 }
 
+/** A list of none is left out, as inspect shows it. */
+const someOf = <T>(list: readonly T[]): readonly T[] | null => (list.length > 0 ? list : null)
+
+const somePairs = (list: readonly string[], separator?: string) =>
+  list.length > 0 ? pairsOf(list, separator) : undefined
+
 function logConfig(flags: ContainerFlags): Readonly<Record<string, unknown>> {
   const driver = flags['log-driver'] ?? ''
   if (driver === 'none' && flags['log-opt'].length > 0) throw invalid('invalid logging opts for driver none')
   return { Type: driver, Config: pairsOf(flags['log-opt']) }
 }
 
+interface EnvironmentOptions {
+  readonly flags: Pick<ContainerFlags, 'env' | 'env-file'>
+  readonly env: RequestOptions['env']
+  readonly cwd: string
+}
+
 /** Files first, then -e; a name alone takes the value that it has here, and is left out of a file where it has none. */
-function environment({ flags, env, cwd }: RequestOptions): readonly string[] {
+export function environment({ flags, env, cwd }: EnvironmentOptions): readonly string[] {
   const fromFiles = flags['env-file']
     .flatMap((file) => readLines(file, cwd))
     .flatMap((line) => withValue(line, env) ?? [])
@@ -131,10 +145,7 @@ function read(path: string, name: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    throw invalid(`open ${name}: ${errnoOf(error) === 'ENOENT' ? 'no such file or directory' : errnoOf(error)}`, {
-      cause: error,
-    })
+    throw openError(error, name)
   }
 }
 

@@ -1,3 +1,4 @@
+import { invalid } from '#base'
 import { command, flag } from '#cli/kit'
 import { forEach } from './each.ts'
 
@@ -11,8 +12,15 @@ export const rm = command({
   },
   min: 1,
   run: (context, { flags, args }) =>
-    forEach(context, args, async (path) => {
-      await context.client.delete(path, { query: { force: flags.force, link: flags.link, v: flags.volumes } })
-      return undefined
-    }),
+    forEach(
+      context,
+      args,
+      async (path, name) => {
+        if (name === '') throw invalid('Container name cannot be empty')
+        await context.client.delete(path, { query: { force: flags.force, link: flags.link, v: flags.volumes } })
+        return undefined
+      },
+      // What is not there is as --force wants it.
+      (error) => flags.force && error.kind === 'not-found',
+    ),
 })

@@ -1,5 +1,5 @@
-import { EngineError } from '#base'
-import { CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
+import { EngineError, invalid } from '#base'
+import { badArgument, CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
 import { foreground, requireTerminal } from './foreground.ts'
 import { makeContainer } from './make.ts'
 import { containerFlags } from './options.ts'
@@ -23,7 +23,7 @@ export const run = command({
   leading: true,
   async run(context, { flags, given, args }) {
     if (flags.detach && flags.attach.length > 0)
-      throw new CommandLineError('mica: conflicting options: cannot specify both --attach and --detach', { exit: 125 })
+      throw invalid('conflicting options: cannot specify both --attach and --detach')
     if (!flags.detach && flags.interactive && flags.tty) requireTerminal(context)
     const attachment = streamsOf(flags)
     try {
@@ -58,18 +58,14 @@ function streamsOf({ attach, detach, interactive }: StreamFlags): {
   if (attach.length === 0) return { stdin: interactive, stdout: true, stderr: true }
   const named = attach.map((name) => name.toLowerCase())
   const bad = named.find((name) => !['stdin', 'stdout', 'stderr'].includes(name))
-  if (bad !== undefined) {
-    throw new CommandLineError(
-      `invalid argument "${bad}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
-      { exit: 125 },
-    )
-  }
+  if (bad !== undefined) throw badArgument(bad, '-a, --attach', 'valid streams are STDIN, STDOUT and STDERR')
   return { stdin: named.includes('stdin'), stdout: named.includes('stdout'), stderr: named.includes('stderr') }
 }
 
 async function startInBackground({ client, io }: Context, id: string): Promise<number> {
-  await client.post(`/containers/${id}/start`)
+  // Known also where it does not come to run, so that it can be looked at and removed.
   io.stdout.write(`${id}\n`)
+  await client.post(`/containers/${id}/start`)
   return 0
 }
 

@@ -1,3 +1,4 @@
+import { isKind } from '#base'
 import { command, flag } from '#cli/kit'
 import { forEach } from './each.ts'
 
@@ -13,7 +14,10 @@ export const stop = command({
   run: (context, { flags, args }) =>
     forEach(context, args, async (path) => {
       const query = { signal: flags.signal, t: flags.timeout ?? flags.time }
-      await context.client.post(`${path}/stop`, { query })
+      // One that has stopped already is as it should be.
+      await context.client.post(`${path}/stop`, { query }).catch((error: unknown) => {
+        if (!isKind(error, 'not-modified')) throw error
+      })
       return undefined
     }),
 })

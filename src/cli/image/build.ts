@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Bytes, invalid } from '#base'
+import { type Bytes, EngineError, invalid } from '#base'
 import { buildHeaders } from '#cli/credential'
-import { command, type Context, flag, showProgress } from '#cli/kit'
+import { badArgument, command, type Context, flag, showProgress } from '#cli/kit'
 import { parseReference } from '#oci'
 import type { ProgressLine } from '#wire'
 import { locateContext, type Located } from './locate.ts'
@@ -32,7 +32,7 @@ export const build = command({
   ],
   max: 1,
   async run(context, { flags, args: [path = '.'] }) {
-    for (const name of flags.tag) parseReference(name)
+    for (const name of flags.tag) checkTag(name)
     const located = await locateContext(context, { path, file: flags.file })
     const query = {
       t: flags.tag,
@@ -53,6 +53,14 @@ export const build = command({
     return 0
   },
 })
+
+function checkTag(name: string): void {
+  try {
+    parseReference(name)
+  } catch (error) {
+    throw error instanceof EngineError ? badArgument(name, '-t, --tag', error.message) : error
+  }
+}
 
 interface SendOptions {
   readonly query: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
@@ -78,7 +86,13 @@ async function send(context: Context, { query, located, quiet }: SendOptions): P
   })
   const coloured = io.stdout.terminal && !context.env['NO_COLOR']
   const shown = coloured ? lines : withoutColour(lines)
-  await showProgress(quiet ? onlyOutcome(shown, onAux) : shown, io.stdout, onAux)
+  const unsaid: string[] = []
+  try {
+    await showProgress(quiet ? onlyOutcome(shown, onAux, unsaid) : shown, io.stdout, onAux)
+  } catch (error) {
+    io.stderr.write(unsaid.join(''))
+    throw error
+  }
   if (id === '') throw invalid('the daemon built no image')
   return id
 }
@@ -114,15 +128,23 @@ function isIdentified(aux: unknown): aux is { readonly ID: string } {
   return typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string'
 }
 
+/** Lines of a quiet build that are kept, to be shown should it fail. */
+const KEPT = 1000
+
 /** Of a quiet build: its error, and the id, which the daemon may say in an aux line or in the only line of text. */
 async function* onlyOutcome(
   lines: AsyncIterable<ProgressLine>,
   onAux: (aux: unknown) => void,
+  unsaid: string[],
 ): AsyncIterable<ProgressLine> {
   for await (const line of lines) {
     const id = /^sha256:[0-9a-f]{64}(?=\s*$)/.exec(line.stream ?? '')?.[0]
     if (id !== undefined) onAux({ ID: id })
     else if (line.aux !== undefined || line.error !== undefined || line.errorDetail !== undefined) yield line
+    else if (line.stream !== undefined) {
+      unsaid.push(line.stream)
+      if (unsaid.length > KEPT) unsaid.shift()
+    }
   }
 }
 

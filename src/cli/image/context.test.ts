@@ -25,6 +25,7 @@ function contextOf(cwd: string, stdin: Uint8Array | string = ''): Context {
     terminal: false,
     write: () => undefined,
     size: () => ({ rows: 0, columns: 0 }),
+    drained: () => Promise.resolve(),
     onResize: () => ({ [Symbol.dispose]: () => undefined }),
   }
   const io = {

@@ -45,8 +45,8 @@ export const images = command({
     const found = await client.get<readonly ImageSummaryJson[]>('/images/json', { query: { all: flags.all, filters } })
     const whole = flags['no-trunc']
     if (flags.quiet) {
-      const ids = found.map(({ Id }) => (whole ? Id : abbreviate(Id)))
-      io.stdout.write(ids.map((id) => `${id}\n`).join(''))
+      const rows = found.flatMap((image) => rowsOf(image, { whole, now, digests: flags.digests }))
+      io.stdout.write(rows.map(({ ID }) => `${ID}\n`).join(''))
       return 0
     }
     const rows = found.flatMap((image) => rowsOf(image, { whole, now, digests: flags.digests }))

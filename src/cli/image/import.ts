@@ -1,7 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { resolve } from 'node:path'
-import type { Bytes } from '#base'
-import { command, flag, showProgress } from '#cli/kit'
+import { bytesOfFile, command, flag, showProgress } from '#cli/kit'
 import { familiarName, parseNamed } from '#oci'
 import type { ProgressLine } from '#wire'
 
@@ -18,7 +15,6 @@ export const importImage = command({
   async run({ client, io, cwd }, { flags, args: [file = '-', name] }) {
     const reference = name === undefined ? undefined : parseNamed(name)
     const isAddress = /^https?:\/\//.test(file)
-    const stored = (): Bytes => createReadStream(resolve(cwd, file), { highWaterMark: 1 << 20 })
     const lines = client.lines<ProgressLine>('POST', '/images/create', {
       query: {
         fromSrc: isAddress ? file : '-',
@@ -28,7 +24,7 @@ export const importImage = command({
         changes: flags.change,
         platform: flags.platform,
       },
-      ...(!isAddress && { bytes: file === '-' ? io.stdin.bytes : stored() }),
+      ...(!isAddress && { bytes: file === '-' ? io.stdin.bytes : bytesOfFile(cwd, file) }),
     })
     await showProgress(lines, io.stdout)
     return 0

@@ -1,7 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { resolve } from 'node:path'
 import { invalid } from '#base'
-import { command, flag, showProgress } from '#cli/kit'
+import { bytesOfFile, command, flag, showProgress } from '#cli/kit'
 import { parsePlatform } from '#oci'
 import type { ProgressLine } from '#wire'
 
@@ -18,10 +16,7 @@ export const load = command({
   max: 0,
   async run({ client, io, cwd }, { flags }) {
     if (flags.input === undefined && io.stdin.terminal) throw invalid('requested load from stdin, but stdin is empty')
-    const bytes =
-      flags.input === undefined
-        ? io.stdin.bytes
-        : createReadStream(resolve(cwd, flags.input), { highWaterMark: 1 << 20 })
+    const bytes = flags.input === undefined ? io.stdin.bytes : bytesOfFile(cwd, flags.input)
     const lines = client.lines<ProgressLine>('POST', '/images/load', {
       query: {
         quiet: flags.quiet ? '1' : '0',

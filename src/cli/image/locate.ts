@@ -1,6 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, relative, resolve } from 'node:path'
-import { type Bytes, collect, errnoOf, invalid, unsupported } from '#base'
+import { type Bytes, collect, type EngineError, errnoOf, invalid, unsupported } from '#base'
 import type { Context } from '#cli/kit'
 
 /** What is built: a folder, or a tar that comes by itself; `dockerfile` is its path in the context. */
@@ -32,7 +32,7 @@ export async function locateContext(context: Context, { path, file }: Wanted): P
     return await fromStdin(context, file)
   }
   const folder = await existingFolder(resolve(context.cwd, path), path)
-  if (file === undefined) return { kind: 'folder', path: folder, dockerfile: undefined }
+  if (file === undefined) return { kind: 'folder', path: folder, dockerfile: await usualDockerfile(folder) }
   if (file === '-')
     return { kind: 'folder', path: folder, dockerfile: undefined, dockerfileText: await textOf(context) }
   return await withFile(context, folder, file)
@@ -42,14 +42,25 @@ export async function locateContext(context: Context, { path, file }: Wanted): P
 async function withFile({ cwd }: Context, folder: string, file: string): Promise<Located> {
   const typed = resolve(cwd, file)
   const place = (await exists(typed)) ? await realpath(typed) : isAbsolute(file) ? undefined : join(folder, file)
-  if (place === undefined || !(await exists(place)))
-    throw invalid(
-      `unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat ${typed}: no such file or directory`,
-    )
+  if (place === undefined || !(await exists(place))) throw noDockerfile(typed)
   const inside = relative(folder, place)
   if (inside !== '' && !inside.startsWith('..') && !isAbsolute(inside))
     return { kind: 'folder', path: folder, dockerfile: inside }
   return { kind: 'folder', path: folder, dockerfile: basename(place), dockerfileText: await readFile(place, 'utf8') }
+}
+
+/** Undefined for the usual name; some write it small. */
+async function usualDockerfile(folder: string): Promise<string | undefined> {
+  const [usual, small] = [join(folder, 'Dockerfile'), join(folder, 'dockerfile')]
+  if (await exists(usual)) return undefined
+  if (await exists(small)) return 'dockerfile'
+  throw noDockerfile(usual)
+}
+
+function noDockerfile(path: string): EngineError {
+  return invalid(
+    `unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat ${path}: no such file or directory`,
+  )
 }
 
 /** A tar; or a Dockerfile alone, told apart by what it begins with. */

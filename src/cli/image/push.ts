@@ -1,3 +1,4 @@
+import { invalid } from '#base'
 import { registryHeaders } from '#cli/credential'
 import { command, flag, showProgress } from '#cli/kit'
 import { canonicalReference, familiarName, parseNamed, parsePlatform, withDefaultTag } from '#oci'
@@ -19,6 +20,7 @@ export const push = command({
   async run(context, { flags, args: [name = ''] }) {
     const { client, io } = context
     const named = parseNamed(name)
+    if (named.digest !== undefined) throw invalid('cannot push a digest reference')
     const reference = flags['all-tags'] ? named : withDefaultTag(named)
     if (reference !== named && !flags.quiet) io.stdout.write('Using default tag: latest\n')
     const lines = client.lines<ProgressLine>('POST', `/images/${encodeURIComponent(familiarName(reference))}/push`, {

@@ -28,9 +28,8 @@ export const rmi = command({
         io.stdout.write(removed.map(lineOf).join(''))
       } catch (error) {
         if (!(error instanceof EngineError) || error.kind === 'unavailable') throw error
-        if (error.kind === 'not-found' && flags.force) continue
         io.stderr.write(`${complaint(error)}\n`)
-        exit = 1
+        if (error.kind !== 'not-found' || !flags.force) exit = 1
       }
     }
     return exit

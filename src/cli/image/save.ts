@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { invalid } from '#base'
-import { command, flag } from '#cli/kit'
+import { command, flag, writeAll } from '#cli/kit'
 import { parsePlatform } from '#oci'
 
 export const save = command({
@@ -24,7 +24,7 @@ export const save = command({
     const platform = flags.platform === undefined ? undefined : JSON.stringify(parsePlatform(flags.platform))
     const { bytes } = await client.stream('GET', '/images/get', { query: { names: args, platform } })
     if (target !== undefined) await pipeline(Readable.from(bytes), createWriteStream(target))
-    else for await (const chunk of bytes) io.stdout.write(chunk)
+    else await writeAll(io.stdout, bytes)
     return 0
   },
 })

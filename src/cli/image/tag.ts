@@ -19,11 +19,13 @@ export const tag = command({
 
 function parseTarget(text: string): Reference {
   try {
-    return parseReference(text)
+    const reference = parseReference(text)
+    if (reference.digest === undefined) return reference
   } catch (error) {
     throw invalid(
       `Error parsing reference: ${JSON.stringify(text)} is not a valid repository/tag: ${messageOf(error)}`,
       { cause: error },
     )
   }
+  throw invalid('refusing to create a tag with a digest reference')
 }

@@ -7,6 +7,8 @@ import { commandHelp } from './help.ts'
 export interface Output {
   readonly terminal: boolean
   write(chunk: string | Uint8Array): void
+  /** Resolves when all that was written is taken: a reader that is slow holds up who waits for this. */
+  drained(): Promise<void>
   /** Of a terminal. */
   size(): { readonly rows: number; readonly columns: number }
   /** Calls back at each change of a terminal's size, until disposed. */
@@ -81,7 +83,8 @@ export function command<F extends FlagSpecs>(spec: CommandSpec<F>): Command {
     flags: spec.flags,
     async start(context, words) {
       const usage = `Usage:  ${context.name} ${spec.usage}`.trimEnd()
-      const parsed = advise(context, usage, () => parseWords(spec.flags, words, { leading: spec.leading ?? false }))
+      const parse = async () => parseWords(spec.flags, words, { leading: spec.leading ?? false })
+      const parsed = await advise(context, usage, parse)
       if (parsed.help) {
         context.io.stdout.write(commandHelp(usage, spec))
         return 0
@@ -92,16 +95,20 @@ export function command<F extends FlagSpecs>(spec: CommandSpec<F>): Command {
         min: spec.min ?? 0,
         max: spec.max ?? Number.POSITIVE_INFINITY,
       })
-      return await spec.run(context, parsed)
+      return await advise(context, usage, () => spec.run(context, parsed))
     },
   }
 }
 
-function advise<T>(context: Context, usage: string, parse: () => T): T {
+/** Docker's status for a flag that is wrong. */
+const FLAG_EXIT = 125
+
+/** Follows what is wrong with a flag by the command's usage. */
+async function advise<T>(context: Context, usage: string, act: () => Promise<T>): Promise<T> {
   try {
-    return parse()
+    return await act()
   } catch (error) {
-    if (!(error instanceof CommandLineError)) throw error
+    if (!(error instanceof CommandLineError) || error.exit !== FLAG_EXIT || error.advice !== '') throw error
     throw new CommandLineError(error.message, {
       exit: error.exit,
       advice: `${usage}\n\nRun '${context.name} --help' for more information`,
@@ -119,7 +126,8 @@ interface Counted {
 /** Docker's words and exit status 1. */
 function checkCount(context: Context, { usage, count, min, max }: Counted): void {
   if (count >= min && count <= max) return
-  const advice = `${usage}\n\nRun '${context.name} --help' for more information`
+  const verb = max === Number.POSITIVE_INFINITY ? 'See' : 'Run'
+  const advice = `${usage}\n\n${verb} '${context.name} --help' for more information`
   throw new CommandLineError(`mica: '${context.name}' ${requirement(min, max, count)}`, { exit: 1, advice })
 }
 
@@ -127,6 +135,7 @@ function requirement(min: number, max: number, count: number): string {
   const plural = (number: number): string => `${number} argument${number === 1 ? '' : 's'}`
   if (max === 0) return 'accepts no arguments'
   if (min === max) return `requires ${plural(min)}`
+  if (min > 0 && max !== Number.POSITIVE_INFINITY) return `requires at least ${min} and at most ${plural(max)}`
   return count < min ? `requires at least ${plural(min)}` : `requires at most ${plural(max)}`
 }
 

@@ -15,12 +15,18 @@ export function startStatus(message: string, otherwise: number): number {
   return otherwise
 }
 
-/** The text on stderr and the exit status of a command that threw. A failed build step's own status is passed on as docker does: 1. */
+/** The text on stderr and the exit status of a command that threw. A failed build says its own. */
 export function outcomeOf(error: unknown): { readonly text: string; readonly exit: number } {
   if (error instanceof CommandLineError) {
     const advice = error.advice === '' ? '' : `\n${error.advice}\n`
     return { text: `${error.message}\n${advice}`, exit: error.exit }
   }
   if (error instanceof EngineError && error.kind === 'cancelled') return { text: '', exit: 130 }
-  return { text: `${complaint(error)}\n`, exit: 1 }
+  return { text: `${complaint(error)}\n`, exit: codeOf(error) ?? 1 }
+}
+
+/** Of a build's command that failed: its own status. */
+function codeOf(error: unknown): number | undefined {
+  const code = error instanceof EngineError ? error.details?.['code'] : undefined
+  return typeof code === 'number' && code > 0 && code < 256 ? code : undefined
 }

@@ -19,6 +19,7 @@ async function shown(lines: readonly ProgressLine[], size?: ReturnType<Output['s
     terminal: size !== undefined,
     write: (chunk) => void (text += String(chunk)),
     size: () => size ?? { rows: 0, columns: 0 },
+    drained: () => Promise.resolve(),
     onResize: () => ({ [Symbol.dispose]: () => undefined }),
   }
   const all = async function* () {

@@ -25,6 +25,7 @@ function recorder(terminal: boolean): { readonly output: Output; readonly text: 
     terminal,
     write: (chunk) => void parts.push(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()),
     size: () => ({ rows: 24, columns: 80 }),
+    drained: () => Promise.resolve(),
     onResize: () => ({ [Symbol.dispose]: () => undefined }),
   }
   return { output, text: () => parts.join('') }

@@ -1,6 +1,7 @@
+import type { Bytes } from '#base'
 import type { Hijacked } from '#client'
 import { decodeFrames } from '#wire'
-import type { Io } from './command.ts'
+import type { Io, Output } from './command.ts'
 
 interface StreamOptions {
   readonly io: Io
@@ -28,13 +29,24 @@ function neverDetached(): Promise<'detached'> {
 }
 
 async function receive(stream: Hijacked, io: Io): Promise<void> {
-  if (!stream.multiplexed) {
-    for await (const chunk of stream.output) io.stdout.write(chunk)
-    return
+  if (stream.multiplexed) await writeFrames(io, stream.output)
+  else await writeAll(io.stdout, stream.output)
+}
+
+/** Every byte as it comes, no faster than its reader takes it. */
+export async function writeAll(output: Output, bytes: Bytes): Promise<void> {
+  for await (const chunk of bytes) {
+    output.write(chunk)
+    await output.drained()
   }
-  for await (const { stream: name, bytes } of decodeFrames(stream.output)) {
-    if (name === 'stderr') io.stderr.write(bytes)
-    else io.stdout.write(bytes)
+}
+
+/** Frames of stdout and stderr to where they belong, as `writeAll`. */
+export async function writeFrames(io: Io, frames: Bytes): Promise<void> {
+  for await (const { stream, bytes } of decodeFrames(frames)) {
+    const output = stream === 'stderr' ? io.stderr : io.stdout
+    output.write(bytes)
+    await output.drained()
   }
 }
 

@@ -77,9 +77,9 @@ function kindsOf(type: string | undefined): readonly Kind[] {
   throw new CommandLineError(`unknown type: ${JSON.stringify(type)}: must be one of ${known}`, { exit: 1 })
 }
 
-/** As the API takes it; what is missing the daemon tells. */
+/** As the API takes it; the architecture is this machine's where none is named. */
 function platformJson(text: string): string {
-  const [os, architecture, variant] = text.split('/')
+  const [os, architecture = process.arch === 'x64' ? 'amd64' : process.arch, variant] = text.split('/')
   return JSON.stringify({ os, architecture, ...(variant !== undefined && { variant }) })
 }
 
@@ -127,7 +127,7 @@ function printEach({ io }: Context, found: readonly unknown[], format: (value: u
 
 /** What the daemon refuses is said at the end; anything else ends the command. */
 function refusalOf(error: unknown): string {
-  if (error instanceof NothingFound) return `Error: ${error.message}`
+  if (error instanceof NothingFound) return error.message
   if (error instanceof EngineError && error.details?.['status'] !== undefined) return complaint(error)
   throw error
 }
@@ -142,6 +142,8 @@ class NothingFound extends EngineError {}
 
 async function findFirst({ client }: Context, name: string, { kinds, query }: FindOptions): Promise<unknown> {
   const [only, ...others] = kinds
+  if (name === '' && others.length > 0)
+    throw new NothingFound('not-found', 'invalid container name or ID: value is empty')
   for (const kind of name === '' ? [] : kinds) {
     try {
       return await client.get<unknown>(PLACES[kind](encodeURIComponent(name)), { query })
@@ -149,7 +151,7 @@ async function findFirst({ client }: Context, name: string, { kinds, query }: Fi
       if (!isKind(error, 'not-found') || others.length === 0) throw error
     }
   }
-  throw new NothingFound('not-found', `No such ${others.length === 0 ? only : 'object'}: ${name}`)
+  throw new NothingFound('not-found', `Error: No such ${others.length === 0 ? only : 'object'}: ${name}`)
 }
 
 function isPlace(name: string): name is Kind {

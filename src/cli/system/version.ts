@@ -11,6 +11,8 @@ export const version = command({
     const Client = {
       Version: own,
       ApiVersion: API_VERSION,
+      APIVersion: API_VERSION,
+      DefaultAPIVersion: API_VERSION,
       NodeVersion: process.version,
       Os: process.platform,
       Arch: process.arch === 'x64' ? 'amd64' : process.arch,
@@ -19,7 +21,8 @@ export const version = command({
       if (isKind(error, 'unavailable')) return error
       throw error
     })
-    const Server = found instanceof Error ? undefined : found
+    // Docker's templates and its JSON call this member by two names.
+    const Server = found instanceof Error ? undefined : { ...found, APIVersion: found.ApiVersion }
     if (flags.format === 'json') io.stdout.write(`${JSON.stringify({ Client, Server: Server ?? null })}\n`)
     else if (flags.format !== undefined) io.stdout.write(`${formatTemplate(flags.format, { Client, Server })}\n`)
     else {
