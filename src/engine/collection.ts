@@ -37,7 +37,6 @@ export function scheduleCollection({ collector, collectors, snapshots, content, 
     clearTimeout(timer)
     timer = undefined
     const { bytes } = await collector.collect()
-    await snapshots.settle()
     return bytes
   }
   const collectQuietly = async (): Promise<void> => {
@@ -54,7 +53,12 @@ export function scheduleCollection({ collector, collectors, snapshots, content, 
   }
   return {
     collectors,
-    now: async (options) => (options?.downloads === true ? await content.discardInterrupted() : 0) + (await collect()),
+    async now(options) {
+      const discarded = options?.downloads === true ? await content.discardInterrupted() : 0
+      const collected = await collect()
+      await snapshots.settle()
+      return discarded + collected
+    },
     afterRemoval,
     soon() {
       if (!stopped) timer ??= setTimeout(() => void afterRemoval(), SOON).unref()
