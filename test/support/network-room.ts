@@ -66,7 +66,7 @@ export async function withNetworks({ root, flags, othersAttach }: SceneOptions, 
 
 /** Waits until the links are these: veth pairs go some milliseconds after their namespace. */
 export async function settled(wanted: string): Promise<void> {
-  for (let patience = 250; (await links()) !== wanted && patience > 0; patience -= 1)
+  for (let patience = 1500; (await links()) !== wanted && patience > 0; patience -= 1)
     await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(await links(), wanted)
 }

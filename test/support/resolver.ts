@@ -52,14 +52,14 @@ export function createResolverClient(path: string, address = '127.0.0.11'): Reso
       socket.send(bytes, 53, address)
     })
   const client: ResolverClient = {
-    async ask(question, patience = 5000) {
+    async ask(question, patience = 20_000) {
       last = (last + 1) % 0x10000
       const answer = decode(await sent(encode(last, question), last, patience))
       if (!answer.truncated) return answer
       const [whole] = await client.askByStream([question], patience)
       return whole ?? answer
     },
-    askByStream: (questions, patience = 5000) => askByStream(openStream(), questions, patience),
+    askByStream: (questions, patience = 20_000) => askByStream(openStream(), questions, patience),
     raw: (bytes, patience) =>
       sent(bytes, bytes.length > 1 ? ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0) : -1, patience).catch(() => undefined),
     [Symbol.dispose]: () => void socket.close(),
