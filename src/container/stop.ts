@@ -16,7 +16,7 @@ export async function stopContainer(
   options: { readonly timeout?: number; readonly signal?: string },
 ): Promise<void> {
   const { record } = parts.records.resolve(name)
-  const signal = parseSignal(options.signal ?? record.stopSignal)
+  const signal = namedSignal('stop', name, options.signal ?? record.stopSignal)
   if (!isLive(record.state)) throw new EngineError('not-modified', `container ${record.id} is already stopped`)
   const { exited } = parts.lives.of(record.id)
   await send(parts, record, signal)
@@ -41,7 +41,7 @@ export async function killAndWait(parts: Parts, id: string): Promise<void> {
 
 export async function killContainer(parts: Parts, name: string, signal: string): Promise<void> {
   const record = recordToKill(parts, name)
-  const number = signalToKill(name, signal)
+  const number = namedSignal('kill', name, signal === '' ? 'SIGKILL' : signal)
   const refusal = conflict(`cannot kill container: ${name}: container ${record.id} is not running`)
   if (!isLive(record.state)) throw refusal
   const { exited } = parts.lives.of(record.id)
@@ -59,12 +59,13 @@ function recordToKill(parts: Parts, name: string): ContainerRecord {
   }
 }
 
-function signalToKill(name: string, text: string): number {
+function namedSignal(act: 'kill' | 'stop', name: string, text: string): number {
   try {
-    return parseSignal(text === '' ? 'SIGKILL' : text)
+    return parseSignal(text)
   } catch (error) {
     if (!isKind(error, 'invalid')) throw error
-    throw invalid(`cannot kill container: ${name}: ${error.message}`, { cause: error })
+    const why = /^-?0*[1-9]\d*$/.test(text) ? `the linux daemon does not support signal ${Number(text)}` : error.message
+    throw invalid(`cannot ${act} container: ${name}: ${why}`, { cause: error })
   }
 }
 

@@ -19,10 +19,14 @@ export async function topContainer(parts: Parts, name: string, psArgs: readonly 
   const args = psArgs.length === 0 ? ['-ef'] : psArgs
   const pids = new Set(await parts.runtime.processes(record.id))
   const { status, stdout, stderr } = await runPsFor(parts, args, pids)
-  if (status.code !== 0) throw invalid(`ps: ${stderr.toString('utf8').trim().split('\n')[0] ?? ''}`)
+  if (status.code !== 0) throw invalid(`ps: ${firstLine(stderr) || `exit status ${status.code}`}`)
   const table = parseTable(stdout.toString('utf8'), pids)
   emitEvent(parts, 'top', record)
   return table
+}
+
+function firstLine(bytes: Buffer): string {
+  return bytes.toString('utf8').trim().split('\n')[0] ?? ''
 }
 
 /** Asked for these processes; without that where its other words do not go together with it (`f`). */

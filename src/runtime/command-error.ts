@@ -45,6 +45,7 @@ function plainMessage(message: string): string {
 
 function commandFailure({ root, command, cwd, message }: StartAttempt): CommandFailure | undefined {
   const quoted = JSON.stringify(command)
+  if (command === '') return { text: `exec: ${quoted}: executable file not found in $PATH`, exitCode: 127 }
   if (/^chdir|chdir to cwd/.test(message))
     return {
       text: `chdir to cwd (${JSON.stringify(cwd)}) set in config.json failed: ${reasonOf(message)}`,

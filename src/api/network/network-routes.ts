@@ -99,7 +99,8 @@ async function create({ networks }: NetworkParts, { json, reply }: Exchange): Pr
 
 function networkRequest(body: NetworkBody): NetworkRequest {
   if (body.Ingress === true) throw forbidden('Ingress network can only be global scope network')
-  if (body.Scope === 'swarm' || body.Driver === 'overlay') throw invalid(NO_SWARM)
+  if (body.Scope === 'swarm') throw forbidden('cannot create a swarm scoped network when swarm is not active')
+  if (body.Driver === 'overlay') throw invalid(NO_SWARM)
   return {
     name: body.Name,
     ...(body.Driver && { driver: body.Driver }),

@@ -69,7 +69,7 @@ const UNITS = ['', 'k', 'm', 'g', 't', 'p']
 
 /** `10m`, `1.5g`, `512kb`, `100`; -1 is no limit, as in Docker. */
 function sizeOf(text: string | undefined): number {
-  if (text === undefined || text === '') return DEFAULT_LIMITS.maxSize
+  if (text === undefined) return DEFAULT_LIMITS.maxSize
   if (text === '-1') return Number.POSITIVE_INFINITY
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])i?)?b?$/i.exec(text) ?? []
   if (number === undefined) throw new RangeError(`invalid size: '${text}'`)
@@ -79,7 +79,7 @@ function sizeOf(text: string | undefined): number {
 }
 
 function countOf(text: string | undefined): number {
-  if (text === undefined || text === '') return DEFAULT_LIMITS.maxFiles
+  if (text === undefined) return DEFAULT_LIMITS.maxFiles
   if (!/^[+-]?\d{1,9}$/.test(text)) throw new RangeError(`strconv.Atoi: parsing "${text}": invalid syntax`)
   if (Number(text) < 1) throw new RangeError('max-file cannot be less than 1')
   return Number(text)
