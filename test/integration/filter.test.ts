@@ -2,6 +2,7 @@ import { silentLog } from '#base'
 import { listNft, runNft } from '#kernel'
 import { createFirewall, createPorts, type FilterContainer, type FilterNetwork, type Firewall } from '#network/filter'
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -158,13 +159,27 @@ test('a datagram’s flow to a port that gets published, or loses its container,
   await firewall.setContainer(web)
   await firewall.dropContainer(web.container)
   await flowsAre(1)
+  // To the same port of somebody else.
+  for (const words of [
+    'link add near type veth peer far',
+    'addr add 192.0.2.1/24 dev near',
+    'link set near up',
+    'link set far up',
+  ])
+    execFileSync('ip', words.split(' '))
+  await flow(dns, '192.0.2.9')
+  await flow(dns, '192.0.2.1')
+  await flowsAre(3)
+  await firewall.setContainer(web)
+  await flowsAre(2)
   await firewall.close()
+  execFileSync('ip', ['link', 'delete', 'near'])
 })
 
-/** Somebody sends a datagram to the loopback’s port, and nobody answers. */
-async function flow(port: number): Promise<void> {
+/** Somebody sends a datagram there, and nobody answers. */
+async function flow(port: number, address = '127.0.0.1'): Promise<void> {
   const socket = createSocket('udp4')
-  await new Promise<void>((resolve) => socket.send('x', port, '127.0.0.1', () => resolve()))
+  await new Promise<void>((resolve) => socket.send('x', port, address, () => resolve()))
   socket.close()
 }
 
