@@ -74,8 +74,8 @@ export function attachToMonitor(socket: string, resize: StreamEnds['resize']): S
 }
 
 async function* readPackets(fd: number, signal: AbortSignal): AsyncIterable<OutputChunk> {
-  for await (const { tag, bytes } of readTaggedPackets(fd, { signal }))
-    yield { stream: tag === STDERR_PACKET ? 'stderr' : 'stdout', bytes }
+  for await (const { tag, ...rest } of readTaggedPackets(fd, { signal }))
+    yield { stream: tag === STDERR_PACKET ? 'stderr' : 'stdout', ...rest }
 }
 
 export interface PipeEnds {

@@ -62,6 +62,8 @@ export interface LogTarget {
 export interface OutputChunk {
   readonly stream: 'stdout' | 'stderr'
   readonly bytes: Uint8Array
+  /** To be called, once, when `bytes` is read no more: then other output is read into it. Who keeps it does not call. */
+  readonly release?: () => void
 }
 
 /** The live end of a process's streams. */

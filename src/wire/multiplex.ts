@@ -15,13 +15,17 @@ const HEADER = 8
 export const RAW_STREAM = 'application/vnd.docker.raw-stream'
 export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream'
 
-/** One frame: stream, three zeros, the length as 32 bits big endian, the bytes. */
+/** One frame: its head and the bytes. */
 export function encodeFrame(stream: StreamName, bytes: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(HEADER + bytes.length)
-  frame.writeUInt32BE(NAMES.indexOf(stream) * 0x1000000, 0)
-  frame.writeUInt32BE(bytes.length, 4)
-  frame.set(bytes, HEADER)
-  return frame
+  return Buffer.concat([encodeFrameHead(stream, bytes.length), bytes])
+}
+
+/** What stands before `length` bytes: stream, three zeros, the length as 32 bits big endian. */
+export function encodeFrameHead(stream: StreamName, length: number): Buffer {
+  const head = Buffer.allocUnsafe(HEADER)
+  head.writeUInt32BE(NAMES.indexOf(stream) * 0x1000000, 0)
+  head.writeUInt32BE(length, 4)
+  return head
 }
 
 /**

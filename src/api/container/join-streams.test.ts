@@ -15,7 +15,10 @@ function stage() {
   const state = { ended: false, inputClosed: false }
   const client: RawStream = {
     input: typed,
-    write: async (bytes) => void heard.push(bytes),
+    write: async (bytes, { head = Buffer.alloc(0), release } = {}) => {
+      heard.push(Buffer.concat([head, bytes]))
+      release?.()
+    },
     end: () => void (state.ended = true),
     closed: closed.signal,
   }

@@ -1,5 +1,5 @@
 import type { StreamEnds } from '#engine'
-import { encodeFrame } from '#wire'
+import { encodeFrameHead } from '#wire'
 import type { RawStream } from '#api/exchange'
 import { createDetachFilter } from './detach-keys.ts'
 
@@ -53,8 +53,10 @@ interface OutputWay {
 }
 
 async function sendOutput(client: RawStream, ends: StreamEnds, { options, isPresent }: OutputWay): Promise<void> {
-  for await (const { stream, bytes } of ends.output) {
-    if (isPresent() && options[stream]) await client.write(options.raw ? bytes : encodeFrame(stream, bytes))
+  for await (const { stream, bytes, release } of ends.output) {
+    if (!isPresent() || !options[stream]) release?.()
+    else if (options.raw) await client.write(bytes, { release })
+    else await client.write(bytes, { head: encodeFrameHead(stream, bytes.length), release })
   }
 }
 

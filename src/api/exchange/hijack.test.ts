@@ -164,3 +164,30 @@ test("the project's own client takes a connection over", async () => {
   connection.closeInput()
   assert.equal(Buffer.concat(await Array.fromAsync(connection.output)).toString(), '{"a":[]};hi;end')
 })
+
+test('what is written with a head comes behind it, and is said to be free once it was sent or dropped', async (t) => {
+  const freed: number[] = []
+  const gone = defer<void>()
+  const speaking = hijacking(async (exchange) => {
+    const client = exchange.hijack('application/vnd.docker.raw-stream')
+    const bytes = Buffer.alloc(1 << 20, 'x')
+    for (const number of [1, 2, 3]) {
+      await client.write(bytes, { head: Buffer.from(`<${number}>`), release: () => freed.push(number) })
+      assert.ok(freed.includes(number), 'after a drain it was sent')
+    }
+    client.end()
+    for await (const chunk of client.input) void chunk
+    await new Promise((resolve) => setImmediate(resolve))
+    await client.write(bytes, { release: () => freed.push(4) })
+    gone.resolve()
+  })
+  await using server = await serve([speaking])
+  const { socket, all } = await dial(t, server.socketPath)
+  socket.write(headOf(true, ''))
+  const text = (await all).split('\r\n\r\n')[1] ?? ''
+  socket.end()
+  await gone.promise
+  assert.deepEqual(text.split(/x+/), ['<1>', '<2>', '<3>', ''])
+  assert.equal(text.length, 9 + (3 << 20))
+  assert.deepEqual(freed, [1, 2, 3, 4])
+})

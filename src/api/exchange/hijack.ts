@@ -8,11 +8,18 @@ export interface RawStream {
   /** What the client sends, up to its half-close. */
   readonly input: Bytes
   /** Resolves once there is room for more; writes to a connection that is gone are dropped. */
-  write(bytes: Uint8Array): Promise<void>
+  write(bytes: Uint8Array, options?: WriteOptions): Promise<void>
   /** Ends our side; the connection goes once the client ended its own, or after a while. */
   end(): void
   /** Aborted when the connection is gone. */
   readonly closed: AbortSignal
+}
+
+export interface WriteOptions {
+  /** Goes before the bytes, in one with them. */
+  readonly head?: Uint8Array
+  /** Called when the bytes are read no more. */
+  readonly release?: (() => void) | undefined
 }
 
 /** How long a client may keep its side open after ours ended. */
@@ -131,8 +138,15 @@ export function createRawStream(socket: Socket): RawStream {
   return {
     input: readInput(socket),
     closed: closed.signal,
-    async write(bytes) {
-      if (socket.destroyed || !socket.writable || socket.write(bytes)) return
+    async write(bytes, { head, release } = {}) {
+      if (socket.destroyed || !socket.writable) return release?.()
+      if (head) {
+        socket.cork()
+        socket.write(head)
+      }
+      socket.write(bytes, release)
+      if (head) socket.uncork()
+      if (!socket.writableNeedDrain) return
       await once(socket, 'drain', { signal: closed.signal }).catch((error: unknown) => {
         if (!socket.destroyed) throw error
       })

@@ -28,7 +28,8 @@ export function acceptWebSocket(header: (name: string) => string | undefined): s
  */
 export function createWebSocket(raw: RawStream, kind: 'text' | 'binary'): RawStream {
   let closing = false
-  const send = (opcode: number, payload: Uint8Array): Promise<void> => raw.write(encodeFrame(opcode, payload))
+  const send = (opcode: number, payload: Uint8Array, release?: () => void): Promise<void> =>
+    raw.write(payload, { head: encodeHead(opcode, payload.length), release })
   const close = (code: number): void => {
     if (closing) return
     closing = true
@@ -40,22 +41,22 @@ export function createWebSocket(raw: RawStream, kind: 'text' | 'binary'): RawStr
   return {
     closed: raw.closed,
     input: readMessages(raw.input, send, close),
-    async write(bytes) {
-      if (!closing && bytes.length > 0) await send(OPCODE[kind], bytes)
+    async write(bytes, { head, release } = {}) {
+      if (closing || bytes.length === 0) return release?.()
+      await (head ? send(OPCODE[kind], Buffer.concat([head, bytes])).then(release) : send(OPCODE[kind], bytes, release))
     },
     end: () => close(NORMAL),
   }
 }
 
-function encodeFrame(opcode: number, payload: Uint8Array): Buffer {
-  const { length } = payload
+function encodeHead(opcode: number, length: number): Buffer {
   const size = length <= MAX_CONTROL ? 0 : length <= 0xffff ? 2 : 8
   const head = Buffer.alloc(2 + size)
   head[0] = 0x80 | opcode
   head[1] = size === 0 ? length : size === 2 ? SIZE_16 : SIZE_64
   if (size === 2) head.writeUInt16BE(length, 2)
   if (size === 8) head.writeBigUInt64BE(BigInt(length), 2)
-  return Buffer.concat([head, payload])
+  return head
 }
 
 async function* readMessages(

@@ -39,7 +39,7 @@ class Queue implements ChunkQueue {
   }
 
   async push(chunk: OutputChunk): Promise<void> {
-    if (this.#ended) return
+    if (this.#ended) return chunk.release?.()
     if (this.#size < IN_MEMORY && !this.#spool?.unread) {
       this.#chunks.push(chunk)
       this.#size += chunk.bytes.length
@@ -47,6 +47,7 @@ class Queue implements ChunkQueue {
       this.#spool ??= await openSpool(this.#spoolPath())
       if (this.#spool.unread + chunk.bytes.length > KEPT) return this.end(unavailable('attached client is too slow'))
       await this.#spool.write(chunk)
+      chunk.release?.()
     }
     this.#wakeReader()
   }
@@ -68,6 +69,7 @@ class Queue implements ChunkQueue {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.end()
+    for (const { release } of this.#chunks.splice(0)) release?.()
     const spool = this.#spool
     this.#spool = undefined
     await spool?.close()

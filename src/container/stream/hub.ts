@@ -1,4 +1,4 @@
-import type { StreamEnds } from '#runtime'
+import type { OutputChunk, StreamEnds } from '#runtime'
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts'
 
 /** All who are attached to one container share its streams here; they may come before it is started. */
@@ -24,6 +24,20 @@ export interface HubParts {
 
 export function createHub(parts: HubParts): AttachHub {
   return new Hub(parts)
+}
+
+/** Released once all who get it have released it. */
+function shareAmong({ release, ...chunk }: OutputChunk, count: number): OutputChunk {
+  if (!release) return chunk
+  let left = count
+  if (left === 0) release()
+  return {
+    ...chunk,
+    release() {
+      left -= 1
+      if (left === 0) release()
+    },
+  }
 }
 
 class Hub implements AttachHub {
@@ -87,7 +101,8 @@ class Hub implements AttachHub {
     try {
       for await (const chunk of streams.output) {
         const members = [...this.#members]
-        await Promise.all(members.map((member) => member.push(chunk)))
+        const shared = shareAmong(chunk, members.length)
+        await Promise.all(members.map((member) => member.push(shared)))
         // The container goes as fast as its fastest reader; one that stands still holds up nobody else.
         if (members.length > 0 && !members.some((member) => member.hasRoom()))
           await Promise.race([this.#released.promise, ...members.map((member) => member.room())])

@@ -20,6 +20,7 @@ const PROTOTYPES = {
   mountSetattr: ['syscall', 'intptr_t', ['long', 'int', IN, 'uint', IN, 'size_t']],
   openat2: ['syscall', 'intptr_t', ['long', 'int', IN, IN, 'size_t']],
   pidfdOpen: ['syscall', 'intptr_t', ['long', 'int', 'uint']],
+  pidfdGetfd: ['syscall', 'intptr_t', ['long', 'int', 'int', 'uint']],
   lgetxattr: ['lgetxattr', 'intptr_t', [IN, IN, OUT, 'size_t']],
   lsetxattr: ['lsetxattr', 'int', [IN, IN, IN, 'size_t', 'int']],
   llistxattr: ['llistxattr', 'intptr_t', [IN, OUT, 'size_t']],
@@ -53,6 +54,7 @@ const PROTOTYPES = {
   listen: ['listen', 'int', ['int', 'int']],
   accept4: ['accept4', 'int', ['int', OUT, OUT, 'int']],
   shutdown: ['shutdown', 'int', ['int', 'int']],
+  getsockopt: ['getsockopt', 'int', ['int', 'int', 'int', OUT, OUT]],
   setsockopt: ['setsockopt', 'int', ['int', 'int', 'int', IN, 'uint']],
   recvmsg: ['recvmsg', 'intptr_t', ['int', OUT, 'int']],
   recv: ['recv', 'intptr_t', ['int', OUT, 'size_t', 'int']],
@@ -125,6 +127,7 @@ export const NUMBER = {
   fsmount: 432,
   pidfdOpen: 434,
   openat2: 437,
+  pidfdGetfd: 438,
   mountSetattr: 442,
 } as const
 

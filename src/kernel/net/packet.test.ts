@@ -5,6 +5,7 @@ import { readTaggedPackets } from './packet.ts'
 
 const AF_UNIX = 1
 const SOCK_SEQPACKET = 5
+const MSG_DONTWAIT = 0x40
 
 function socketPair(t: TestContext): { readonly ours: number; theirs: number | undefined } {
   const ends = Buffer.alloc(8)
@@ -57,4 +58,46 @@ test('an aborted signal ends it as cancelled', async (t) => {
   const reading = Array.fromAsync(readTaggedPackets(pair.ours, { signal: stop.signal }))
   setImmediate(() => stop.abort())
   await assert.rejects(reading, { kind: 'cancelled' })
+})
+
+test('what is kept stays as it came; what was released is read into again', async (t) => {
+  const pair = socketPair(t)
+  const send = async (text: string): Promise<void> => await writeDescriptor(pair.theirs ?? -1, Buffer.from(text))
+  const kept: Uint8Array[] = []
+  const memory = new Set<ArrayBufferLike>()
+  let count = 0
+  await send('2first3second')
+  for await (const { bytes, release } of readTaggedPackets(pair.ours)) {
+    count += 1
+    if (count % 2 === 0) kept.push(bytes)
+    else {
+      memory.add(bytes.buffer)
+      release?.()
+    }
+    if (count === 20) break
+    await send(`${count % 3}packet ${count}`)
+  }
+  assert.deepEqual(
+    kept.map((bytes) => Buffer.from(bytes).toString()),
+    Array.from({ length: 10 }, (_, index) => `packet ${2 * index + 1}`),
+  )
+  assert.ok(memory.size <= 9, `${memory.size} buffers`)
+})
+
+test('a sender that is busy may be further ahead', async (t) => {
+  const pair = socketPair(t)
+  const fillUp = (): number => {
+    for (let count = 0; ; count += 1)
+      if (libc().send(pair.theirs ?? -1, Buffer.alloc(8193, 2), 8193, MSG_DONTWAIT) < 0) return count
+  }
+  const sent = [fillUp()]
+  let read = 0
+  for await (const { bytes, release } of readTaggedPackets(pair.ours)) {
+    read += bytes.length
+    release?.()
+    if (read < 8192 * sent.reduce((sum, count) => sum + count)) continue
+    if (sent.length === 6) break
+    sent.push(fillUp())
+  }
+  assert.ok(Math.max(...sent) > 4 * (sent[0] ?? 0), `packets at a time: ${sent.join(' ')}`)
 })

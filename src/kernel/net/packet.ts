@@ -2,28 +2,36 @@ import { constants } from 'node:os'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { throwIfCancelled } from '#base'
 import { ffi, libc, setNonBlocking, systemCallError, watch } from '#kernel/call'
+import { type Borrowed, createBufferPool } from './buffer-pool.ts'
+import { widenPeer } from './socket.ts'
 
 const { errno } = constants
 
-/** Bytes of one chunk: a socket holds about so much. */
+/** Bytes of one chunk at most. */
 const ROOM = 1 << 18
+/** Chunks that a reader may keep; of further ones it gets copies. */
+const LENT = 3
 /** Longest packet. */
 const PACKET = 1 << 16
 
 /** Who sends again so soon is busy: then it is left so long to send more. Milliseconds. */
 const BUSY_WITHIN = 2
 const GATHER = 1
+/** So many bytes of packets a busy sender may be ahead: it goes on while the reader gathers, or has no processor. */
+const AHEAD = 4 << 20
 
 /** What came in packets whose first byte said what they are. */
 export interface TaggedChunk {
   readonly tag: number
   readonly bytes: Uint8Array
+  /** To be called, once, when `bytes` is read no more: then other packets are read into it. Who keeps it does not call. */
+  readonly release?: () => void
 }
 
 /**
  * Packets of a SOCK_SEQPACKET socket (64 KiB at most) that begin with a tag, to its end: those of one tag that lie there one
  * after the other come as one chunk, for a chunk costs more than its bytes. Waits, ends and leaves the descriptor as
- * `readDescriptor` does.
+ * `readDescriptor` does. A sender that is busy is given a larger socket.
  */
 export async function* readTaggedPackets(
   fd: number,
@@ -31,25 +39,44 @@ export async function* readTaggedPackets(
 ): AsyncIterable<TaggedChunk> {
   setNonBlocking(fd)
   using readable = watch(fd, 'readable', options)
-  let buffer = Buffer.allocUnsafeSlow(ROOM)
-  for (let last = 0; ;) {
+  const pool = createBufferPool(ROOM, LENT)
+  const pause = createPause(fd)
+  for (;;) {
     throwIfCancelled(options.signal, 'read')
-    const { runs, used, met } = fill(fd, buffer)
-    // A buffer that is mostly full is given away, else what is in it.
-    const given = used > ROOM / 2
-    for (const { tag, start, end } of runs) {
-      const bytes = buffer.subarray(start, end)
-      yield { tag, bytes: given ? bytes : Buffer.from(bytes) }
-    }
-    if (given) buffer = Buffer.allocUnsafeSlow(ROOM)
+    const borrowed = pool.borrow()
+    const { runs, met } = fill(fd, borrowed.buffer)
+    yield* chunksOf(runs, borrowed)
     if (met === 'end') return
-    if (runs.length === 0) {
-      await readable.ready()
-      continue
-    }
+    await (runs.length === 0 ? readable.ready() : pause(met))
+  }
+}
+
+/** Between two reads the event loop gets its turn, and a busy sender time and room to send more. */
+function createPause(fd: number): (met: Filled['met']) => Promise<unknown> {
+  let last = 0
+  let isWide = false
+  return (met) => {
     const now = performance.now()
-    await (now - last < BUSY_WITHIN ? sleep(GATHER) : nextTurn())
+    const isBusy = now - last < BUSY_WITHIN
     last = now
+    if (!isBusy) return nextTurn()
+    if (!isWide) widenPeer(fd, AHEAD)
+    isWide = true
+    return met === 'full' ? nextTurn() : sleep(GATHER)
+  }
+}
+
+/** The buffer goes back once all of its runs were given back. */
+function* chunksOf(runs: readonly Run[], { buffer, giveBack }: Borrowed): Iterable<TaggedChunk> {
+  let left = runs.length
+  if (left === 0) giveBack?.()
+  const release = (): void => {
+    left -= 1
+    if (left === 0) giveBack?.()
+  }
+  for (const { tag, start, end } of runs) {
+    const bytes = buffer.subarray(start, end)
+    yield giveBack ? { tag, bytes, release } : { tag, bytes: Buffer.from(bytes) }
   }
 }
 
@@ -61,7 +88,6 @@ interface Run {
 
 interface Filled {
   readonly runs: readonly Run[]
-  readonly used: number
   /** Why no more was read. */
   readonly met: 'end' | 'nothing' | 'full'
 }
@@ -74,8 +100,8 @@ function fill(fd: number, buffer: Buffer): Filled {
     const at = used - 1
     const covered = buffer[at] ?? 0
     const size = libc().read(fd, buffer.subarray(at), PACKET)
-    if (size < 0) return { runs, used, met: metBy(fd) }
-    if (size === 0) return { runs, used, met: 'end' }
+    if (size < 0) return { runs, met: metBy(fd) }
+    if (size === 0) return { runs, met: 'end' }
     const tag = buffer[at] ?? 0
     buffer[at] = covered
     const last = runs.at(-1)
@@ -83,7 +109,7 @@ function fill(fd: number, buffer: Buffer): Filled {
     if (last?.tag === tag) last.end = used
     else runs.push({ tag, start: at + 1, end: used })
   }
-  return { runs, used, met: 'full' }
+  return { runs, met: 'full' }
 }
 
 /** After a read that gave -1. */

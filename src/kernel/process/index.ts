@@ -4,6 +4,6 @@
  * and why, others decide.
  */
 export type { ExitStatus, ProcessRequest, SpawnedProcess } from './types.ts'
-export { endProcess, killProcess, processExited } from './process.ts'
+export { endProcess, killProcess, openPidfd, processExited } from './process.ts'
 export { type SealedProgram, sealProgram } from './sealed-program.ts'
 export { runProcess, spawnProcess } from './spawn.ts'

@@ -35,6 +35,6 @@ export async function processExited(pid: number, options: WatchOptions = {}): Pr
 }
 
 /** A handle on a process, safe against the reuse of its number; readable once it has ended. */
-function openPidfd(pid: number): number {
+export function openPidfd(pid: number): number {
   return checked(libc().pidfdOpen(NUMBER.pidfdOpen, pid, 0), { call: 'open process', path: String(pid) })
 }
