@@ -49,7 +49,7 @@ function logOf(t: TestContext, lines: readonly string[], rest = ''): string {
   return path
 }
 
-const LIMITS = { maxSize: 1000, maxFiles: 5 }
+const LIMITS = { maxSize: 1000, maxFiles: 10 }
 
 async function textOf(path: string, more: Partial<LogOptions> = {}): Promise<string> {
   const files = createLogFiles(path, LIMITS)

@@ -47,10 +47,16 @@ export interface LogLife {
 export async function* readLog(files: LogFiles, options: LogOptions, life: LogLife): AsyncIterable<LogLine> {
   const { wanted, isPast } = selectionOf(options)
   using growth = options.follow ? watchGrowth(files.folder, life, options.signal) : undefined
-  using reading = files.read()
-  for await (const line of linesOf({ files, reading, options, life, growth })) {
-    if (isPast(line)) return
-    if (wanted(line)) yield line
+  const reading = files.read()
+  try {
+    for await (const line of linesOf({ files, reading, options, life, growth })) {
+      if (isPast(line)) return
+      if (wanted(line)) yield line
+    }
+  } finally {
+    reading[Symbol.dispose]()
+    // What was held for this reader; where the container has ended nobody else looks.
+    await files.trim()
   }
 }
 
