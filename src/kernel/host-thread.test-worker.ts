@@ -4,7 +4,13 @@ const never = new Int32Array(new SharedArrayBuffer(4))
 
 serveJobs({
   /** Hangs as a system call does: nothing but its time ends it. */
-  'test.hang': ({ milliseconds }: { readonly milliseconds: number }) => {
+  'test.hang': ({ milliseconds }: { readonly milliseconds: number }, context) => {
+    context.report('asked')
+    Atomics.wait(never, 0, 0, milliseconds)
+    return milliseconds
+  },
+  /** Has not come to ask anybody. */
+  'test.starve': ({ milliseconds }: { readonly milliseconds: number }) => {
     Atomics.wait(never, 0, 0, milliseconds)
     return milliseconds
   },

@@ -5,6 +5,16 @@ import type { WorkerPool } from './types.ts'
 /** A file system that answers this late counts as one that hangs: others get another thread. Milliseconds. */
 const STALL = 300
 const MOST_THREADS = 8
+/** So often it is looked again whether a task that is late hangs, or its thread only has no processor. Milliseconds. */
+const LOOK_EVERY = 200
+
+/** Milliseconds. */
+export interface Patience {
+  /** For a file system that was asked. */
+  readonly asked: number
+  /** In any case: a crowded machine may need long to ask. */
+  readonly most: number
+}
 
 interface Task {
   readonly job: string
@@ -12,30 +22,32 @@ interface Task {
   readonly done: Deferred<unknown>
   /** Puts back what comes after nobody waits any more. */
   readonly discard: (output: unknown) => void
+  readonly begun: number
+  late: NodeJS.Timeout | undefined
   over: boolean
 }
 
 interface Lane {
   readonly pool: WorkerPool
   /** What runs there, and since when. */
-  busy: { readonly path: string; readonly begun: number } | undefined
+  busy: { readonly path: string; readonly begun: number; asked: boolean } | undefined
 }
 
 /**
  * Runs jobs on files of the host, each by one thread of `entry`. A job that hangs in the kernel (a network's file system
- * whose server is gone) holds up only those that look there too: others get more threads, up to a number. One that is not
- * done within `patience` milliseconds, in the line or in the kernel, fails with kind `unavailable`. Closing does not wait
- * for what hangs.
+ * whose server is gone) holds up only those that look there too: others get more threads, up to a number. A job reports when
+ * it is about to enter the kernel. One that is not done within `patience`, in the line or in the kernel, fails with kind
+ * `unavailable`. Closing does not wait for what hangs.
  */
 export class HostThreads implements AsyncDisposable {
   readonly #entry: string | URL
-  readonly #patience: number
+  readonly #patience: Patience
   readonly #lanes: Lane[] = []
   #waiting: Task[] = []
   #look: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(entry: string | URL, patience: number) {
+  constructor(entry: string | URL, patience: Patience) {
     this.#entry = entry
     this.#patience = patience
   }
@@ -47,11 +59,12 @@ export class HostThreads implements AsyncDisposable {
   ): Promise<Output> {
     const done = defer<unknown>()
     if (this.#closed) return Promise.reject(cancelled(job))
-    const task: Task = { job, input, done, discard: discard as Task['discard'], over: false }
+    const begun = performance.now()
+    const task: Task = { job, input, done, discard: discard as Task['discard'], begun, late: undefined, over: false }
     this.#waiting.push(task)
-    const late = setTimeout(() => this.#giveUp(task), this.#patience)
+    task.late = setTimeout(() => this.#lookAt(task), this.#patience.asked)
     this.#assign()
-    return done.promise.finally(() => clearTimeout(late)) as Promise<Output>
+    return done.promise.finally(() => clearTimeout(task.late)) as Promise<Output>
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,10 +75,18 @@ export class HostThreads implements AsyncDisposable {
     await Promise.all(idle.map(({ pool }) => pool[Symbol.asyncDispose]()))
   }
 
-  #giveUp(task: Task): void {
+  /** Of a task that is late. */
+  #lookAt(task: Task): void {
+    const waited = performance.now() - task.begun
+    const asked = this.#hanging().filter((busy) => busy.asked)
+    const hangs = asked.length === MOST_THREADS || asked.some(({ path }) => isRelated(path, task.input.path))
+    if (!hangs && waited < this.#patience.most) {
+      task.late = setTimeout(() => this.#lookAt(task), LOOK_EVERY)
+      return
+    }
     task.over = true
     this.#waiting = this.#waiting.filter((other) => other !== task)
-    const why = `its file system has not answered for ${this.#patience / 1000} s`
+    const why = `its file system has not answered for ${(waited / 1000).toFixed(1)} s`
     task.done.reject(unavailable(`cannot look at ${task.input.path} on the host: ${why}`))
   }
 
@@ -83,7 +104,7 @@ export class HostThreads implements AsyncDisposable {
     if (this.#waiting.length > 0) this.#look = setTimeout(() => this.#assign(), STALL)
   }
 
-  #hanging(): readonly { readonly path: string }[] {
+  #hanging(): readonly { readonly path: string; readonly asked: boolean }[] {
     const slow = performance.now() - STALL
     return this.#lanes.flatMap(({ busy }) => (busy && busy.begun <= slow ? [busy] : []))
   }
@@ -97,9 +118,13 @@ export class HostThreads implements AsyncDisposable {
   }
 
   async #work(lane: Lane, task: Task): Promise<void> {
-    lane.busy = { path: task.input.path, begun: performance.now() }
+    const busy = { path: task.input.path, begun: performance.now(), asked: false }
+    lane.busy = busy
+    const onReport = (): void => {
+      busy.asked = true
+    }
     try {
-      const output = await lane.pool.run(task.job, task.input)
+      const output = await lane.pool.run(task.job, task.input, { onReport })
       if (task.over || this.#closed) task.discard(output)
       task.done.resolve(output)
     } catch (error) {

@@ -6,7 +6,7 @@ import { killProcess, processExited, readDescriptor, spawnProcess } from '#kerne
 import type { SpawnedProcess } from '#kernel'
 import { readPid } from './bundle.ts'
 import type { Bundle, Folders } from './bundle.ts'
-import { isStopped, standstillOf } from './standstill.ts'
+import { isStopped, killFamily, standstillOf } from './standstill.ts'
 import type { LogTarget, RuntimeProgram } from './types.ts'
 
 export interface MonitorRequest {
@@ -21,8 +21,8 @@ export interface MonitorRequest {
   readonly path: string
 }
 
-/** What became of a creation: the pid of the container's process, or what the runtime complained of. */
-export type MonitorAnswer = { readonly pid: number } | { readonly failure: string }
+/** What became of a creation: the pid of the container's process, or what the runtime complained of or how it did not answer. */
+export type MonitorAnswer = { readonly pid: number } | { readonly failure: string; readonly hangs?: true }
 
 /**
  * Starts conmon, in a session of its own so that it outlives us, and waits until the container is created. It holds the
@@ -80,7 +80,7 @@ function argumentsOf({ id, terminal, program, folders, bundle, stdio }: MonitorR
 const CREATION = 60_000
 
 /** What conmon writes, or why nothing more is to be expected. */
-async function readAnswer({ pid, pipes }: SpawnedProcess): Promise<string | { readonly failure: string }> {
+async function readAnswer({ pid, pipes }: SpawnedProcess): Promise<string | MonitorAnswer> {
   const fd = pipes.get(3)
   if (fd === undefined) return ''
   const answered = new AbortController()
@@ -99,7 +99,8 @@ async function readAnswer({ pid, pipes }: SpawnedProcess): Promise<string | { re
     }
   } catch (error) {
     if (!given.signal.aborted) throw error
-    return { failure: String(given.signal.reason) }
+    killFamily(pid)
+    return { failure: String(given.signal.reason), hangs: true }
   } finally {
     answered.abort()
     await giveUp

@@ -126,7 +126,7 @@ class ProgramRuntime implements Runtime {
     const terminal = request.process.terminal
     const answer = await startMonitor({ id: request.id, terminal, program, monitor, folders, bundle, stdio, path })
     if ('pid' in answer) return answer
-    await this.delete(request.id)
+    await this.#remove(request.id, { asking: answer.hangs !== true })
     throw startError('create', {
       root: request.rootfs,
       command: request.process.args[0] ?? '',
@@ -216,11 +216,17 @@ class ProgramRuntime implements Runtime {
   }
 
   async delete(id: string): Promise<void> {
+    await this.#remove(id, { asking: true })
+  }
+
+  /** A runtime that did not answer is not asked. */
+  async #remove(id: string, { asking }: { readonly asking: boolean }): Promise<void> {
     const bundle = this.#bundle(id)
     if (!existsSync(bundle.folder)) return
     if (!existsSync(bundle.pidFile)) await killMakers(id)
     // Of a process that is gone nothing is left that the runtime would have to end: its files go without starting it.
-    if (this.#exits.find(id) && this.#livePid(id) === 0) removeRuntimeState(this.#parts.folders.state, id)
+    const isGone = this.#exits.find(id) !== undefined && this.#livePid(id) === 0
+    if (isGone || !asking) removeRuntimeState(this.#parts.folders.state, id)
     else await this.#run('delete', '--force', id)
     removeCgroup(this.cgroupOf(id))
     await endMonitor(bundle, id)

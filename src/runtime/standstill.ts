@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { internal, sleep } from '#base'
 import { killProcess, runProcess } from '#kernel'
@@ -6,18 +6,49 @@ import { killProcess, runProcess } from '#kernel'
 /** A process that was stopped is looked at this often and this many times before it is given up. Milliseconds. */
 const LOOK_EVERY = 150
 const LOOKS = 4
+/** Processes that all sleep and never woke in so many looks wait for something that does not come. */
+const ASLEEP_LOOKS = 8
 
 /**
- * Resolves once this process, or one that it started, has been stopped (SIGSTOP, a debugger) for a while, with words
- * for it. A slow one is not meant: it is waited for. Rejects as `cancelled` where the signal is aborted.
+ * Resolves, with words for it, once this process or one that it started has been stopped (SIGSTOP, a debugger) for a
+ * while, or all of them sleep and do nothing. A slow one is not meant: who waits for a processor or a disk is waited for.
+ * Rejects as `cancelled` where the signal is aborted.
  */
 export async function standstillOf(pid: number, signal: AbortSignal): Promise<string> {
-  for (let seen = 0; ;) {
+  let [seen, still, before]: [number, number, string | undefined] = [0, 0, undefined]
+  for (;;) {
     await sleep(LOOK_EVERY, signal)
-    const stopped = familyOf(pid).find(isStopped)
+    const family = familyOf(pid)
+    const stopped = family.find(isStopped)
     seen = stopped === undefined ? 0 : seen + 1
     if (stopped !== undefined && seen >= LOOKS)
       return `the ${roleOf(stopped)} (process ${stopped}) was stopped and stands still`
+    const sleeping = sleepOf(family)
+    still = sleeping !== undefined && sleeping === before ? still + 1 : 0
+    before = sleeping
+    if (still >= ASLEEP_LOOKS) return `the runtime (process ${family.at(-1) ?? pid}) sleeps and stands still`
+  }
+}
+
+/** Changes when one of them wakes; undefined where one does not sleep. */
+function sleepOf(family: readonly number[]): string | undefined {
+  if (!family.every((pid) => statusOf(pid).startsWith('S'))) return undefined
+  return family.map((pid) => `${pid}:${switchesOf(pid)}`).join()
+}
+
+/** How often each of its threads got and left a processor. */
+function switchesOf(pid: number): string {
+  const counts = threadsOf(pid).map((thread) =>
+    [...read(`/proc/${pid}/task/${thread}/status`).matchAll(/ctxt_switches:\s*(\d+)/g)].map(([, count]) => count),
+  )
+  return counts.flat().join(' ')
+}
+
+function threadsOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
   }
 }
 

@@ -1,88 +1,35 @@
-import type { TestDaemon } from '#test/daemon'
-import { startDaemon } from '#test/daemon'
-import type { Docker } from '#test/docker'
-import { dockerClient } from '#test/docker'
-import { watchLeftovers } from '#test/leftovers'
 import { ownMountNamespace } from '#test/mount-namespace'
-import { temporary } from '#test/temporary'
+import { stuckScene } from '#test/stuck-scene'
 import { until } from '#test/wait'
 import { assertAnswered, type Call, ending, looking, lookingOnly, Watch } from '#test/watch-calls'
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { after, afterEach, before, test } from 'node:test'
+import { test } from 'node:test'
 
 /* No call waits for a monitor, a runtime or a process that stands still. */
 
 ownMountNamespace()
 
-const folder = temporary()
-const leftovers = watchLeftovers(folder.path)
-const bin = folder.join('bin')
-/** A word of the command line at which the runtime stands still, and who does: itself, or the monitor above it. */
-const stuck = folder.join('stuck')
-let daemon: TestDaemon
-let docker: Docker
+const scene = stuckScene()
 
-before(async () => {
-  makeStoppingRuntime()
-  daemon = await startDaemon({
-    folder: folder.path,
-    env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` },
-  })
-  docker = dockerClient(daemon.host)
-  await docker.ok('pull', '-q', 'busybox')
-})
-
-afterEach(() => rmSync(stuck, { force: true }))
-
-after(async () => {
-  docker[Symbol.dispose]()
-  await daemon[Symbol.asyncDispose]()
-  await leftovers.assertNothingLeft()
-  folder[Symbol.dispose]()
-})
-
-function makeStoppingRuntime(): void {
-  const program = (process.env['PATH'] ?? '')
-    .split(':')
-    .map((path) => join(path, 'crun'))
-    .find((path) => isFile(path))
-  assert.ok(program, 'crun is on PATH')
-  mkdirSync(bin)
-  const text = `#!/bin/sh
-if read -r word who <${stuck} && case " $* " in *" $word "*) true;; *) false;; esac; then
-  if [ "$who" = monitor ]; then kill -STOP "$PPID"; else kill -STOP $$; fi
-fi 2>/dev/null
-exec ${program} "$@"
-`
-  writeFileSync(join(bin, 'crun'), text)
-  chmodSync(join(bin, 'crun'), 0o755)
-}
-
-function isFile(path: string): boolean {
-  try {
-    return readFileSync(path).length > 0
-  } catch {
-    return false
-  }
-}
-
-const create = async (): Promise<string> => await docker.ok('create', '-i', 'busybox', 'sleep', '1000')
+const create = async (): Promise<string> => await scene.docker.ok('create', '-i', 'busybox', 'sleep', '1000')
 
 async function run(): Promise<string> {
   const id = await create()
-  await docker.ok('start', id)
+  await scene.docker.ok('start', id)
   return id
 }
 
-const monitorOf = (id: string): number => Number(readFileSync(join(daemon.execRoot, 'c', id.slice(0, 12), 'monitor')))
+const monitorOf = (id: string): number =>
+  Number(readFileSync(join(scene.daemon.execRoot, 'c', id.slice(0, 12), 'monitor')))
 
-const pidOf = async (id: string): Promise<number> => Number(await docker.ok('inspect', '-f', '{{.State.Pid}}', id))
+const pidOf = async (id: string): Promise<number> =>
+  Number(await scene.docker.ok('inspect', '-f', '{{.State.Pid}}', id))
 
 test('a monitor that was stopped holds up no call, nor another container', async (context) => {
-  const watch = new Watch(daemon, context)
+  const watch = new Watch(scene.daemon, context)
   const id = await run()
   process.kill(monitorOf(id), 'SIGSTOP')
   assertAnswered(await watch.askAll(looking(id)))
@@ -94,22 +41,22 @@ test('a monitor that was stopped holds up no call, nor another container', async
 })
 
 test('a monitor that was stopped is woken at the end of its container, and tells how it ended', async () => {
-  const id = await docker.ok('run', '-di', 'busybox', 'sh', '-c', 'read line; exit 7')
+  const id = await scene.docker.ok('run', '-di', 'busybox', 'sh', '-c', 'read line; exit 7')
   process.kill(monitorOf(id), 'SIGSTOP')
   process.kill(await pidOf(id), 'SIGTERM')
   process.kill(await pidOf(id), 'SIGKILL')
-  assert.equal(await docker.ok('wait', id), '137')
-  await docker.ok('rm', id)
+  assert.equal(await scene.docker.ok('wait', id), '137')
+  await scene.docker.ok('rm', id)
 })
 
 test('a monitor that was killed: its container is ended, every call answers', async (context) => {
-  const watch = new Watch(daemon, context)
+  const watch = new Watch(scene.daemon, context)
   const id = await run()
   process.kill(monitorOf(id), 'SIGKILL')
   assertAnswered(await watch.askAll(lookingOnly(id)))
   await until(
     'the container has ended',
-    async () => (await docker.ok('inspect', '-f', '{{.State.Status}}', id)) === 'exited',
+    async () => (await scene.docker.ok('inspect', '-f', '{{.State.Status}}', id)) === 'exited',
   )
   assertAnswered(await watch.askAll(ending(id)))
   await watch.assertOthersGoOn()
@@ -117,7 +64,7 @@ test('a monitor that was killed: its container is ended, every call answers', as
 })
 
 test('a container whose first process was stopped holds up no call', async (context) => {
-  const watch = new Watch(daemon, context)
+  const watch = new Watch(scene.daemon, context)
   const id = await run()
   process.kill(await pidOf(id), 'SIGSTOP')
   assertAnswered(await watch.askAll(looking(id)))
@@ -128,22 +75,27 @@ test('a container whose first process was stopped holds up no call', async (cont
   watch.say()
 })
 
-test('a runtime that stands still in an exec is given up, with a clear error', async (context) => {
-  const watch = new Watch(daemon, context)
-  const id = await run()
-  writeFileSync(stuck, 'exec itself\n')
-  const failed = await watch.exec(id)
-  assert.equal(failed.status, 500, failed.text)
-  assert.match(failed.text, /stands still/)
-  assertAnswered(await watch.askAll(looking(id)))
-  rmSync(stuck)
-  assert.equal((await watch.exec(id)).status, 200)
-  await watch.ask({ method: 'DELETE', path: `/containers/${id}?force=1` })
-  watch.say()
-})
+for (const [who, how] of [
+  ['runtime', 'was stopped'],
+  ['sleeper', 'sleeps'],
+] as const) {
+  test(`a runtime that ${how} in an exec is given up, with a clear error`, async (context) => {
+    const watch = new Watch(scene.daemon, context)
+    const id = await run()
+    scene.standStill('exec', who)
+    const failed = await watch.exec(id)
+    assert.equal(failed.status, 500, failed.text)
+    assert.match(failed.text, new RegExp(`${how} and stands still`))
+    assertAnswered(await watch.askAll(looking(id)))
+    scene.goOn()
+    assert.equal((await watch.exec(id)).status, 200)
+    await watch.ask({ method: 'DELETE', path: `/containers/${id}?force=1` })
+    watch.say()
+  })
+}
 
 test('a container that somebody else froze holds up no call, and can be killed', async (context) => {
-  const watch = new Watch(daemon, context)
+  const watch = new Watch(scene.daemon, context)
   const id = await run()
   freeze(await pidOf(id))
   assertAnswered(await watch.askAll(looking(id).filter(({ path }) => !/pause$|^.commit/.test(path))))
@@ -165,31 +117,33 @@ function freeze(pid: number): void {
 }
 
 test('a runtime that stands still while it takes a container away is given up', async (context) => {
-  const watch = new Watch(daemon, context)
-  const id = await docker.ok('create', 'busybox', '/no/such/program')
-  writeFileSync(stuck, 'delete itself\n')
+  const watch = new Watch(scene.daemon, context)
+  const id = await scene.docker.ok('create', 'busybox', '/no/such/program')
+  scene.standStill('delete', 'runtime')
   const failed = await watch.ask({ method: 'POST', path: `/containers/${id}/start` })
   assert.ok(failed.status >= 400, failed.text)
   await watch.assertOthersGoOn()
-  rmSync(stuck)
+  scene.goOn()
   assert.equal((await watch.ask({ method: 'DELETE', path: `/containers/${id}?force=1` })).status, 204)
   watch.say()
 })
 
-for (const [who, word] of [
-  ['runtime', 'itself'],
-  ['monitor', 'monitor'],
-]) {
-  test(`a ${who} that stands still while it makes a container is given up, with a clear error`, async (context) => {
-    const watch = new Watch(daemon, context)
+for (const [who, how] of [
+  ['runtime', 'the runtime (process N) was stopped'],
+  ['sleeper', 'the runtime (process N) sleeps'],
+  ['monitor', 'the monitor (process N) was stopped'],
+] as const) {
+  test(`a container is not made while ${how}: that is given up, with a clear error`, async (context) => {
+    const watch = new Watch(scene.daemon, context)
     const id = await create()
-    writeFileSync(stuck, `create ${word}\n`)
+    // All that it is asked: the root's name stands in each of its command lines.
+    scene.standStill(who === 'sleeper' ? `--root=${join(scene.daemon.execRoot, 'oci')}` : 'create', who)
     const starting = watch.ask({ method: 'POST', path: `/containers/${id}/start` })
     assertAnswered(await watch.askAll(lookingOnly(id)))
     const failed = await starting
     assert.equal(failed.status, 500, failed.text)
-    assert.match(failed.text, /stands still/)
-    rmSync(stuck)
+    assert.ok(failed.text.replace(/process \d+/, 'process N').includes(`${how} and stands still`), failed.text)
+    scene.goOn()
     await watch.assertOthersGoOn()
     assert.equal((await watch.ask({ method: 'POST', path: `/containers/${id}/start` })).status, 204)
     assertAnswered(await watch.askAll(ending(id)))
@@ -198,15 +152,15 @@ for (const [who, word] of [
 }
 
 test('a copy whose client stands still holds its own container only, and says so', async (context) => {
-  const watch = new Watch(daemon, context)
+  const watch = new Watch(scene.daemon, context)
   const id = await create()
   const path = `/containers/${id}/archive?path=/tmp`
-  const socket = connect({ path: daemon.socket })
+  const socket = connect({ path: scene.daemon.socket })
   socket.on('error', () => undefined)
   socket.write(`PUT /v1.51${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1024\r\n\r\n${'\0'.repeat(512)}`)
   await until('the copy is under way', async () => {
-    const { status } = await daemon.call('POST', `/containers/${id}/pause`)
-    return readdirSync(join(daemon.execRoot, 'r')).some((name) => name.startsWith('cp-')) && status === 409
+    const { status } = await scene.daemon.call('POST', `/containers/${id}/pause`)
+    return readdirSync(join(scene.daemon.execRoot, 'r')).some((name) => name.startsWith('cp-')) && status === 409
   })
   const get = (where: string): Call => ({ method: 'GET', path: `/containers/${id}${where}` })
   const looks = await watch.askAll([get('/json'), get('/archive?path=/etc/group'), get('/export'), get('/changes')])
@@ -225,7 +179,10 @@ test('a copy whose client stands still holds its own container only, and says so
   }
   await watch.assertOthersGoOn()
   socket.destroy()
-  await until('the copy is over', async () => (await daemon.call('POST', `/containers/${id}/start`)).status === 204)
-  assert.equal((await daemon.call('DELETE', `/containers/${id}?force=1`)).status, 204)
+  await until(
+    'the copy is over',
+    async () => (await scene.daemon.call('POST', `/containers/${id}/start`)).status === 204,
+  )
+  assert.equal((await scene.daemon.call('DELETE', `/containers/${id}?force=1`)).status, 204)
   watch.say()
 })
