@@ -5,9 +5,9 @@ import { join, posix } from 'node:path'
 import { createHash } from 'node:crypto'
 import { errnoOf, invalid } from '#base'
 import type { Bytes } from '#base'
-import { pathOfName } from '#archive'
+import { nameOfText, pathOfName } from '#archive'
 import { DIGESTS_FORM } from '#builder/files'
-import type { SourceInput } from '#builder/files'
+import type { ReceiveInput, SourceInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
 import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
@@ -49,7 +49,17 @@ export async function openContext(
 function openPlace(parts: BuilderParts, folder: string, request: BuildRequest, signal: AbortSignal): Promise<Place> {
   return request.context.kind === 'folder'
     ? openFolder(parts, folder, request.context.path)
-    : receiveContext(parts, folder, { context: request.context, texts: textPaths(request), signal })
+    : receiveContext(parts, folder, {
+        context: request.context,
+        texts: textPaths(request),
+        foresee: foreseeable(request),
+        signal,
+      })
+}
+
+function foreseeable({ dockerfile, target }: BuildRequest): ReceiveInput['foresee'] & {} {
+  const where = 'path' in dockerfile ? { path: nameOfText(dockerfilePath(dockerfile.path)) } : dockerfile
+  return { dockerfile: where, ...(target === undefined ? {} : { target }) }
 }
 
 async function openFolder(parts: BuilderParts, folder: string, path: string): Promise<Place> {
@@ -65,6 +75,7 @@ async function openFolder(parts: BuilderParts, folder: string, path: string): Pr
     return {
       folder: path,
       isMovable: false,
+      foreseen: [],
       digests,
       text: (file) => readText(path, file),
       async [Symbol.asyncDispose]() {},
@@ -75,6 +86,7 @@ async function openFolder(parts: BuilderParts, folder: string, path: string): Pr
   return {
     folder: descriptorPath(fd),
     isMovable: false,
+    foreseen: [],
     digests,
     text,
     [Symbol.asyncDispose]: async () => closeSync(fd),

@@ -51,6 +51,7 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       read = done
       return joinHashes(done)
     },
+    foreseen: () => read[0]?.layer,
     ...(notes && { named: notes.named }),
   })
   announceLayer(site, outcome)
@@ -128,10 +129,10 @@ async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSo
   if (local.length === 0) return { async [Symbol.asyncDispose]() {} }
   const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
   if (origin === undefined) {
-    const { ignore, digests, folder, index } = context
+    const { ignore, digests, folder, index, foreseen } = context
     const input: SourceInput = {
       folder,
-      ...(index === undefined ? {} : { index }),
+      ...(index === undefined ? {} : { index, foreseen }),
       use: context.isMovable ? contextUse(session.plan, node) : 'copy',
       sources: local,
       ...(ignore === undefined ? {} : { ignore }),

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { formatTime, invalid, longId } from '#base'
 import type { ChainId } from '#oci'
+import type { LayerClaim } from '#store/layer'
 import type { FrozenSnapshot, ActiveSnapshot, SealedSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
 import { hashOf } from '#builder/plan'
@@ -22,6 +23,8 @@ export interface LayerStep {
   readonly hashFirst: boolean
   /** Changes the root; gives the hash of what it read. The snapshot is not mounted any more when it resolves. */
   readonly perform: (active: ActiveSnapshot, id: string) => Promise<string>
+  /** The layer that was performed, where it is known already: asked for after it. */
+  readonly foreseen?: () => LayerClaim | undefined
   /** What was performed has its name now. */
   readonly named?: (chain: ChainId) => Promise<void>
 }
@@ -197,7 +200,7 @@ interface Sealing extends Facts {
 /** Hashes beside the steps that go on; a name and a cache record as soon as the layers below have theirs. */
 async function sealAndRecord({ session, below, step, frozen, lease, ...facts }: Sealing): Promise<SealedRoot> {
   await using _held = lease
-  const layer = await session.parts.layers.diff(frozen, lease)
+  const layer = await session.parts.layers.diff(frozen, lease, { claim: step.foreseen?.() })
   const known = await below.sealed
   const sealed = await session.parts.layers.adopt(frozen, known.chain, layer)
   session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.content })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { decompress, detectCompression } from '#archive'
 import { shortId, throwIfCancelled } from '#base'
 import type { BodyOnConnection, Bytes } from '#base'
-import type { ReceiveInput, ReceiveOutput } from '#builder/files'
+import type { ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
 import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
 import type { BuilderParts } from './session.ts'
 import type { ContextSource } from './types.ts'
@@ -24,6 +24,8 @@ export interface Place extends AsyncDisposable {
   readonly isSmall?: boolean
   /** Its files may be moved to where they are wanted, if nobody reads them afterwards. */
   readonly isMovable: boolean
+  /** Layers that some of its files make, where they are copied as it was foreseen. */
+  readonly foreseen: readonly ForeseenLayer[]
   /** Where digests of its files are remembered; absent for a context that goes away. */
   readonly digests?: string
   /** Of its Dockerfile and ignore files; undefined where there is none. */
@@ -34,12 +36,13 @@ interface Receiving {
   readonly context: Extract<ContextSource, { kind: 'tar' }>
   /** Paths of the texts that are wanted. */
   readonly texts: readonly string[]
+  readonly foresee: ReceiveInput['foresee'] & {}
   readonly signal: AbortSignal
 }
 
 /** The tar is unpacked as it comes, below the builder's folder. */
 export async function receiveContext(parts: BuilderParts, folder: string, receiving: Receiving): Promise<Place> {
-  const { context, texts: paths, signal } = receiving
+  const { context, texts: paths, foresee, signal } = receiving
   const home = join(folder, 'contexts', shortId())
   const root = join(home, 'root')
   const remove = (): Promise<void> => parts.pool.run('builder.remove', { folder: home }, { lane: 'short' })
@@ -49,19 +52,20 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
       // the client may stand still: it takes no thread from other work
       parts.pool.run(
         'builder.receive',
-        { ...source, folder: root, index, texts: paths, limit: MAX_TEXT },
+        { ...source, folder: root, index, texts: paths, limit: MAX_TEXT, foresee },
         { signal, lane: 'stream' },
       )
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
-    const { indexed, isMovable, texts } = received
+    const { indexed, isMovable, texts, foreseen } = received
     const isSmall = indexed !== undefined && indexed <= SMALL
     return {
       folder: root,
       ...(indexed !== undefined && { index }),
       isSmall,
       isMovable,
+      foreseen,
       text: (path) => texts[path],
       [Symbol.asyncDispose]: isSmall ? async () => rmSync(home, { recursive: true, force: true }) : remove,
     }

@@ -19,7 +19,7 @@ export async function commitContainer(parts: Parts, request: CommitRequest, sign
   const base = await parts.images.open(record.image)
   const config = parts.applyChanges(configOf(record, base.config.config), request.changes)
   const frozen = await copyChanges(parts, { record, pause: request.pause, snapshot: stored.snapshot }, lease, signal)
-  const layer = await parts.layers.diff(frozen, lease, signal)
+  const layer = await parts.layers.diff(frozen, lease, { signal })
   const isEmpty = layer.diffId === EMPTY_LAYER
   if (!isEmpty) await parts.layers.adopt(frozen, base.chain, layer)
   const facts = { created: formatTime(parts.clock.nanoseconds()), ...(request.author && { author: request.author }) }

@@ -23,6 +23,7 @@ export {
   readBodyWaiting,
   readDescriptor,
   readFileInRoot,
+  removeXattr,
   sendFileWaiting,
   setTimes,
   setXattr,

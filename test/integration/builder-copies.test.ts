@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { bytesOf } from '#base'
+import { chainIds } from '#oci'
 import { type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { until } from '#test/wait'
@@ -77,10 +78,24 @@ const COPIES = [
   'COPY skip sub/s /new/',
   'COPY sub /new\nCOPY sub /one',
   'COPY sub/deep /new\nCOPY . /one',
+  'COPY . /new/',
+  'COPY ./sub/s /new',
   'COPY --chown=1:2 --chmod=750 sub /new',
   'COPY sub /link/below',
   'COPY sub /new\nFROM busybox\nCOPY sub /one\nCOPY --from=0 /new /new',
 ]
+
+/** Each layer's tree still gives the tar that it was named by: some are hashed while their files come. */
+async function assertPackable(bench: BuildBench, { image }: BuildRun, what: string): Promise<void> {
+  await using lease = await bench.leases.open('test')
+  const [, ...made] = chainIds(image.config.rootfs.diff_ids)
+  for (const chain of made) {
+    const layer = await bench.layers.find(chain)
+    assert.ok(layer, what)
+    const { digest } = await bench.layers.pack({ ...layer, blobs: [] }, 'tar', lease)
+    assert.equal(digest, layer.diffId, what)
+  }
+}
 
 test('a context that came as a tar gives what the folder gives, wherever it goes', { timeout: 120_000 }, () =>
   withBench(WORKER, async (bench, context) => {
@@ -94,8 +109,10 @@ test('a context that came as a tar gives what the folder gives, wherever it goes
     for (const copies of COPIES) {
       const text = dockerfile('FROM busybox', 'RUN ln -s /etc /link', copies)
       const common = { dockerfile: text, noCache: true }
-      const tar = bytesOf(execFileSync('tar', ['-c', '--owner=7', '--group=7', '-C', context, '.']))
+      const options = ['--sort=name', '--format=pax', '--owner=7', '--group=7']
+      const tar = bytesOf(execFileSync('tar', ['-c', ...options, '-C', context, '.']))
       const sent = await bench.build({ ...common, context: { kind: 'tar', bytes: tar } })
+      await assertPackable(bench, sent, copies)
       const inPlace = await bench.build({ ...common, context: { kind: 'folder', path: context } })
       const look = (run: BuildRun): Promise<readonly string[]> =>
         withRoot(bench, run, (root) => ['new', 'etc', 'one'].flatMap((folder) => factsOf(root, folder)))

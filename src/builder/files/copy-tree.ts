@@ -94,7 +94,7 @@ export function writeInline(copy: Copy, files: readonly InlineFile[], count: num
 }
 
 /** Where the top of a selection goes. */
-function placeOf(copy: Copy, { name, entries }: Selection): string {
+export function placeOf(copy: Copy, { name, entries }: Selection): string {
   const isFolder = entries[0]?.kind === 'folder'
   const { landing } = copy
   if (landing !== undefined) return isFolder || !landing.isFolder ? landing.place : join(landing.place, name)

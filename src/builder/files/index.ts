@@ -7,4 +7,5 @@
 export { DIGESTS_FORM } from './file-digests.ts'
 export { builderJobs, hashReceived } from './jobs.ts'
 export type { CopyInput, CopyOutput, Head, HeadOutput, SourceInput } from './jobs.ts'
+export type { ForeseenLayer } from './foreseen-layer.ts'
 export type { ReceiveInput, ReceiveOutput } from './receive.ts'

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { invalid } from '#base'
 import { nameOfText } from '#archive'
 import { parseIgnore } from '#dockerfile'
@@ -8,8 +8,9 @@ import { ConfinedRoot, unpackTar } from '#tree'
 import { beginCopy, checkDestination, copySelections, folderPlace, writeInline } from './copy-tree.ts'
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
+import type { ForeseenLayer } from './foreseen-layer.ts'
 import { findUser } from './owner.ts'
-import { landOnNew, moveWhole } from './landing.ts'
+import { isAsForeseen, landOnNew, moveWhole } from './landing.ts'
 import { EarlierLayer } from './layer-files.ts'
 import { receiveContext } from './receive.ts'
 import { ReceivedTree } from './received-tree.ts'
@@ -29,6 +30,7 @@ export interface SourceInput {
   readonly folder: string
   /** Index of a context that was received into the folder. */
   readonly index?: string
+  readonly foreseen?: readonly ForeseenLayer[]
   /** What may be done with its files: without, they are copied. */
   readonly use?: ContextUse
   readonly sources: readonly string[]
@@ -67,6 +69,8 @@ export interface CopyOutput {
   /** The hash of what went in, the same that `builder.hash` gives; empty where no source was read. */
   readonly hash: string
   readonly shape: 'file' | 'dir' | 'multi'
+  /** What the copy has made, with nothing else in its layer, where that was foreseen. */
+  readonly layer?: ForeseenLayer
 }
 
 export interface Head {
@@ -157,7 +161,9 @@ function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
       if (isNew && input.earlier) copy.earlier = stack.use(new EarlierLayer(input.earlier))
       const hash = isMoved ? hashSelections(tree, kept) : copySelections(copy, tree, kept)
       if (isNew && input.files !== undefined) copy.files.save(input.files)
-      return { hash, shape: shapeOf(selections) }
+      const layer = isNew ? source.foreseen?.find((foreseen) => isAsForeseen(copy, foreseen, kept)) : undefined
+      const isOnly = layer !== undefined && readdirSync(input.upper).length === 1
+      return { hash, shape: shapeOf(selections), ...(isOnly && { layer }) }
     }),
   )
 }

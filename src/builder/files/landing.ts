@@ -2,14 +2,17 @@ import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lstatSync, o
 import { posix } from 'node:path'
 import { nameOfText } from '#archive'
 import { errnoOf } from '#base'
+import { listXattrs, removeXattr, setTimes } from '#kernel'
 import { type ConfinedRoot, TreeWriter } from '#tree'
-import { folderPlace } from './copy-tree.ts'
+import { folderPlace, placeOf } from './copy-tree.ts'
 import type { Copy, Landing } from './copy-tree.ts'
+import type { ForeseenLayer } from './foreseen-layer.ts'
 import { hasOwnAttributes } from './link-file.ts'
 import { ReceivedTree } from './received-tree.ts'
 import type { Selection } from './select.ts'
 import type { ReadTree } from './tree-hash.ts'
 
+const MADE_MODE = 0o755
 const PLACEHOLDER = { mode: 0o600, owner: { uid: 0, gid: 0 }, xattrs: [] }
 
 /**
@@ -44,6 +47,25 @@ export function moveWhole(copy: Copy, { source }: ReadTree, selections: readonly
   const { place, entries } = selection
   if (!(source instanceof ReceivedTree) || entries[0]?.kind !== 'folder' || hasOwnAttributes(copy)) return false
   return source.isWhole(place, entries.length) && moveFolder(source.pathOf(place), landing)
+}
+
+/** True where a copy has made just what was foreseen; then the folder that it made has the time that was foreseen too. */
+export function isAsForeseen(copy: Copy, foreseen: ForeseenLayer, selections: readonly Selection[]): boolean {
+  const { landing } = copy
+  const [selection, ...others] = selections
+  if (landing === undefined || selection === undefined || others.length > 0 || hasOwnAttributes(copy)) return false
+  const { source, entries, place, made } = foreseen
+  if (selection.place !== source || selection.entries.length !== entries || placeOf(copy, selection) !== place)
+    return false
+  if (made === undefined) return !landing.isFolder
+  if (landing.place !== made.folder) return false
+  const at = landing.root.entry(posix.dirname(made.folder), posix.basename(made.folder))
+  // overlay marks a new folder so, to be faster: nothing is below that it could hide
+  removeXattr(at, 'trusted.overlay.opaque')
+  const { mode, uid, gid } = lstatSync(at)
+  if ((mode & 0o7777) !== MADE_MODE || uid !== 0 || gid !== 0 || listXattrs(at).length > 0) return false
+  setTimes(at, made.mtime, made.mtime)
+  return true
 }
 
 /** The destination keeps its own attributes. */

@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import type { FramedBody } from '#base'
-import { nameOfText } from '#archive'
+import { nameOfText, type TarSink } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
+import { Foresight, type ForesightInput } from './foresight.ts'
+import type { ForeseenLayer } from './foreseen-layer.ts'
 import { TarIndexer } from './tar-index.ts'
 
 /** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
@@ -19,6 +21,8 @@ export interface ReceiveInput {
   readonly texts: readonly string[]
   /** Of a text. Bytes. */
   readonly limit: number
+  /** Without, nothing is foreseen. */
+  readonly foresee?: ForesightInput
 }
 
 export interface ReceiveOutput {
@@ -28,6 +32,8 @@ export interface ReceiveOutput {
   readonly isMovable: boolean
   /** By the path that was asked for; absent where no such file is. */
   readonly texts: Readonly<Record<string, string>>
+  /** Layers that it was worth hashing on the way. */
+  readonly foreseen: readonly ForeseenLayer[]
 }
 
 /**
@@ -39,19 +45,39 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   mkdirSync(input.folder, { recursive: true, mode: 0o700 })
   using root = new ConfinedRoot(input.folder)
   const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-  const { fd, framed } = input
+  const { fd, framed, foresee } = input
+  const foresight = foresee && new Foresight(foresee, root, owner)
   // docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent
   unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
     root,
     place: '',
     owner,
-    watch: indexer,
+    watch: foresight === undefined ? indexer : both(indexer, foresight),
     context,
   })
   const { isPlain, hasLinks, index } = indexer
   if (isPlain) writeFileSync(input.index, JSON.stringify([...index]))
   const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
-  return { ...(isPlain && { indexed: index.size }), isMovable: isPlain && !hasLinks, texts: textsOf(texts) }
+  const foreseen = isPlain && !hasLinks ? (foresight?.finish() ?? []) : []
+  const isMovable = isPlain && !hasLinks
+  return { ...(isPlain && { indexed: index.size }), isMovable, texts: textsOf(texts), foreseen }
+}
+
+function both(first: TarSink, second: TarSink): TarSink {
+  return {
+    entry(entry) {
+      first.entry(entry)
+      second.entry(entry)
+    },
+    body(chunk, offset) {
+      first.body(chunk, offset)
+      second.body(chunk, offset)
+    },
+    end() {
+      first.end()
+      second.end()
+    },
+  }
 }
 
 function textsOf(entries: readonly (readonly [string, string | undefined])[]): Readonly<Record<string, string>> {

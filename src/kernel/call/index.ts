@@ -20,4 +20,14 @@ export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.
 export { duplicate, setCloseOnExec, setNonBlocking, watch, type WatchOptions } from './poll.ts'
 export { checked, checkedAsync, isErrno, systemCallError, SystemCallError } from './system-call-error.ts'
 export { readBodyWaiting, sendFileWaiting, type Stopper, writeWaiting } from './waiting.ts'
-export { getXattr, listXattrs, makeDevice, makeNode, type Path, setTimes, setXattr, splitDevice } from './xattr.ts'
+export {
+  getXattr,
+  listXattrs,
+  removeXattr,
+  makeDevice,
+  makeNode,
+  type Path,
+  setTimes,
+  setXattr,
+  splitDevice,
+} from './xattr.ts'

@@ -41,8 +41,8 @@ class LayerWriter {
   }
 
   root({ upper, below }: LayerTree): void {
+    if (!changesRoot({ upper, below })) return
     const stat = lstatSync(upper, { bigint: true })
-    if (rootFacts(upper) === (below === undefined ? BARE_ROOT : rootFacts(below))) return
     this.#tar.add({ name: '', path: '', at: upper, stat }, './')
   }
 
@@ -60,6 +60,11 @@ class LayerWriter {
   finish(): void {
     this.#tar.finish()
   }
+}
+
+/** True where the root itself is an entry of the layer. */
+export function changesRoot({ upper, below }: LayerTree): boolean {
+  return rootFacts(upper) !== (below === undefined ? BARE_ROOT : rootFacts(below))
 }
 
 /** What makes the entry of a root worth writing, as one text. */

@@ -6,7 +6,7 @@ import { type Growth, readGrown } from '#store/content'
 import type { JobContext } from '#kernel'
 import { findChanges } from './changes.ts'
 import { compareStacks, type Stacks } from './compare.ts'
-import { type LayerTree, writeLayer } from './diff.ts'
+import { changesRoot, type LayerTree, writeLayer } from './diff.ts'
 import { layerFailure } from './failure.ts'
 import { listOrigins } from './origins.ts'
 import { type PlaceInput, placeTree } from './place.ts'
@@ -32,6 +32,10 @@ export interface ApplyInput {
 export interface PackInput extends LayerTree {
   readonly to: Stream
   readonly diffId: string
+}
+
+export interface DiffInput extends LayerTree {
+  readonly claim?: TarFacts | undefined
 }
 
 export interface ChangesInput {
@@ -68,7 +72,8 @@ export const layerJobs = {
   /** Finishes what was unpacked without lowers; false where it must be unpacked anew. */
   'layer.place': (input: PlaceInput): boolean => guarded(`cannot place ${input.upper}`, () => placeTree(input)),
   /** Digest and size of the tar that a tree would be packed to. */
-  'layer.diff': (tree: LayerTree, context: JobContext): TarFacts => hashTree(tree, context, () => undefined),
+  'layer.diff': ({ claim, ...tree }: DiffInput, context: JobContext): TarFacts =>
+    claim && !changesRoot(tree) ? claim : hashTree(tree, context, () => undefined),
   /** The tar of a tree; `corrupt` at its end where the digest is not the one recorded. */
   'layer.pack': (input: PackInput, context: JobContext): TarFacts => packTree(input, context),
   'layer.changes': ({ upper, lowers }: ChangesInput, context: JobContext): readonly PathChange[] =>

@@ -4,8 +4,7 @@ import type { Lane } from '#kernel'
 import { type ChainId, type Descriptor, type DiffId, type Digest, chainId, parseDiffId } from '#oci'
 import type { Lease } from '#store/lease'
 import type { FrozenSnapshot, SealedSnapshot, SnapshotId } from '#store/snapshot'
-import type { LayerTree } from './diff.ts'
-import type { ChangesInput, CompareInput, OriginsInput, TarFacts } from './jobs.ts'
+import type { ChangesInput, CompareInput, DiffInput, OriginsInput, TarFacts } from './jobs.ts'
 import { readLines } from './lines.ts'
 import { createApplier, unlessCancelled } from './apply.ts'
 import { layerTar, packLayer } from './pack.ts'
@@ -58,10 +57,12 @@ class LayerStore implements Layers {
     return this.#applier.unpack(layer, diffId, lease, options)
   }
 
-  async diff({ upper, parent }: FrozenSnapshot, _: Lease, signal?: AbortSignal): Promise<LayerFacts> {
+  async diff(...[frozen, , options = {}]: Parameters<Layers['diff']>): Promise<LayerFacts> {
+    const { upper, parent } = frozen
+    const { signal, claim } = options
     const { jobs, snapshots } = this.#options
     const below = parent === undefined ? undefined : (await snapshots.get(parent)).upper
-    const facts = await jobs.run<LayerTree, TarFacts>('layer.diff', { upper, below }, signal ? { signal } : {})
+    const facts = await jobs.run<DiffInput, TarFacts>('layer.diff', { upper, below, claim }, signal ? { signal } : {})
     return { ...facts, diffId: parseDiffId(facts.diffId) }
   }
 

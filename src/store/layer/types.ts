@@ -25,6 +25,14 @@ export interface LayerRecord extends LayerFacts {
   readonly blobs: readonly Descriptor[]
 }
 
+/** What the one who made a tree says of its tar, by the writer's current rules. */
+export type LayerClaim = Pick<LayerFacts, 'size' | 'content'> & { readonly diffId: string }
+
+export interface DiffOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly claim?: LayerClaim | undefined
+}
+
 export type LayerForm = 'tar' | 'gzip' | 'zstd'
 
 /** Counts of entries in a layer's changeset. */
@@ -110,8 +118,8 @@ export interface Layers {
    * meanwhile. To be disposed of after `apply`: a tree that nobody took goes then.
    */
   unpack(layer: Descriptor, expected: DiffId, lease: Lease, options?: UnpackOptions): Promise<AsyncDisposable>
-  /** Hashes the tar that this tree would pack to; makes no blob. */
-  diff(snapshot: FrozenSnapshot, lease: Lease, signal?: AbortSignal): Promise<LayerFacts>
+  /** Hashes the tar that this tree would pack to; makes no blob. A claim is believed but for the root itself, which it leaves out. */
+  diff(snapshot: FrozenSnapshot, lease: Lease, options?: DiffOptions): Promise<LayerFacts>
   /** Seals a tree that was made here and keeps its layer record. */
   adopt(frozen: FrozenSnapshot, parent: ChainId | undefined, layer: LayerFacts): Promise<SealedSnapshot>
   /**
