@@ -1,14 +1,18 @@
-import { openNetlink } from '#kernel'
+import {
+  netfilterMessage,
+  netfilterNested as nested,
+  netlinkAttribute as attribute,
+  netlinkText as text,
+  openNetlink,
+} from '#kernel'
 
 const NETLINK_NETFILTER = 12
-const HEADER = 20
 const SUBSYSTEM = 10 << 8
 const MESSAGE = { newTable: 0, newChain: 3, newRule: 6, getRule: 7, deleteRule: 8 } as const
 const CREATE = 0x400
 const APPEND = 0x800
 const DUMP = 0x300
 const IPV4 = 2
-const NESTED = 0x8000
 
 const TABLE = 'mica-names'
 const LOCAL_OUT = 3
@@ -113,30 +117,8 @@ function rule(chain: keyof typeof CHAINS, expressions: readonly Buffer[]): Buffe
   return message(MESSAGE.newRule, CREATE | APPEND, [text(1, TABLE), text(2, chain), nested(4, ...expressions)])
 }
 
-/** nlmsghdr, nfgenmsg, attributes. */
 function message(type: number, flags: number, attributes: readonly Buffer[]): Buffer {
-  const head = Buffer.alloc(HEADER)
-  head.writeUInt16LE(SUBSYSTEM | type, 4)
-  head.writeUInt16LE(flags, 6)
-  head.writeUInt8(IPV4, 16)
-  return Buffer.concat([head, ...attributes])
-}
-
-function attribute(type: number, payload: Uint8Array): Buffer {
-  const size = 4 + payload.length
-  const bytes = Buffer.alloc((size + 3) & ~3)
-  bytes.writeUInt16LE(size, 0)
-  bytes.writeUInt16LE(type, 2)
-  bytes.set(payload, 4)
-  return bytes
-}
-
-function nested(type: number, ...attributes: readonly Buffer[]): Buffer {
-  return attribute(type | NESTED, Buffer.concat(attributes))
-}
-
-function text(type: number, value: string): Buffer {
-  return attribute(type, Buffer.from(`${value}\0`))
+  return netfilterMessage({ type: SUBSYSTEM | type, flags, family: IPV4 }, attributes)
 }
 
 /** 32 bits in network byte order. */

@@ -1,12 +1,19 @@
 import { networkInterfaces } from 'node:os'
-import { addressBytes, isErrno, type NetlinkSocket } from '#kernel'
+import {
+  addressBytes,
+  isErrno,
+  netfilterMessage as message,
+  netfilterNested as nested,
+  netlinkAttribute as attribute,
+  type NetlinkSocket,
+  readNetlinkAttributes as attributesOf,
+} from '#kernel'
 import type { HostPort } from './types.ts'
 
 /** Messages of ctnetlink (linux/netfilter/nfnetlink_conntrack.h). */
 const GET = (1 << 8) | 1
 const DELETE = (1 << 8) | 2
 const DUMP = 0x300
-const NESTED = 0x8000
 const CTA = { tupleOrig: 1, zone: 18, filter: 25 } as const
 const TUPLE = { ip: 1, proto: 2 } as const
 /** The destination's address, by family. */
@@ -75,7 +82,7 @@ async function forgetFlow(socket: NetlinkSocket, flow: Flow): Promise<void> {
     const tuple = found.get(CTA.tupleOrig)
     if (!tuple || !isFlow(tuple, flow)) continue
     const zone = found.get(CTA.zone)
-    const attributes = [attribute(CTA.tupleOrig | NESTED, tuple), ...(zone ? [attribute(CTA.zone, zone)] : [])]
+    const attributes = [nested(CTA.tupleOrig, tuple), ...(zone ? [attribute(CTA.zone, zone)] : [])]
     remove(socket, message({ type: DELETE, flags: 0, family: flow.family }, attributes))
   }
 }
@@ -98,44 +105,8 @@ function remove(socket: NetlinkSocket, request: Buffer): void {
   }
 }
 
-/** nlmsghdr, nfgenmsg, attributes. */
-function message(
-  head: { readonly type: number; readonly flags: number; readonly family: number },
-  attributes: readonly Buffer[],
-): Buffer {
-  const bytes = Buffer.alloc(20)
-  bytes.writeUInt16LE(head.type, 4)
-  bytes.writeUInt16LE(head.flags, 6)
-  bytes.writeUInt8(head.family, 16)
-  return Buffer.concat([bytes, ...attributes])
-}
-
-function attribute(type: number, payload: Uint8Array): Buffer {
-  const size = 4 + payload.length
-  const bytes = Buffer.alloc((size + 3) & ~3)
-  bytes.writeUInt16LE(size, 0)
-  bytes.writeUInt16LE(type, 2)
-  bytes.set(payload, 4)
-  return bytes
-}
-
-function nested(type: number, ...attributes: readonly Buffer[]): Buffer {
-  return attribute(type | NESTED, Buffer.concat(attributes))
-}
-
 function bigEndian16(value: number): Buffer {
   const bytes = Buffer.alloc(2)
   bytes.writeUInt16BE(value)
   return bytes
-}
-
-function attributesOf(bytes: Buffer, from: number): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>()
-  for (let at = from; at + 4 <= bytes.length;) {
-    const size = bytes.readUInt16LE(at)
-    if (size < 4 || at + size > bytes.length) break
-    found.set(bytes.readUInt16LE(at + 2) & 0x3fff, bytes.subarray(at + 4, at + size))
-    at += (size + 3) & ~3
-  }
-  return found
 }

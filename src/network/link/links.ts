@@ -1,5 +1,11 @@
 import { closeSync, openSync } from 'node:fs'
-import { isErrno, type NetlinkSocket } from '#kernel'
+import {
+  isErrno,
+  netlinkAttribute as attribute,
+  netlinkNested as nested,
+  type NetlinkSocket,
+  netlinkText as textAttribute,
+} from '#kernel'
 import { type Address, type Block, type Family, lastOf } from './address.ts'
 import {
   addressAttribute,
@@ -7,7 +13,6 @@ import {
   addressHeader,
   AF_BRIDGE,
   AF_INET6,
-  attribute,
   byteAttribute,
   FLAG,
   IFA,
@@ -18,7 +23,6 @@ import {
   type LinkFacts,
   macAttribute,
   message,
-  nested,
   numberAttribute,
   PORT,
   readAddress,
@@ -29,7 +33,6 @@ import {
   RTA,
   RTM,
   shortAttribute,
-  textAttribute,
   UP,
   VETH_PEER,
 } from './rtnetlink.ts'

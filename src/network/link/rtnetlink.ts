@@ -1,4 +1,10 @@
-import { type NetlinkSocket, openNetlink } from '#kernel'
+import {
+  netlinkAttribute as attribute,
+  netlinkMessage,
+  type NetlinkSocket,
+  openNetlink,
+  readNetlinkAttributes as readAttributes,
+} from '#kernel'
 import { type Address, addressBytes, addressOf, type Block, type Family } from './address.ts'
 
 /** Messages of rtnetlink(7) as bytes; only what bridges, veth pairs and the links of macvlan and ipvlan take. */
@@ -50,12 +56,8 @@ export function openRoutes(): NetlinkSocket {
   return openNetlink(NETLINK_ROUTE)
 }
 
-/** nlmsghdr, a fixed header, attributes. */
 export function message(type: number, flags: number, header: Uint8Array, attributes: readonly Uint8Array[]): Buffer {
-  const head = Buffer.alloc(HEADER)
-  head.writeUInt16LE(type, 4)
-  head.writeUInt16LE(flags, 6)
-  return Buffer.concat([head, header, ...attributes])
+  return netlinkMessage({ type, flags }, header, attributes)
 }
 
 /** ifinfomsg. */
@@ -91,24 +93,6 @@ export function routeHeader(family?: Family): Buffer {
   const header = Buffer.alloc(ROUTE_HEADER)
   header.set([family ? familyNumber(family) : 0, 0, 0, 0, TABLE_MAIN, PROTOCOL_BOOT, 0, TYPE_UNICAST])
   return header
-}
-
-/** One attribute, padded to four bytes. */
-export function attribute(type: number, payload: Uint8Array): Buffer {
-  const size = 4 + payload.length
-  const bytes = Buffer.alloc((size + 3) & ~3)
-  bytes.writeUInt16LE(size, 0)
-  bytes.writeUInt16LE(type, 2)
-  bytes.set(payload, 4)
-  return bytes
-}
-
-export function nested(type: number, ...attributes: readonly Uint8Array[]): Buffer {
-  return attribute(type, Buffer.concat(attributes))
-}
-
-export function textAttribute(type: number, text: string): Buffer {
-  return attribute(type, Buffer.from(`${text}\0`))
 }
 
 /** 32 bits in the byte order of the machine. */
@@ -215,19 +199,6 @@ export function readRoute(reply: Buffer): RouteFacts | undefined {
     destination: { ...addressOf(bytes), prefix: reply.readUInt8(HEADER + 1) },
     index: attributes.get(RTA.link)?.readUInt32LE(),
   }
-}
-
-const TYPE_MASK = 0x3fff
-
-function readAttributes(bytes: Buffer, from: number): ReadonlyMap<number, Buffer> {
-  const found = new Map<number, Buffer>()
-  for (let at = from; at + 4 <= bytes.length;) {
-    const size = bytes.readUInt16LE(at)
-    if (size < 4 || at + size > bytes.length) break
-    found.set(bytes.readUInt16LE(at + 2) & TYPE_MASK, bytes.subarray(at + 4, at + size))
-    at += (size + 3) & ~3
-  }
-  return found
 }
 
 function readText(bytes: Buffer | undefined): string {
