@@ -1,5 +1,5 @@
-// npm run build: the bundle in dist/, anew.
-import { build } from './lib/bundle.mjs'
+// npm run build: the bundle in dist/, anew; with --if-stale only where a source is newer.
+import { build, ensureBundle } from './lib/bundle.mjs'
 import { script } from './lib/run.mjs'
 
-await script(build)
+await script(process.argv.includes('--if-stale') ? ensureBundle : build)

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { dist, modules, project } from './place.mjs'
 import { Stop } from './run.mjs'
+import { bundleStartImage } from './start-image.mjs'
 
 const ENTRIES = ['cli', 'daemon', 'worker', 'switchboard']
 const identity = join(dist, 'bundle-id')
@@ -27,7 +28,11 @@ export async function ensureBundle() {
 function isCurrent() {
   if (!existsSync(identity)) return false
   const built = statSync(identity).mtimeMs
-  const inputs = [join(project, 'package.json'), join(project, 'scripts/lib/bundle.mjs')]
+  const inputs = [
+    join(project, 'package.json'),
+    join(project, 'scripts/lib/bundle.mjs'),
+    join(project, 'scripts/lib/start-image.mjs'),
+  ]
   if (inputs.some((file) => statSync(file).mtimeMs > built)) return false
   return !sources(join(project, 'src')).some((path) => statSync(path).mtimeMs > built)
 }
@@ -70,6 +75,7 @@ export async function build() {
     })
     writeFileSync(join(temporary, 'package.json'), '{"type":"module"}\n')
     writeFileSync(join(temporary, 'bundle-id'), hashOf(temporary))
+    await bundleStartImage(esbuild, temporary)
     replaceDist(temporary)
   } catch (error) {
     if (!error.errors) throw error
@@ -98,6 +104,7 @@ function replaceDist(built) {
     if (!fresh.has(name) && name.endsWith('.js') && statSync(path).mtimeMs < before - 10_000)
       rmSync(path, { force: true })
   }
+  if (!fresh.has('cli.image')) rmSync(join(dist, 'cli.image'), { force: true })
   for (const name of fresh) if (name !== 'bundle-id') renameSync(join(built, name), join(dist, name))
   renameSync(join(built, 'bundle-id'), identity)
 }

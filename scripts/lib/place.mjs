@@ -22,6 +22,13 @@ export function projectNode() {
   return Number(process.versions.node.split('.')[0]) >= 24 ? process.execPath : undefined
 }
 
+/** The Node that bin/mica starts: of mica's own packages, or beside mica where it was installed among others. */
+export function packagedNode() {
+  return [modules, dirname(project)]
+    .map((folder) => join(folder, `node-linux-${process.arch}/bin/node`))
+    .find((path) => existsSync(path))
+}
+
 /** A tool of node_modules as words to run: its own JavaScript by the project's Node. */
 export function tool(name) {
   return [projectNode() ?? process.execPath, join(modules, '.bin', name)]

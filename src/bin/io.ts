@@ -1,4 +1,6 @@
+import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import { errnoOf } from '#base'
 import type { Io, Output } from '#cli'
 
 /**
@@ -29,12 +31,21 @@ export function createIo(own: NodeJS.Process, onLost: () => void): Io {
   }
 }
 
+/** What a pipe takes without waiting (pipe(7)): so much is written at once, whatever comes after it by a stream. Bytes. */
+const AT_ONCE = 64 << 10
+
 function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: () => void): Output {
+  let left = AT_ONCE
   let opened: NodeJS.WriteStream | undefined
   const stream = (): NodeJS.WriteStream => (opened ??= open().on('error', onLost))
   return {
     terminal: isatty(descriptor),
-    write: (chunk) => void stream().write(chunk),
+    write(chunk) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      left -= bytes.length
+      const rest = opened || left < 0 ? bytes : writeAtOnce(descriptor, bytes, onLost)
+      if (rest.length > 0) stream().write(rest)
+    },
     async drained() {
       const open = opened
       if (open && open.writableLength > 0) await new Promise<void>((resolve) => open.write('', () => resolve()))
@@ -44,5 +55,16 @@ function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: ()
       stream().on('resize', callback)
       return { [Symbol.dispose]: () => void stream().removeListener('resize', callback) }
     },
+  }
+}
+
+/** Without a stream, which costs a short command milliseconds. Returns what the descriptor did not take. */
+function writeAtOnce(descriptor: number, bytes: Uint8Array, onLost: () => void): Uint8Array {
+  try {
+    return bytes.subarray(writeSync(descriptor, bytes))
+  } catch (error) {
+    // Somebody else made it non-blocking, and it is full: the stream waits. Other errors come again there.
+    if (errnoOf(error) === 'EPIPE') onLost()
+    return bytes
   }
 }
