@@ -10,7 +10,7 @@ import { temporary } from '#test/temporary'
 import { until } from '#test/wait'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 
 /*
@@ -150,7 +150,7 @@ test('cp in and out: swapped folders never lead out, and quiet ones work all the
     'cp into a volume': () => api.copyIn(id, '/v/s/m', tar),
     'the client, out to a folder': async () => {
       const { code, stdout, stderr } = await docker.run(['cp', `${id}:/w/s`, target], { timeout: 300_000 })
-      if (code === 0) assert.doesNotMatch(filesOf(target), /secret|passwd|deleted/)
+      if (existsSync(target)) assert.doesNotMatch(filesOf(target), /secret|passwd|deleted/)
       rmSync(target, { recursive: true, force: true })
       return { ok: code === 0, text: stdout + stderr }
     },

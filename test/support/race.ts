@@ -32,7 +32,7 @@ export async function race(
   context: TestContext,
   { length, forbidden, check }: RaceOptions,
 ): Promise<void> {
-  const end = Date.now() + length
+  let end = Date.now() + length
   const counts = new Map<string, Count>(Object.keys(calls).map((what) => [what, { done: 0, refused: 0, last: '' }]))
   const watch = setInterval(check, 200)
   try {
@@ -42,6 +42,8 @@ export async function race(
       }),
     )
   } finally {
+    // After a failure the others end too.
+    end = 0
     clearInterval(watch)
     for (const [what, { done, refused, last }] of counts)
       context.diagnostic(`${what}: ${done} done, ${refused} refused${last && `, last: ${last}`}`)
