@@ -16,6 +16,8 @@ export function createIo(own: NodeJS.Process, onLost: () => void): Io {
       bytes: { [Symbol.asyncIterator]: () => own.stdin[Symbol.asyncIterator]() },
       raw() {
         own.stdin.setRawMode(true)
+        // Node leaves the terminal to make «\r\n» of «\n»; programs that draw a screen move straight down with it.
+        own.getBuiltinModule('node:child_process').spawnSync('stty', ['-opost'], { stdio: [0, 'ignore', 'ignore'] })
         return { [Symbol.dispose]: () => void own.stdin.setRawMode(false) }
       },
     },

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { defaultFormat } from '#cli/kit'
+import { userSetting } from '#cli/kit'
 import type { Output } from '#cli/kit'
 import { runCli } from './main.ts'
 import { commands, groups } from './table.ts'
@@ -110,22 +110,22 @@ test('unknown commands and flags: words and exit statuses of docker', async () =
   assert.equal((await say('--nosuch')).exit, 125)
 })
 
-test('defaultFormat() reads the form of a list out of config.json, and passes over all else', () => {
+test('userSetting() reads the form of a list out of config.json, and passes over all else', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mica-settings-'))
   const env = { DOCKER_CONFIG: folder }
   try {
-    assert.equal(defaultFormat({ env }, 'psFormat'), undefined)
+    assert.equal(userSetting({ env }, 'psFormat'), undefined)
     const path = join(folder, 'config.json')
     writeFileSync(
       path,
       JSON.stringify({ psFormat: '{{.ID}}', imagesFormat: 'json', statsFormat: 'x', volumesFormat: 1 }),
     )
-    assert.equal(defaultFormat({ env }, 'psFormat'), '{{.ID}}')
-    assert.equal(defaultFormat({ env }, 'imagesFormat'), 'json')
-    assert.equal(defaultFormat({ env }, 'networksFormat'), undefined)
-    assert.equal(defaultFormat({ env }, 'volumesFormat'), undefined)
+    assert.equal(userSetting({ env }, 'psFormat'), '{{.ID}}')
+    assert.equal(userSetting({ env }, 'imagesFormat'), 'json')
+    assert.equal(userSetting({ env }, 'networksFormat'), undefined)
+    assert.equal(userSetting({ env }, 'volumesFormat'), undefined)
     writeFileSync(path, '{ "psFormat": ')
-    assert.equal(defaultFormat({ env }, 'psFormat'), undefined)
+    assert.equal(userSetting({ env }, 'psFormat'), undefined)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -110,3 +110,28 @@ test('Ctrl-C is a key of the container at its terminal, and a signal to it witho
     assert.match(screen, /got INT/)
   }
 })
+
+test('a process that takes no signal is left to itself after three of them, as docker does', async () => {
+  const deaf = `trap 'echo deaf' INT; echo deaf; while :; do sleep 0.1; done`
+  const again = (): TerminalStep => [/deaf/, '\u0003']
+  const { code, screen } = await atTerminal(
+    ['run', '--name', 'deaf', 'busybox', 'sh', '-c', deaf],
+    [again(), again(), again()],
+  )
+  assert.deepEqual([code, /\r\ngot 3 SIGTERM\/SIGINTs, forcefully exiting\r\n/.test(screen)], [1, true], screen)
+  assert.equal(await mica.ok('inspect', '-f', '{{.State.Running}}', 'deaf'), 'true')
+  await mica.ok('rm', '-f', 'deaf')
+})
+
+test('at a terminal lines end once, keys detach, and a second attach sees the same', async () => {
+  const words = ['run', '-it', '--name', 'kept', 'busybox', 'sh', '-c', 'echo ready; cat']
+  const detached = await atTerminal(words, [[/ready/, '\u0010\u0011']])
+  assert.equal(detached.code, 0, detached.screen)
+  assert.ok(detached.screen.includes('ready\r\n') && !detached.screen.includes('\r\r'), JSON.stringify(detached.screen))
+  const typed: TerminalStep = [/^/, 'hello\n']
+  const again = await atTerminal(['attach', 'kept'], [typed, [/hello\r\nhello/, '\u0010\u0011']])
+  assert.deepEqual([again.code, again.screen.endsWith('read escape sequence\r\n')], [1, true], again.screen)
+  const own = await atTerminal(['attach', '--detach-keys', 'ctrl-a,x', 'kept'], [typed, [/hello\r\nhello/, '\u0001x']])
+  assert.equal(own.code, 1, own.screen)
+  await mica.ok('rm', '-f', 'kept')
+})

@@ -1,7 +1,7 @@
 import { conflict } from '#base'
 import { command, flag } from '#cli/kit'
 import type { ContainerJson } from '#wire'
-import { foreground, requireTerminal } from './foreground.ts'
+import { cancelledByKeys, foreground, requireTerminal } from './foreground.ts'
 
 export const attach = command({
   usage: '[OPTIONS] CONTAINER',
@@ -20,7 +20,7 @@ export const attach = command({
     if (!State.Running) throw conflict('You cannot attach to a stopped container, start it first')
     if (State.Paused) throw conflict('You cannot attach to a paused container, unpause it first')
     if (Config.Tty && Config.OpenStdin && !flags['no-stdin']) requireTerminal(context)
-    return await foreground(context, {
+    const end = await foreground(context, {
       id: Id,
       attachment: { stdin: !flags['no-stdin'] && Config.OpenStdin, stdout: true, stderr: true },
       tty: Config.Tty,
@@ -29,5 +29,7 @@ export const attach = command({
       detachKeys: flags['detach-keys'],
       running: true,
     })
+    if (end === 'detached') throw cancelledByKeys()
+    return end
   },
 })

@@ -8,9 +8,10 @@ import {
   flag,
   parseKeys,
   startStatus,
+  userSetting,
 } from '#cli/kit'
 import type { ExecJson } from '#wire'
-import { followSize, requireTerminal } from './foreground.ts'
+import { cancelledByKeys, followSize, requireTerminal } from './foreground.ts'
 import { environment } from './request.ts'
 
 export const exec = command({
@@ -44,7 +45,7 @@ export const exec = command({
           AttachStdin: flags.interactive && !flags.detach,
           AttachStdout: !flags.detach,
           AttachStderr: !flags.detach,
-          DetachKeys: flags['detach-keys'] ?? '',
+          DetachKeys: flags['detach-keys'] ?? userSetting(context, 'detachKeys') ?? '',
           Tty: flags.tty,
           Cmd: words,
           Env: env,
@@ -79,9 +80,10 @@ async function joinExec(context: Context, id: string, flags: ExecFlags): Promise
   using released = new DisposableStack()
   if (flags.tty && flags.interactive && io.stdin.terminal) released.use(io.stdin.raw())
   if (flags.tty && io.stdout.terminal) released.use(followSize(context, `/exec/${id}`))
-  const detachKeys = flags.tty ? parseKeys(flags['detach-keys']) : undefined
+  const keys = flags['detach-keys'] ?? userSetting(context, 'detachKeys')
+  const detachKeys = flags.tty ? parseKeys(keys) : undefined
   const outcome = await connectStreams(stream, { io, input: flags.interactive, detachKeys })
-  if (outcome === 'detached') return 0
+  if (outcome === 'detached') throw cancelledByKeys()
   const { ExitCode } = await client.get<ExecJson>(`/exec/${id}/json`)
   return ExitCode ?? 0
 }

@@ -1,5 +1,5 @@
 import { EngineError, invalid } from '#base'
-import { connectStreams, type Context, parseKeys } from '#cli/kit'
+import { CommandLineError, connectStreams, type Context, parseKeys, userSetting } from '#cli/kit'
 import type { WaitJson } from '#wire'
 import { decodeLines } from '#wire'
 import type { Attachment } from './options.ts'
@@ -19,34 +19,43 @@ interface ForegroundOptions {
 
 const PROXIED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const
 
+/** How attach and exec end where the user detached. */
+export function cancelledByKeys(): EngineError {
+  return invalid('read escape sequence')
+}
+
 export function requireTerminal({ io }: Context): void {
   if (!io.stdin.terminal) throw invalid('the input device is not a TTY')
 }
 
 /** Attaches first, so that nothing is lost, starts, and joins the streams until the process ends or the user detaches. */
-export async function foreground(context: Context, options: ForegroundOptions): Promise<number> {
+export async function foreground(context: Context, options: ForegroundOptions): Promise<number | 'detached'> {
   const { client, io } = context
   const { id, attachment, tty } = options
   const path = `/containers/${id}`
+  const detachKeys = options.detachKeys ?? userSetting(context, 'detachKeys')
   using stream = await client.hijack(`${path}/attach`, {
-    query: { stream: true, ...attachment, detachKeys: options.detachKeys },
+    query: { stream: true, ...attachment, detachKeys },
   })
   const exit = await beginWait(context, path, options)
   using released = new DisposableStack()
-  if (options.signals) released.use(io.onSignals(PROXIED, (name) => forward(context, path, name)))
+  const forced = Promise.withResolvers<never>()
+  if (options.signals) released.use(io.onSignals(PROXIED, proxy(context, path, forced.reject)))
   const raw = tty && io.stdin.terminal
   if (raw && attachment.stdin) released.use(io.stdin.raw())
   const joined = connectStreams(stream, {
     io,
     input: attachment.stdin,
-    detachKeys: tty ? parseKeys(options.detachKeys) : undefined,
+    detachKeys: tty ? parseKeys(detachKeys) : undefined,
   })
   // Its failure is looked at below: the start's own failure is the better message.
   joined.catch(() => undefined)
-  if (!options.running) await client.post(`${path}/start`)
-  if (tty && io.stdout.terminal) released.use(followSize(context, path))
-  if ((await joined) === 'detached') return 0
-  return await exit()
+  const attended = async (): Promise<number | 'detached'> => {
+    if (!options.running) await client.post(`${path}/start`)
+    if (tty && io.stdout.terminal) released.use(followSize(context, path))
+    return (await joined) === 'detached' ? 'detached' : await exit()
+  }
+  return await Promise.race([attended(), forced.promise])
 }
 
 /** Asks for the exit before the start or the attach, so that no end goes unseen. */
@@ -74,9 +83,19 @@ function believed<T>(value: unknown): T {
   return value as T
 }
 
-function forward({ client }: Context, path: string, signal: string): void {
-  // The process may have ended meanwhile.
-  client.post(`${path}/kill`, { query: { signal } }).catch(() => undefined)
+/** Signals that mean an end, after which docker's client leaves a process to itself that takes none of them. */
+const PATIENCE = 3
+
+/** Hands signals on to the process; whoever asks for the end so often wants this one's. */
+function proxy({ client }: Context, path: string, end: (reason: Error) => void): (name: NodeJS.Signals) => void {
+  let asked = 0
+  return (signal) => {
+    // The process may have ended meanwhile.
+    client.post(`${path}/kill`, { query: { signal } }).catch(() => undefined)
+    if (signal === 'SIGINT' || signal === 'SIGTERM') asked += 1
+    if (asked === PATIENCE)
+      end(new CommandLineError(`\ngot ${PATIENCE} SIGTERM/SIGINTs, forcefully exiting`, { exit: 1 }))
+  }
 }
 
 /** The container's terminal is as large as this one, now and after each change. `path` may be an exec's. */

@@ -1,5 +1,5 @@
 import { abbreviate } from '#base'
-import { ago, command, defaultFormat, ellipsis, flag, formatLabels, formatRows, parseFilterFlags, size } from '#cli/kit'
+import { ago, command, userSetting, ellipsis, flag, formatLabels, formatRows, parseFilterFlags, size } from '#cli/kit'
 import type { ContainerSummaryJson } from '#wire'
 import { formatPorts } from './ports.ts'
 
@@ -56,7 +56,7 @@ export const ps = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: flags.size ? [...SHOWN, 'Size'] : SHOWN,
-          format: flags.format ?? defaultFormat(context, 'psFormat'),
+          format: flags.format ?? userSetting(context, 'psFormat'),
           type: '*formatter.ContainerContext',
           labels: found.map(({ Labels }) => Labels),
           complaint: { parse: 'failed to parse template', execution: 'failed to execute template' },

@@ -29,7 +29,7 @@ export const run = command({
     try {
       const id = await makeContainer(context, { flags, given, words: args, attachment })
       if (flags.detach) return await startInBackground(context, id)
-      return await foreground(context, {
+      const end = await foreground(context, {
         id,
         attachment,
         tty: flags.tty,
@@ -37,6 +37,7 @@ export const run = command({
         signals: flags['sig-proxy'],
         detachKeys: flags['detach-keys'],
       })
+      return end === 'detached' ? 0 : end
     } catch (error) {
       throw refusal(context, error)
     }

@@ -18,7 +18,7 @@ export const start = command({
     if (args.length > 1) throw invalid('you cannot start and attach multiple containers at once')
     const path = `/containers/${encodeURIComponent(args[0] ?? '')}`
     const { Id, Config, HostConfig } = await context.client.get<ContainerJson>(`${path}/json`)
-    return await foreground(context, {
+    const end = await foreground(context, {
       id: Id,
       attachment: { stdin: flags.interactive && Config.OpenStdin, stdout: true, stderr: true },
       tty: Config.Tty,
@@ -26,6 +26,7 @@ export const start = command({
       signals: flags['sig-proxy'] && !Config.Tty,
       detachKeys: flags['detach-keys'],
     })
+    return end === 'detached' ? 0 : end
   },
 })
 

@@ -1,5 +1,5 @@
 import { abbreviate } from '#base'
-import { ago, command, CommandLineError, defaultFormat, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
+import { ago, command, CommandLineError, userSetting, flag, formatRows, parseFilterFlags, size } from '#cli/kit'
 import { formatSize, type ImageSummaryJson, type ImageTreeRowJson } from '#wire'
 import { treeText } from './image-tree.ts'
 
@@ -57,7 +57,7 @@ export const images = command({
       formatRows(rows, {
         columns: COLUMNS,
         shown,
-        format: flags.format ?? defaultFormat(context, 'imagesFormat'),
+        format: flags.format ?? userSetting(context, 'imagesFormat'),
         type: '*formatter.imageContext',
       }),
     )

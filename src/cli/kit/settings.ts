@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { errnoOf } from '#base'
 import type { Context } from './command.ts'
 
-/** The members of docker's config.json that give a list its form where no --format is typed. */
-type FormatSetting = 'psFormat' | 'imagesFormat' | 'networksFormat' | 'volumesFormat'
+/** Members of docker's config.json: the form of a list where no --format is typed, and the keys that detach. */
+type Setting = 'psFormat' | 'imagesFormat' | 'networksFormat' | 'volumesFormat' | 'detachKeys'
 
-/** The form that the user's config.json gives a list; undefined where there is none, or no file that can be read. */
-export function defaultFormat({ env }: Pick<Context, 'env'>, setting: FormatSetting): string | undefined {
+/** What the user's config.json says of it; undefined where there is none, or no file that can be read. */
+export function userSetting({ env }: Pick<Context, 'env'>, setting: Setting): string | undefined {
   const text = readText(join(env['DOCKER_CONFIG'] || join(env['HOME'] || '/', '.docker'), 'config.json'))
   const value = text.includes(`"${setting}"`) ? memberOf(text, setting) : undefined
   return typeof value === 'string' && value !== '' ? value : undefined

@@ -1,5 +1,5 @@
 import { abbreviate } from '#base'
-import { command, defaultFormat, flag, formatLabels, formatRows, parseFilterFlags } from '#cli/kit'
+import { command, userSetting, flag, formatLabels, formatRows, parseFilterFlags } from '#cli/kit'
 import type { NetworkJson } from '#wire'
 
 const COLUMNS = {
@@ -48,7 +48,7 @@ export const networks = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: ['ID', 'Name', 'Driver', 'Scope'],
-          format: flags.format ?? defaultFormat(context, 'networksFormat'),
+          format: flags.format ?? userSetting(context, 'networksFormat'),
           type: '*network.networkContext',
           labels: found.map(({ Labels }) => Labels),
         }),

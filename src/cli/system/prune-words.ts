@@ -1,3 +1,4 @@
+import type { Bytes } from '#base'
 import type { Context } from '#cli/kit'
 import { exactSize } from './disk-rows.ts'
 
@@ -22,10 +23,19 @@ export function reclaimed(bytes: number): string {
 /** Asks, and takes nothing but «y» for a yes. */
 export async function confirmed({ io }: Context, question: string): Promise<boolean> {
   io.stdout.write(`${question} [y/N] `)
-  let answer = ''
-  for await (const chunk of io.stdin.bytes) {
-    answer += Buffer.from(chunk).toString()
-    if (answer.includes('\n')) break
+  const answer = Promise.withResolvers<string | undefined>()
+  using _ = io.onSignals(['SIGINT', 'SIGTERM'], () => answer.resolve(undefined))
+  firstLine(io.stdin.bytes).then(answer.resolve, answer.reject)
+  const text = await answer.promise
+  if (text === undefined) io.stdout.write('\n')
+  return text?.trim().toLowerCase() === 'y'
+}
+
+async function firstLine(bytes: Bytes): Promise<string> {
+  let line = ''
+  for await (const chunk of bytes) {
+    line += Buffer.from(chunk).toString()
+    if (line.includes('\n')) break
   }
-  return answer.trim().toLowerCase() === 'y'
+  return line
 }

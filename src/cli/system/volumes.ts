@@ -1,5 +1,5 @@
 import { EngineError, invalid } from '#base'
-import { command, complaint, defaultFormat, flag, formatLabels, formatRows, pairsOf, parseFilterFlags } from '#cli/kit'
+import { command, complaint, userSetting, flag, formatLabels, formatRows, pairsOf, parseFilterFlags } from '#cli/kit'
 import type { VolumeJson } from '#wire'
 
 const COLUMNS = {
@@ -48,7 +48,7 @@ export const volumes = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: ['Driver', 'Name'],
-          format: flags.format ?? defaultFormat(context, 'volumesFormat'),
+          format: flags.format ?? userSetting(context, 'volumesFormat'),
           type: '*formatter.volumeContext',
           labels: found.map(({ Labels }) => Labels ?? {}),
         }),
