@@ -72,12 +72,14 @@ const bodyOf = (name: string, size: number): string => `{"Name":"${name}"${' '.r
 test('bodies: none, up to the limit, beyond it, in one piece and in chunks', async () => {
   for (const form of [withLength, chunked]) {
     assert.equal((await raw(form(bodyOf('small', 100)))).status, 201)
+    assert.equal((await raw(form(bodyOf('almost', LIMIT - 1)))).status, 201)
     assert.equal((await raw(form(bodyOf('large', LIMIT)))).status, 201)
     const over = await raw(form(bodyOf('over', LIMIT + 1)))
     assert.equal(over.status, 400)
     assert.match(over.text, /request body too large/)
     assert.ok([201, 400].includes((await raw(form(''))).status))
     for (const body of [
+      ' ',
       '{',
       'null',
       '[]',
@@ -120,6 +122,34 @@ test('one of two equal names counts, and names of objects do no harm', async () 
   )
   const { text } = await daemon.call('GET', '/volumes/plain')
   assert.doesNotMatch(text, /evil|"a":/)
+})
+
+test('numbers that are none, or no machine has, are refused or do no harm', async () => {
+  const create = (host: string): ReturnType<typeof raw> => {
+    const body = `{"Image":"none","Cmd":["true"],"HostConfig":${host}}`
+    const head = CREATE.replace('/volumes/create', '/containers/create')
+    return raw([`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`, body])
+  }
+  for (const number of [
+    '1e999',
+    '-1',
+    '1.5',
+    '9223372036854775808',
+    '1'.repeat(100_000),
+    '"7"',
+    'NaN',
+    '0x10',
+    '01',
+    '[1]',
+  ]) {
+    const { status, text } = await create(`{"ShmSize":${number}}`)
+    // An image that is not there is what an ordinary number is told.
+    assert.ok(status === 400 || status === 404, `${number.slice(0, 20)} ${status} ${text.slice(0, 300)}`)
+    assert.doesNotMatch(text, /stack|RangeError|TypeError/)
+  }
+  assert.match((await create('{"ShmSize":67108864}')).text, /No such image: none/)
+  const privileged = ['{"Privileged":"true"}', '{"privileged":1}', '{"Privileged":[true]}', '{"CapAdd":"ALL"}']
+  for (const host of privileged) assert.equal((await create(host)).status, 400, host)
 })
 
 test('paths are taken as they are: no form of a path reaches what the plain one does not', async () => {

@@ -173,13 +173,14 @@ function replace(root: string, name: string, target: string): void {
 test('an /etc/passwd or group that is huge, no file, or leads out harms nobody but its own container', async () => {
   const line = 'user:x:4321:8765::/home/user:/bin/sh\n'
   const shapes: Readonly<Record<string, (path: string) => void>> = {
-    'one line of 100 MB': (path) => {
+    'one line of 1 GB': (path) => {
       writeFileSync(path, line)
-      truncateSync(path, 100 << 20)
+      truncateSync(path, 2 ** 30)
     },
     'two million lines': (path) => writeFileSync(path, 'a\n'.repeat(2 << 20)),
     'one line of commas': (path) => writeFileSync(path, `user:x:1:${','.repeat(4_000_000)}\n`),
     'a link out': (path) => symlinkSync(`${UP}${outside}/secret`, path),
+    'a link to the memory': (path) => symlinkSync('/proc/kcore', path),
     'a link to itself': (path) => symlinkSync('passwd', path),
     'a fifo': (path) => makeNode(path, constants.S_IFIFO | 0o666, 0),
     'a device': (path) => makeNode(path, constants.S_IFCHR | 0o666, 0x105),
@@ -233,8 +234,11 @@ test('users beyond the numbers there are', async () => {
     const made = await image('number', () => undefined, `USER ${user}`)
     assert.notEqual((await attempt('run', '--rm', made, 'id', '-u')).code, 0, user)
   }
-  for (const user of ['0x0', '1e3', ' 0', '٣'])
+  for (const user of ['0x0', '1e3', ' 0', '٣', '+0', '0 ', 'root\n', 'no:body', 'root/', '../root', '%72oot'])
     assert.match((await attempt('exec', '-u', user, id, 'id', '-u')).stderr, /no matching entries in passwd file/, user)
+  for (const user of ['0:0:0', 'root:root:root', '0:root:', '0::'])
+    assert.match((await attempt('exec', '-u', user, id, 'id', '-u')).stderr, /no matching entries in group file/, user)
+  assert.equal(await docker.ok('exec', '-u', 'mail:mail', id, 'id', '-un'), 'mail')
   assert.equal(await docker.ok('exec', '-u', '2147483647:2147483647', id, 'id', '-u'), '2147483647')
   await docker.ok('rm', '-f', id)
 })

@@ -198,11 +198,12 @@ async function readBody(body: Bytes): Promise<string> {
 }
 
 function parseJsonBody(text: string, contentType: string | undefined): unknown {
-  if (text.trim() === '') return undefined
+  if (text === '') return undefined
   const media = contentType?.split(';')[0]?.trim().toLowerCase()
   if (media !== 'application/json') {
     throw invalid(`unsupported Content-Type header (${contentType ?? ''}): must be 'application/json'`)
   }
+  if (text.trim() === '') throw invalid('invalid JSON: got EOF while reading request body')
   try {
     return JSON.parse(text)
   } catch (error) {
