@@ -24,6 +24,12 @@ async function main(): Promise<void> {
 }
 
 /**
+ * Without this the space for young objects grows to 32 MB under load and stays so; and each of the process's dozen threads
+ * takes from the C library an arena of its own (mallopt(3)), some 20 MB in all.
+ */
+const SPARING = ['--max-semi-space-size=4'] as const
+
+/**
  * Executes itself inside the daemon's own mount namespace; the pid stays. The rest of the program is loaded there: what is
  * loaded here is thrown away.
  */
@@ -32,7 +38,8 @@ function enterNamespace(options: DaemonOptions): void {
     throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
   mkdirSync(options.execRoot, { recursive: true, mode: 0o711 })
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
-  enterOwnNamespace(options.execRoot, [...process.execArgv, ...process.argv.slice(1)], process.env)
+  const args = [...SPARING, ...process.execArgv, ...process.argv.slice(1)]
+  enterOwnNamespace(options.execRoot, args, { MALLOC_ARENA_MAX: '2', ...process.env })
 }
 
 /** The bundle is compiled once, not at each start; where its folder cannot be written, at each start. */
