@@ -76,6 +76,7 @@ export {
   readNetlinkAttributes,
   openNft,
   readTaggedPackets,
+  relay,
   runNft,
   setTerminalSize,
   shutdownWrite,

@@ -58,6 +58,37 @@ test('Forwards: an answer that comes after the end of the question arrives', asy
   }
 })
 
+test('Forwards: a target that is not there, or that breaks off, ends the connection of who asks', async () => {
+  const forwards = createForwards()
+  const breaking = createServer((socket) => socket.resetAndDestroy())
+  await new Promise<void>((resolve) => breaking.listen(0, LOOPBACK, resolve))
+  const gone = await serve('gone')
+  const nobody = forward(await freePort(), gone)
+  gone.close()
+  const port = await freePort()
+  try {
+    await forwards.set('c', [forward(port, breaking), nobody])
+    for (const asked of [port, nobody.listen.port]) assert.equal(await read(asked).catch(() => ''), '')
+  } finally {
+    forwards.drop('c')
+    breaking.close()
+  }
+})
+
+test('Forwards: dropping cuts what is open', async () => {
+  const forwards = createForwards()
+  const silent = createServer(() => undefined)
+  await new Promise<void>((resolve) => silent.listen(0, LOOPBACK, resolve))
+  const port = await freePort()
+  await forwards.set('c', [forward(port, silent)])
+  const accepted = new Promise<void>((resolve) => silent.once('connection', () => resolve()))
+  const reading = read(port).catch(() => '')
+  await accepted
+  forwards.drop('c')
+  assert.equal(await reading, '')
+  silent.close()
+})
+
 function forward(port: number, target: Server): SwitchboardForward {
   return { protocol: 'tcp', listen: { ip: LOOPBACK, port }, to: { ip: LOOPBACK, port: portOf(target) } }
 }

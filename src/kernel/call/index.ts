@@ -14,7 +14,7 @@ export {
   readFileInRoot,
   syncFileSystem,
 } from './descriptor.ts'
-export { ffi, lazy, type Native } from './ffi.ts'
+export { ffi, lazy, type Native, type PollHandle } from './ffi.ts'
 export { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
 export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.ts'
 export { duplicate, setCloseOnExec, setNonBlocking, watch, type WatchOptions } from './poll.ts'

@@ -20,6 +20,7 @@ export { type NftChange, watchNft } from './nft-watch.ts'
 export { listNft, type NftSession, openNft, runNft } from './nft.ts'
 export { readTaggedPackets } from './packet.ts'
 export { holdPort } from './port-hold.ts'
+export { relay } from './relay.ts'
 export {
   connectSeqpacket,
   type DescriptorListener,
