@@ -9,8 +9,6 @@ const MOST_THREADS = 4
 const MOST_STREAMS = 32
 /** Milliseconds after which a thread without work ends; one stays, so that the next job need not wait for a start. */
 const IDLE_PATIENCE = 15_000
-/** The same for a thread beyond the size: where clients call without a pause, each would else pay for the start of one. */
-const SURPLUS_PATIENCE = 2000
 /** How long a closing pool waits for its jobs to stop. Milliseconds. */
 const CLOSE_PATIENCE = 10_000
 
@@ -184,8 +182,8 @@ class Pool implements WorkerPool {
   #free(thread: Thread): void {
     thread.task = undefined
     thread.worker.unref()
-    const patience = this.#threads.size > this.#size ? SURPLUS_PATIENCE : IDLE_PATIENCE
-    thread.idle = setTimeout(() => this.#retire(thread), patience).unref()
+    // One that came on top for a stream too: where clients call without a pause, each would else pay for the start of one.
+    thread.idle = setTimeout(() => this.#retire(thread), IDLE_PATIENCE).unref()
   }
 
   #retire(thread: Thread): void {
