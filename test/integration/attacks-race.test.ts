@@ -77,7 +77,7 @@ function assertOutsideUntouched(): void {
   for (const path of ['secret', 'm/secret']) assert.equal(readFileSync(`${outside}/${path}`, 'utf8'), SECRET)
 }
 
-const QUIET = 'mkdir -p /quiet/deep; echo quiet >/quiet/deep/file; ln -s /quiet /link; cp /etc/passwd /etc/group /tmp'
+const QUIET = 'mkdir -p /quiet/deep /calm; echo quiet >/quiet/deep/file; ln -s /quiet /link; cp /etc/passwd /etc/group /tmp'
 
 /** A container with the volume `shared` at /v in which that is done, once its quiet paths are there and `s` is exchanged. */
 async function start(script: string, ...args: readonly string[]): Promise<string> {
@@ -155,10 +155,10 @@ test('cp in and out: swapped folders never lead out, and quiet ones work all the
       return { ok: code === 0, text: stdout + stderr }
     },
     'quiet cp out': () => api.copyOut(id, '/link/deep/file'),
-    'quiet cp in': () => api.copyIn(id, '/link', tar),
+    'quiet cp in': () => api.copyIn(id, '/calm', tar),
   }
   await race(calls, context, options)
-  assert.equal(await docker.ok('exec', id, 'cat', '/quiet/deep/file'), 'copied in')
+  assert.equal(await docker.ok('exec', id, 'cat', '/calm/deep/file'), 'copied in')
   await docker.ok('rm', '-f', id)
   await docker.ok('volume', 'rm', 'shared')
 })
