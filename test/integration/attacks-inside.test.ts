@@ -231,3 +231,30 @@ test('a step of a build on an image of links stays inside, and works on an ordin
   assert.equal(plain.code, 0, plain.stderr)
   assert.equal(await docker.ok('run', '--rm', 'built', 'cat', '/tmp/deep/file'), 'copied')
 })
+
+test('a step of a build has no descriptor of the engine, and no working folder leads to one', async () => {
+  const context = folder.join('steps')
+  mkdirSync(context)
+  const outside = folder.join('beyond')
+  mkdirSync(outside)
+  writeFileSync(`${outside}/secret`, 'of the host')
+  const build = async (...lines: readonly string[]): Promise<Outcome> => {
+    writeFileSync(join(context, 'Dockerfile'), ['FROM busybox', ...lines].join('\n'))
+    return await attempt('build', '--no-cache', '-t', 'built', context)
+  }
+  const listed = await build('RUN ls -l /proc/self/fd && echo "open: "$(ls /proc/self/fd)')
+  assert.equal(listed.code, 0, listed.stderr)
+  // The fourth is the folder that ls reads, or the pipe of the shell.
+  assert.match(listed.stdout, /open: 0 1 2 3$/m)
+  assert.doesNotMatch(listed.stdout, /memfd|crun|cgroup|-> \/var\//)
+  for (const place of ['/proc/self/fd', '/proc/1/fd', '/dev/fd'])
+    for (const number of [3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20]) {
+      const { stdout } = await build(
+        `WORKDIR ${place}/${number}`,
+        `RUN pwd; cat ./${'../'.repeat(12)}${outside}/secret ./secret; true`,
+      )
+      assert.doesNotMatch(stdout, /of the host/, `${place}/${number}`)
+    }
+  const plain = await build('WORKDIR /new/folder', 'RUN pwd')
+  assert.match(plain.stdout, /^\/new\/folder$/m)
+})

@@ -42,7 +42,7 @@ let docker: Docker
 before(async () => {
   mkdirSync(outside)
   writeFileSync(`${outside}/secret`, 'of the host')
-  daemon = await startDaemon({ folder: folder.path })
+  daemon = await startDaemon({ folder: folder.path, flags: ['--log-level', 'debug'] })
   docker = dockerClient(daemon.host)
   await docker.ok('pull', '-q', 'busybox')
 })
@@ -78,7 +78,9 @@ test('no descriptor of the engine is in a container, nor does a working folder l
   const id = await docker.ok('run', '-d', 'busybox', 'sleep', '1000')
   for (const seen of [
     await attempt('run', '--rm', 'busybox', ...list),
+    await attempt('run', '--rm', '-i', '--init', 'busybox', ...list),
     await attempt('exec', id, ...list),
+    await attempt('exec', '-i', '--privileged', id, ...list),
     await attempt('exec', '-u', '1', id, ...list),
   ]) {
     // The fourth is the folder that ls reads.
@@ -326,13 +328,22 @@ test('what a container is given in secret is nobody else’s: not in logs, argum
   await docker.ok('exec', '-e', `OTHER=${canary}`, id, 'true')
   const auth = Buffer.from(JSON.stringify({ username: 'me', password: canary })).toString('base64url')
   const { request } = await import('node:http')
-  await new Promise((resolve) => {
-    const path = '/v1.51/images/create?fromImage=nobody%2Fnothing&tag=x'
-    const headers = { 'x-registry-auth': auth }
-    request({ socketPath: daemon.socket, method: 'POST', path, headers }, (reply) =>
-      reply.resume().on('end', resolve),
-    ).end()
-  })
+  const config = Buffer.from(JSON.stringify({ 'nobody.example': { username: 'me', password: canary } })).toString(
+    'base64',
+  )
+  const calls = [
+    ['/v1.51/images/create?fromImage=nobody%2Fnothing&tag=x', { 'x-registry-auth': auth }],
+    ['/v1.51/images/nobody%2Fnothing/push?tag=x', { 'x-registry-auth': auth }],
+    ['/v1.51/build?remote=', { 'x-registry-config': config, 'content-type': 'application/x-tar' }],
+    ['/v1.51/auth', { 'x-registry-auth': auth, authorization: `Basic ${canary}` }],
+  ] as const
+  for (const [path, headers] of calls) {
+    await new Promise((resolve) => {
+      request({ socketPath: daemon.socket, method: 'POST', path, headers }, (reply) =>
+        reply.resume().on('end', resolve),
+      ).end()
+    })
+  }
   assert.doesNotMatch(daemon.log(), new RegExp(canary))
   const others = await docker.ok('run', '--rm', 'busybox', 'sh', '-c', 'env; cat /proc/*/environ')
   assert.doesNotMatch(others, new RegExp(canary))
