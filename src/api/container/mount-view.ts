@@ -3,6 +3,7 @@ import { type MountPointJson, parseHostConfigBody } from '#wire'
 
 /** A container's mounts as inspect shows them; those of `--tmpfs` are seen in HostConfig alone, as in Docker. */
 export function mountsJson(record: ContainerRecord): readonly MountPointJson[] {
+  if (record.mounts.length === 0) return []
   const { Binds, Mounts, Tmpfs } = parseHostConfigBody(record.request.asGiven.hostConfig)
   const tmpfs = new Set(Object.keys(Tmpfs ?? {}).map(trim))
   const modes = new Map((Binds ?? []).map((bind) => bindMode(bind)))

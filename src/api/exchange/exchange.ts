@@ -59,11 +59,13 @@ export interface ExchangeFacts {
   readonly parameters: URLSearchParams
   readonly params: Readonly<Record<string, string>>
   readonly local: boolean
+  /** Names and values, in turn, of headers that each reply has. */
+  readonly head: readonly string[]
   readonly taken?: TakenBody
 }
 
 export function createExchange(facts: ExchangeFacts): Exchange {
-  const { request, response } = facts
+  const { request, response, head } = facts
   const gone = new AbortController()
   response.once('close', () => {
     if (!response.writableFinished) gone.abort()
@@ -71,8 +73,7 @@ export function createExchange(facts: ExchangeFacts): Exchange {
   const body = facts.taken?.bytes ?? bodyOf(request)
   const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
   const reply: Exchange['reply'] = (status, value, headers = {}) => {
-    for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
-    sendReply(response, status, value)
+    sendReply(response, status, { head: [...head, ...Object.entries(headers).flat()], value })
   }
   return {
     version: facts.version,
@@ -89,7 +90,8 @@ export function createExchange(facts: ExchangeFacts): Exchange {
     param: (name) => facts.params[name] ?? '',
     json: async () => parseJsonBody(await readBody(body), header('content-type')),
     reply,
-    stream: (contentType, headers = {}) => beginStream(response, contentType, headers),
+    stream: (contentType, headers = {}) =>
+      beginStream(response, [...head, 'Content-Type', contentType, ...Object.entries(headers).flat()]),
     hijack: (contentType) => beginRaw(request, response, contentType),
     webSocket: (kind) => {
       const answer = acceptWebSocket(header)
@@ -99,28 +101,29 @@ export function createExchange(facts: ExchangeFacts): Exchange {
   }
 }
 
-function sendReply(response: ServerResponse, status: number, value: unknown): void {
+/** A longer text is made bytes of once, a shorter one goes in one piece with the head. Characters. */
+const LONG = 16 << 10
+
+function sendReply(
+  response: ServerResponse,
+  status: number,
+  { head, value }: { readonly head: readonly string[]; readonly value: unknown },
+): void {
   if (response.headersSent || response.destroyed) return
-  response.statusCode = status
   if (value === undefined) {
-    if (status !== 204 && status !== 304) response.setHeader('Content-Length', 0)
+    response.writeHead(status, status === 204 || status === 304 ? [...head] : [...head, 'Content-Length', '0'])
     response.end()
     return
   }
   const text = typeof value === 'string' ? value : `${JSON.stringify(value)}\n`
-  response.setHeader('Content-Type', typeof value === 'string' ? 'text/plain; charset=utf-8' : 'application/json')
-  response.setHeader('Content-Length', Buffer.byteLength(text))
-  response.end(text)
+  const type = typeof value === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
+  const body = text.length < LONG ? text : Buffer.from(text)
+  response.writeHead(status, [...head, 'Content-Type', type, 'Content-Length', `${Buffer.byteLength(body)}`])
+  response.end(body)
 }
 
-function beginStream(
-  response: ServerResponse,
-  contentType: string,
-  headers: Readonly<Record<string, string>>,
-): ReplyStream {
-  response.statusCode = 200
-  response.setHeader('Content-Type', contentType)
-  for (const [name, text] of Object.entries(headers)) response.setHeader(name, text)
+function beginStream(response: ServerResponse, head: readonly string[]): ReplyStream {
+  response.writeHead(200, [...head])
   const { socket } = response
   // what is written in the same turn leaves with the head
   socket?.cork()

@@ -82,8 +82,10 @@ function createHttpServer(options: ServerOptions, local: boolean): Server {
   )
   server.keepAliveTimeout = 0
   server.timeout = 0
-  const framingOfTaken = (request: IncomingMessage): Framing | undefined =>
-    findRoute(options.router, request)?.takesBody ? framingOf(request) : undefined
+  const framingOfTaken = (request: IncomingMessage): Framing | undefined => {
+    const framing = framingOf(request)
+    return framing !== undefined && findRoute(options.router, request)?.takesBody ? framing : undefined
+  }
   server.on('connection', (socket) => leaveBodies(socket, (request) => framingOfTaken(request) !== undefined))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     const framing = framingOfTaken(request)
@@ -104,19 +106,19 @@ interface Asked {
   readonly taken?: TakenBody
 }
 
+/** Said in each reply, besides the versions. */
+const HEAD = ['Docker-Experimental', 'false', 'Ostype', 'linux'] as const
+
 async function answer(options: ServerOptions, asked: Asked): Promise<void> {
   const { local, request, response } = asked
-  response.setHeader('Api-Version', API_VERSION)
-  response.setHeader('Docker-Experimental', 'false')
-  response.setHeader('Ostype', 'linux')
-  response.setHeader('Server', options.product)
+  const facts = { ...asked, head: ['Api-Version', API_VERSION, ...HEAD, 'Server', options.product] }
   let exchange: Exchange | undefined
   try {
     if (!local) checkCaller(request.headers)
     const { path, version, parameters } = parseTarget(request.url ?? '/')
     const match = options.router.find(request.method ?? 'GET', path)
     exchange = createExchange({
-      ...asked,
+      ...facts,
       version: negotiateVersion(version),
       parameters,
       params: match?.params ?? {},
@@ -126,7 +128,7 @@ async function answer(options: ServerOptions, asked: Asked): Promise<void> {
     if (!response.headersSent && !response.destroyed && response.socket) throw internal('the route gave no reply')
   } catch (error) {
     exchange ??= createExchange({
-      ...asked,
+      ...facts,
       version: negotiateVersion(undefined),
       parameters: new URLSearchParams(),
       params: {},
