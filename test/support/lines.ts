@@ -10,8 +10,8 @@ const LINES = join(import.meta.dirname, '..', 'conformance', 'lines')
 /** One line for a shell, with `docker` in it. */
 export interface Line {
   readonly text: string
-  /** The entry of docs/differs.md that says why mica answers otherwise. */
-  readonly differs: string | undefined
+  /** The entry of docs/differs.md that says why mica answers otherwise, by the docker CLI's major version; `*` is every. */
+  readonly differs: ReadonlyMap<string, string>
 }
 
 /** Lines that share containers and a folder, in order. */
@@ -34,16 +34,19 @@ export function readAreas(): readonly Area[] {
   }))
 }
 
-/** `# …` is a comment, `#differs ID` belongs to the next line, `\` at the end joins a line to the next. */
+/**
+ * `# …` is a comment, `#differs ID` belongs to the next line, `#differs-20 ID` too for that docker CLI alone, `\` at the
+ * end joins a line to the next.
+ */
 function parseLines(text: string): readonly Line[] {
   const lines: Line[] = []
-  let differs: string | undefined
+  let differs = new Map<string, string>()
   for (const line of text.replaceAll(/\\\n\s*/g, '').split('\n')) {
-    const mark = /^#differs (\S+)$/.exec(line)?.[1]
-    if (mark !== undefined) differs = mark
+    const [, major = '*', mark] = /^#differs(?:-(\d+))? (\S+)$/.exec(line) ?? []
+    if (mark !== undefined) differs.set(major, mark)
     if (line === '' || line.startsWith('#')) continue
     lines.push({ text: line, differs })
-    differs = undefined
+    differs = new Map()
   }
   return lines
 }

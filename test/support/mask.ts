@@ -77,6 +77,9 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/(\/[\w.-]+)+\/volumes\//g, '<volumes>/'],
   // An old client's word for an error where it awaits a stream.
   [/Unrecognized input header: \d+/g, 'Unrecognized input header: <byte>'],
+  // An old client that is told of a refused start twice says so by chance, and by chance where help is.
+  [/^time="<time>" level=error msg="error waiting for container: context canceled"\n/gm, ''],
+  [/^See 'docker run --help'\.\n/gm, ''],
   // A refused copy: whether its client had more to send is chance.
   [/^time="<time>" level=error msg="Can't .* closed pipe"\n/gm, ''],
   // Where a coloured stream was cut into pieces.

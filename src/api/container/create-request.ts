@@ -3,6 +3,7 @@ import type { CreateRequest } from '#engine'
 import { hostPlatform, parsePlatform } from '#oci'
 import {
   type ApiVersion,
+  compareVersions,
   type ConfigBody,
   type HostConfigBody,
   negotiateVersion,
@@ -31,6 +32,7 @@ export function parseCreate(body: unknown, { name, platform, version }: CreateQu
   refuseUnsupported({ config, hostConfig })
   refusePlatform(platform)
   const networking = { networking: NetworkingConfig, version: version ?? negotiateVersion(undefined) }
+  refuseImageMounts(hostConfig, networking.version)
   return requestOf({ config, hostConfig, name, networking })
 }
 
@@ -130,6 +132,15 @@ function checkFolder(path: string): string {
   if (path === '' || path.startsWith('/')) return path
   throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
 }
+
+/** As Docker: a mount of a kind that the client's version of the API does not know. */
+function refuseImageMounts(hostConfig: BodyObject, version: ApiVersion): void {
+  if (compareVersions(version, IMAGE_MOUNTS_SINCE) >= 0) return
+  const mounts = parseHostConfigBody(hostConfig).Mounts ?? []
+  if (mounts.some(({ Type }) => Type === 'image')) throw invalid('Mount type "Image" needs API v1.48 or newer')
+}
+
+const IMAGE_MOUNTS_SINCE: ApiVersion = { major: 1, minor: 48 }
 
 function refusePlatform(text: string | undefined): void {
   if (text === undefined) return

@@ -4,6 +4,9 @@ import { MASKED_PATHS, READONLY_PATHS } from './create-table.ts'
 /** Docker's own default for /dev/shm, bytes. */
 const SHM_SIZE = 64 * 1024 * 1024
 
+/** Old clients send these limits as 0; kernels no longer know them. */
+const FORGOTTEN = new Set(['KernelMemory', 'KernelMemoryTCP'])
+
 /** What a request does not say. */
 export interface HostFacts {
   readonly runtime: string
@@ -17,7 +20,9 @@ export function hostConfigJson(
 ): Readonly<Record<string, unknown>> {
   const { request } = record
   const given = Object.fromEntries(
-    Object.entries(request.asGiven.hostConfig).filter(([, value]) => value !== null && value !== ''),
+    Object.entries(request.asGiven.hostConfig).filter(
+      ([name, value]) => value !== null && value !== '' && !FORGOTTEN.has(name),
+    ),
   )
   return {
     ...defaults(runtime),
@@ -47,7 +52,7 @@ function defaults(runtime: string): Readonly<Record<string, unknown>> {
     ContainerIDFile: '',
     LogConfig: null,
     NetworkMode: 'bridge',
-    PortBindings: {},
+    PortBindings: null,
     RestartPolicy: null,
     AutoRemove: false,
     VolumeDriver: '',
@@ -56,9 +61,9 @@ function defaults(runtime: string): Readonly<Record<string, unknown>> {
     CapAdd: null,
     CapDrop: null,
     CgroupnsMode: '',
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
+    Dns: null,
+    DnsOptions: null,
+    DnsSearch: null,
     ExtraHosts: null,
     GroupAdd: null,
     IpcMode: 'private',
@@ -86,18 +91,18 @@ function resourceDefaults(): Readonly<Record<string, unknown>> {
     NanoCpus: 0,
     CgroupParent: '',
     BlkioWeight: 0,
-    BlkioWeightDevice: [],
-    BlkioDeviceReadBps: [],
-    BlkioDeviceWriteBps: [],
-    BlkioDeviceReadIOps: [],
-    BlkioDeviceWriteIOps: [],
+    BlkioWeightDevice: null,
+    BlkioDeviceReadBps: null,
+    BlkioDeviceWriteBps: null,
+    BlkioDeviceReadIOps: null,
+    BlkioDeviceWriteIOps: null,
     CpuPeriod: 0,
     CpuQuota: 0,
     CpuRealtimePeriod: 0,
     CpuRealtimeRuntime: 0,
     CpusetCpus: '',
     CpusetMems: '',
-    Devices: [],
+    Devices: null,
     DeviceCgroupRules: null,
     DeviceRequests: null,
     MemoryReservation: 0,
@@ -105,7 +110,7 @@ function resourceDefaults(): Readonly<Record<string, unknown>> {
     MemorySwappiness: null,
     OomKillDisable: false,
     PidsLimit: null,
-    Ulimits: [],
+    Ulimits: null,
     CpuCount: 0,
     CpuPercent: 0,
     IOMaximumIOps: 0,

@@ -92,8 +92,7 @@ function parseMount(mount: MountBody): MountRequest {
   switch (mount.Type) {
     case 'bind':
       if (source === '') refuse('field Source must not be empty')
-      if (!isAbsolute(source)) refuse(`invalid mount path: '${source}' mount path must be absolute`)
-      return { ...common, kind: 'bind', source: normalize(source), ...bindOptions(mount.BindOptions, refuse) }
+      return { ...common, kind: 'bind', ...bindOptions(mount.BindOptions, refuse), source: absolute(source, refuse) }
     case 'volume':
       return { ...common, kind: 'volume', ...(source !== '' && { source }), ...volumeOptions(mount, refuse) }
     case 'tmpfs':
@@ -108,6 +107,10 @@ function parseMount(mount: MountBody): MountRequest {
 }
 
 type Refuse = (why: string) => never
+
+function absolute(source: string, refuse: Refuse): string {
+  return isAbsolute(source) ? normalize(source) : refuse(`invalid mount path: '${source}' mount path must be absolute`)
+}
 
 type Options = Readonly<Record<string, unknown>> | null | undefined
 

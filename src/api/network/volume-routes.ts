@@ -80,12 +80,19 @@ async function create(volumes: Volumes, { json, reply }: Exchange): Promise<void
 async function prune(volumes: Volumes, { query, version, reply }: Exchange): Promise<void> {
   const filters = query.filters()
   checkFilterNames(filters, PRUNE_FILTERS)
-  const all = compareVersions(version, ANONYMOUS_ONLY_SINCE) < 0 || allOf(filters)
+  const all = compareVersions(version, ANONYMOUS_ONLY_SINCE) < 0 ? allForOld(filters) : allOf(filters)
   // As with Docker, what a volume with options shows is not for a prune to judge.
   const hasOptions = ({ options }: VolumeRecord): boolean => Object.keys(options).length > 0
   const keep = (volume: VolumeRecord): boolean => hasOptions(volume) || !filterLabels(filters, volume.labels)
   const { removed, bytes } = await volumes.prune({ all, keep })
   reply(200, { VolumesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes })
+}
+
+/** Before there was the filter, all were meant. */
+function allForOld(filters: Filters): boolean {
+  const given = filters.get('all')
+  if (given === undefined) return true
+  throw invalid(`invalid filter 'all=[${[...given, 'true'].join(' ')}]': only one value is expected`)
 }
 
 function allOf(filters: Filters): boolean {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { invalid } from '#base'
-import { type FlagValues, openError, pairsOf } from '#cli/kit'
+import { badArgument, type FlagValues, openError, pairsOf } from '#cli/kit'
 import type { Attachment, containerFlags } from './options.ts'
 import { binds, ownVolumes, parseMount } from './mounts.ts'
 import { checkNames, extraHosts, networking } from './networking.ts'
@@ -82,12 +82,12 @@ function hostConfig({ flags, given, cwd }: RequestOptions): Readonly<Record<stri
     RestartPolicy: parseRestart(flags.restart),
     LogConfig: logConfig(flags),
     ...(given.has('init') && { Init: flags.init }),
-    ...(flags.memory !== undefined && { Memory: parseBytes('--memory', flags.memory) }),
+    ...(flags.memory !== undefined && { Memory: parseBytes('-m, --memory', flags.memory) }),
     ...(flags['shm-size'] !== undefined && { ShmSize: parseBytes('--shm-size', flags['shm-size']) }),
     ...(flags.cpus !== undefined && { NanoCpus: cpus(flags.cpus) }),
     ...(flags['pids-limit'] !== undefined && { PidsLimit: flags['pids-limit'] }),
-    ...(flags.ulimit.length > 0 && { Ulimits: flags.ulimit.map(parseUlimit) }),
-    ...(flags.device.length > 0 && { Devices: flags.device.map(device) }),
+    Ulimits: flags.ulimit.map(parseUlimit),
+    Devices: flags.device.map(device),
   }
 }
 
@@ -115,7 +115,8 @@ export function environment({ flags, env, cwd }: EnvironmentOptions): readonly s
     .flatMap((file) => readLines(file, cwd))
     .flatMap((line) => withValue(line, env) ?? [])
   const fromFlags = flags.env.map((line) => {
-    if (line === '' || line.startsWith('=')) throw invalid(`invalid environment variable: ${line}`)
+    if (line === '' || line.startsWith('='))
+      throw badArgument(line, '-e, --env', `invalid environment variable: ${line}`)
     return withValue(line, env) ?? line
   })
   return [...fromFiles, ...fromFlags]
@@ -128,6 +129,8 @@ function withValue(line: string, env: RequestOptions['env']): string | undefined
 }
 
 function labels({ flags, cwd }: RequestOptions): Readonly<Record<string, string>> {
+  const bad = flags.label.find((label) => label === '' || label.startsWith('='))
+  if (bad !== undefined) throw badArgument(bad, '-l, --label', `invalid label '${bad}': empty name`)
   return pairsOf([...flags['label-file'].flatMap((file) => readLines(file, cwd)), ...flags.label])
 }
 
@@ -138,6 +141,8 @@ function readLines(file: string, cwd: string): readonly string[] {
   const bad = wanted.find((line) => /\s/.test(line.split('=')[0] ?? ''))
   if (bad !== undefined)
     throw invalid(`invalid env file (${file}): variable '${bad.split('=')[0] ?? ''}' contains whitespaces`)
+  const nameless = wanted.find((line) => line.startsWith('='))
+  if (nameless !== undefined) throw invalid(`invalid env file (${file}): no variable name on line '${nameless}'`)
   return wanted
 }
 
@@ -154,8 +159,7 @@ const keys = (names: readonly string[]): Readonly<Record<string, object>> =>
 
 function cpus(text: string): number {
   const value = Number(text)
-  if (!/^\d*\.?\d+$/.test(text))
-    throw invalid(`invalid argument "${text}" for "--cpus" flag: failed to parse ${text} as a rational number`)
+  if (!/^\d*\.?\d+$/.test(text)) throw badArgument(text, '--cpus', `failed to parse ${text} as a rational number`)
   return Math.round(value * 1e9)
 }
 
