@@ -160,20 +160,16 @@ test('a datagram’s flow to a port that gets published, or loses its container,
   await firewall.dropContainer(web.container)
   await flowsAre(1)
   // To the same port of somebody else.
-  for (const words of [
-    'link add near type veth peer far',
-    'addr add 192.0.2.1/24 dev near',
-    'link set near up',
-    'link set far up',
-  ])
-    execFileSync('ip', words.split(' '))
+  const links =
+    'ip link add near type veth peer far; ip addr add 192.0.2.1/24 dev near; ip link set near up; ip link set far up'
+  execFileSync('sh', ['-ec', links])
   await flow(dns, '192.0.2.9')
   await flow(dns, '192.0.2.1')
   await flowsAre(3)
   await firewall.setContainer(web)
   await flowsAre(2)
   await firewall.close()
-  execFileSync('ip', ['link', 'delete', 'near'])
+  execFileSync('sh', ['-ec', 'ip link delete near'])
 })
 
 /** Somebody sends a datagram there, and nobody answers. */
