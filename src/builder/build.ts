@@ -39,7 +39,7 @@ export async function build(workshop: Workshop, request: BuildRequest, options: 
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   await using lease = await parts.leases.open('build')
-  await using context = await openContext(parts, folder, request, signal)
+  await using context = await openContext(parts, folder, request, { lease, signal })
   const used = new Set<string>()
   const session = openSession(workshop, { request, options, context, lease, signal, used })
   announcePlan(session)

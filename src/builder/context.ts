@@ -11,9 +11,11 @@ import type { ReceiveInput, SourceInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
 import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
+import type { Lease } from '#store/lease'
 import { keepNewest } from './newest.ts'
 import { MAX_TEXT, receiveContext } from './receive.ts'
 import type { Place } from './receive.ts'
+import { receivedNotes } from './layer-notes.ts'
 import type { BuilderParts } from './session.ts'
 import type { BuildRequest } from './types.ts'
 
@@ -31,9 +33,9 @@ export async function openContext(
   parts: BuilderParts,
   folder: string,
   request: BuildRequest,
-  signal: AbortSignal,
+  holding: { readonly lease: Lease; readonly signal: AbortSignal },
 ): Promise<BuildContext> {
-  const place = await openPlace(parts, folder, request, signal)
+  const place = await openPlace(parts, folder, request, holding)
   try {
     const { text, name } = dockerfileOf(place, request)
     if (text === '') throw invalid(`the Dockerfile (${name}) cannot be empty`)
@@ -46,15 +48,24 @@ export async function openContext(
   }
 }
 
-function openPlace(parts: BuilderParts, folder: string, request: BuildRequest, signal: AbortSignal): Promise<Place> {
-  return request.context.kind === 'folder'
-    ? openFolder(parts, folder, request.context.path)
-    : receiveContext(parts, folder, {
-        context: request.context,
-        texts: textPaths(request),
-        foresee: foreseeable(request),
-        signal,
-      })
+async function openPlace(
+  parts: BuilderParts,
+  folder: string,
+  request: BuildRequest,
+  { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal },
+): Promise<Place> {
+  const { context, noCache } = request
+  if (context.kind === 'folder') return openFolder(parts, folder, context.path)
+  const notes = receivedNotes(folder, request)
+  const known = noCache ? undefined : await notes.find(parts.snapshots, lease)
+  return receiveContext(parts, folder, {
+    context,
+    texts: textPaths(request),
+    foresee: foreseeable(request),
+    notes,
+    known,
+    signal,
+  })
 }
 
 function foreseeable({ dockerfile, target }: BuildRequest): ReceiveInput['foresee'] & {} {

@@ -37,10 +37,13 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
     content: hash,
     hashFirst: node.kind === 'add',
     perform: async (active) => {
+      const isOwn = await claimFiles(session, local, input.root)
       await using archives = await findArchives(site, node, local)
       const earlier = await notes?.earlier(await earlierLayer(session, input.root, { definition }))
       await using mounted = await mountRoot(session.folder, active.mounts)
-      const skipping = sources.map((source) => (source === local.input ? { ...source, skip: archives.places } : source))
+      const skipping = sources.map((source) =>
+        source === local.input ? { ...source, skip: archives.places, ...(!isOwn && { use: 'copy' as const }) } : source,
+      )
       const to = { root: mounted.path, upper: active.upper, ...earlier }
       const job = { ...copyInput(node, destination, archives), sources: skipping, ...to }
       const done = await session.limiter.run(
@@ -52,11 +55,25 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       return joinHashes(done)
     },
     foreseen: () => read[0]?.layer,
-    ...(notes && { named: notes.named }),
+    named: async (chain) => {
+      await notes?.named(chain)
+      const layer = local.input?.use === 'move' ? read[0]?.layer : undefined
+      if (layer !== undefined) await session.context.received?.notes.save(chain, layer, local.input?.index ?? '')
+    },
   })
   announceLayer(site, outcome)
   const shape = shapeOf(node, read, downloads.inputs.length)
   return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
+}
+
+/** The files of the context are all there after it. False where they may be copied, but be no files of a layer on this root. */
+async function claimFiles({ context }: Session, { input }: OpenSource, below: BuildRoot): Promise<boolean> {
+  const { received } = context
+  if (input?.index === undefined || received === undefined) return true
+  await received.complete()
+  const isOwn = received.shared === undefined || received.shared.parent === below.snapshot
+  if (!isOwn) await received.notes.forget()
+  return isOwn
 }
 
 async function hashOne(session: Session, source: SourceInput, isLocal: boolean): Promise<CopyOutput> {

@@ -1,11 +1,14 @@
-import { mkdir, rename } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, shortId } from '#base'
-import type { CopyInput, SourceInput } from '#builder/files'
-import type { ChainId } from '#oci'
-import type { SealedSnapshot } from '#store/snapshot'
+import { errnoOf, ifExists, shortId } from '#base'
+import type { CopyInput, ForeseenLayer, KnownInput, SourceInput } from '#builder/files'
+import { hashOf } from '#builder/plan'
+import { canonicalReference, type ChainId, parseChainId } from '#oci'
+import type { Lease } from '#store/lease'
+import type { SealedSnapshot, SnapshotId, Snapshots } from '#store/snapshot'
 import { keepNewest } from './newest.ts'
 import type { Session } from './session.ts'
+import type { BuildRequest } from './types.ts'
 
 /** Layers of whose files is known what they hold. */
 const MAX_NOTED = 16
@@ -42,4 +45,72 @@ export async function openNotes(session: Session, source: SourceInput | undefine
 
 function fileOf(folder: string, chain: ChainId): string {
   return join(folder, `${chain.replace(/^sha256:/, '')}.json`)
+}
+
+/** Builds of which is known what became of their context: two files each. */
+const MAX_RECEIVED = 32
+/** Fewer files are written sooner than looked up. */
+const WORTH = 256
+
+interface ReceivedNote {
+  readonly chain: string
+  readonly source: string
+  readonly place: string
+}
+
+/** The layer that holds the files of a context that the same build sent before. */
+export interface KnownContext {
+  readonly input: KnownInput
+  /** What the layer stands on. A layer that shares files with it stands there too: then no root ever shows both. */
+  readonly parent: SnapshotId | undefined
+}
+
+/** What is kept of received contexts. */
+export interface ReceivedNotes {
+  find(snapshots: Pick<Snapshots, 'find'>, lease: Lease): Promise<KnownContext | undefined>
+  /** A copy has made this layer of the context whose index that is. */
+  save(chain: ChainId, layer: ForeseenLayer, index: string): Promise<void>
+  forget(): Promise<void>
+}
+
+/** A build is the same by its names and its Dockerfile's. */
+export function receivedNotes(folder: string, { tags, dockerfile, target }: BuildRequest): ReceivedNotes {
+  const all = join(folder, 'received')
+  const where = 'path' in dockerfile ? dockerfile.path : ''
+  const file = join(all, `${hashOf('received', tags.map(canonicalReference), where, target ?? '')}.json`)
+  const indexOf = (chain: string): string => join(all, `${chain.replace(/^sha256:/, '')}.index`)
+  return {
+    async find(snapshots, lease) {
+      const note = noteOf(await ifExists(readFile(file, 'utf8')))
+      if (note === undefined) return undefined
+      const chain = parseChainId(note.chain)
+      lease.hold({ kind: 'snapshot', id: chain })
+      const snapshot = await snapshots.find(chain)
+      const index = indexOf(chain)
+      if (snapshot === undefined || (await ifExists(stat(index))) === undefined) return undefined
+      const { source, place } = note
+      return { input: { upper: snapshot.upper, source, place, index }, parent: snapshot.parent }
+    },
+    async save(chain, { source, place, entries }, index) {
+      if (entries < WORTH) return
+      await mkdir(all, { recursive: true, mode: 0o700 })
+      const own = indexOf(chain)
+      await rm(own, { force: true })
+      await link(index, own)
+      const temporary = `${file}.${shortId()}`
+      await writeFile(temporary, JSON.stringify({ chain, source, place } satisfies ReceivedNote), { mode: 0o600 })
+      await rename(temporary, file)
+      await keepNewest(all, MAX_RECEIVED)
+    },
+    forget: () => rm(file, { force: true }),
+  }
+}
+
+function noteOf(text: string | undefined): ReceivedNote | undefined {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as ReceivedNote)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { decompress, detectCompression } from '#archive'
 import { shortId, throwIfCancelled } from '#base'
 import type { BodyOnConnection, Bytes } from '#base'
-import type { ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
+import type { CompleteInput, ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
 import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
+import type { KnownContext, ReceivedNotes } from './layer-notes.ts'
 import type { BuilderParts } from './session.ts'
 import type { ContextSource } from './types.ts'
 
@@ -26,10 +27,20 @@ export interface Place extends AsyncDisposable {
   readonly isMovable: boolean
   /** Layers that some of its files make, where they are copied as it was foreseen. */
   readonly foreseen: readonly ForeseenLayer[]
+  /** Of a context that was received. */
+  readonly received?: ReceivedFiles
   /** Where digests of its files are remembered; absent for a context that goes away. */
   readonly digests?: string
   /** Of its Dockerfile and ignore files; undefined where there is none. */
   text(path: string): string | undefined
+}
+
+export interface ReceivedFiles {
+  /** Some of them are files of a layer: they are files of no layer but those that stand on the same one. */
+  readonly shared?: Pick<KnownContext, 'parent'>
+  readonly notes: ReceivedNotes
+  /** To be called before they are read: those that are as they were before may not be there yet. */
+  complete(): Promise<void>
 }
 
 interface Receiving {
@@ -37,12 +48,14 @@ interface Receiving {
   /** Paths of the texts that are wanted. */
   readonly texts: readonly string[]
   readonly foresee: ReceiveInput['foresee'] & {}
+  readonly notes: ReceivedNotes
+  readonly known: KnownContext | undefined
   readonly signal: AbortSignal
 }
 
 /** The tar is unpacked as it comes, below the builder's folder. */
 export async function receiveContext(parts: BuilderParts, folder: string, receiving: Receiving): Promise<Place> {
-  const { context, texts: paths, foresee, signal } = receiving
+  const { context, texts: paths, foresee, notes, known, signal } = receiving
   const home = join(folder, 'contexts', shortId())
   const root = join(home, 'root')
   const remove = (): Promise<void> => parts.pool.run('builder.remove', { folder: home }, { lane: 'short' })
@@ -52,13 +65,26 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
       // the client may stand still: it takes no thread from other work
       parts.pool.run(
         'builder.receive',
-        { ...source, folder: root, index, texts: paths, limit: MAX_TEXT, foresee },
+        {
+          ...source,
+          folder: root,
+          index,
+          texts: paths,
+          limit: MAX_TEXT,
+          foresee,
+          ...(known && { known: known.input }),
+        },
         { signal, lane: 'stream' },
       )
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
     const { indexed, isMovable, texts, foreseen } = received
+    const complete = async (): Promise<void> => {
+      if (!known || !received.isDeferred) return
+      const input: CompleteInput = { folder: root, index, known: known.input }
+      await parts.pool.run('builder.complete', input, { signal })
+    }
     const isSmall = indexed !== undefined && indexed <= SMALL
     return {
       folder: root,
@@ -66,6 +92,7 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
       isSmall,
       isMovable,
       foreseen,
+      received: { notes, ...(known && received.isShared && { shared: known }), complete: once(complete) },
       text: (path) => texts[path],
       [Symbol.asyncDispose]: isSmall ? async () => rmSync(home, { recursive: true, force: true }) : remove,
     }
@@ -73,6 +100,12 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     await remove()
     throw error
   }
+}
+
+/** One call for all who call. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let begun: Promise<void> | undefined
+  return () => (begun ??= work())
 }
 
 type Run = (source: Pick<ReceiveInput, 'fd' | 'framed'>) => Promise<ReceiveOutput>

@@ -5,5 +5,5 @@
  * workers. What is to be copied, and the whiteouts of layers, belong to others.
  */
 export { ConfinedRoot, lstatIfThere, type Owner } from './confined-root.ts'
-export { type UnpackOptions, unpackTar } from './unpack.ts'
+export { type FileStand, type UnpackOptions, unpackTar } from './unpack.ts'
 export { type Attributes, type OpenFile, TreeWriter, type Xattr } from './write-tree.ts'

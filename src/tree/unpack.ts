@@ -27,7 +27,25 @@ export interface UnpackOptions {
   readonly cached?: boolean
   /** Is told of all that comes, before it is written. */
   readonly watch?: TarSink
+  /** Knows files that need not be written. */
+  readonly stand?: FileStand
   readonly context: JobContext
+}
+
+/** Files that are there already in another way. */
+export interface FileStand {
+  /** True where the file that begins may be: then its bytes are held until all have come. */
+  mayHave(): boolean
+  /** After all of its bytes: true where it need not be written. */
+  has(): boolean
+}
+
+interface HeldFile {
+  readonly folder: string
+  readonly name: string
+  readonly attributes: Attributes
+  readonly size: number
+  readonly chunks: Buffer[]
 }
 
 /**
@@ -73,6 +91,7 @@ class UnpackSink implements TarSink {
   readonly #options: UnpackOptions
   readonly #writer: TreeWriter
   #open: { readonly file: OpenFile; readonly attributes: Attributes; readonly size: number } | undefined
+  #held: HeldFile | undefined
   /** Of the entry before: it is there. What replaces a folder on the way to it stands in another one. */
   #folder: string | undefined
 
@@ -98,6 +117,9 @@ class UnpackSink implements TarSink {
   body(chunk: Buffer, offset: number): void {
     this.#options.watch?.body(chunk, offset)
     this.#open?.file.append(chunk, offset)
+    // the last chunk stays what it is until `end`, which follows at once
+    const held = this.#held
+    held?.chunks.push(chunk.length === held.size ? chunk : Buffer.from(chunk))
   }
 
   end(): void {
@@ -105,6 +127,9 @@ class UnpackSink implements TarSink {
     const open = this.#open
     this.#open = undefined
     open?.file.finish(open.attributes, open.size)
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined && this.#options.stand?.has() !== true) this.#writeHeld(held)
   }
 
   finish(): void {
@@ -122,7 +147,8 @@ class UnpackSink implements TarSink {
       case 'directory':
         return this.#writer.folder(folder, name, attributes)
       case 'file':
-        this.#open = { file: this.#writer.openFile(folder, name), attributes, size: entry.size }
+        if (this.#options.stand?.mayHave()) this.#held = { folder, name, attributes, size: entry.size, chunks: [] }
+        else this.#open = { file: this.#writer.openFile(folder, name), attributes, size: entry.size }
         return
       case 'symlink':
         return this.#writer.link(folder, name, attributes, entry.link)
@@ -136,6 +162,13 @@ class UnpackSink implements TarSink {
         return this.#writer.node(folder, name, { ...attributes, mode }, device)
       }
     }
+  }
+
+  #writeHeld({ folder, name, attributes, chunks }: HeldFile): void {
+    this.#writer.file(folder, name, (append) => {
+      for (const chunk of chunks) append(chunk)
+      return attributes
+    })
   }
 
   #checkKind({ kind, path }: TarEntry, folder: string, name: string): void {

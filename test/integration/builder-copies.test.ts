@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -13,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { bytesOf } from '#base'
-import { chainIds } from '#oci'
+import { chainIds, parseReference } from '#oci'
 import { type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { until } from '#test/wait'
@@ -138,3 +139,68 @@ test('names of one file in a tar are files of their own in the image', { timeout
     })
   }),
 )
+
+/** A build of a folder that is sent as a tar. */
+function sending(bench: BuildBench, context: string, ...lines: readonly string[]): Promise<BuildRun> {
+  const options = ['--sort=name', '--format=pax', '-c', '-C', context]
+  return bench.build({
+    context: { kind: 'tar', bytes: bytesOf(execFileSync('tar', [...options, '.'], { maxBuffer: 1 << 30 })) },
+    dockerfile: dockerfile('FROM busybox', ...lines),
+    tags: [parseReference('sent')],
+  })
+}
+
+test('a context that is sent again brings only what changed, and only for the same root', { timeout: 120_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    const files = join(context, 'files')
+    mkdirSync(files)
+    for (const name of NAMES) writeFileSync(join(files, name), `${name} `.repeat(50))
+    const first = await sending(bench, context, 'COPY files /files')
+    const before = await inodes(bench, first, 'files')
+    const again = await sending(bench, context, 'COPY files /files')
+    assert.equal(again.image.id, first.image.id)
+    assert.ok(again.events.some((event) => event.kind === 'cached'))
+    writeFileSync(join(files, 'f7'), 'changed')
+    const changed = await sending(bench, context, 'COPY files /files')
+    const after = await inodes(bench, changed, 'files')
+    const others = (than: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): readonly string[] =>
+      NAMES.filter((name) => than.get(name) !== now.get(name))
+    assert.deepEqual(others(before, after), ['f7'])
+    rmSync(join(files, 'f9'))
+    writeFileSync(join(files, 'f9'), 'f9 '.repeat(50))
+    // of the same size and time
+    execFileSync('cp', ['-p', join(files, 'f10'), join(bench.folder, 'f10')])
+    writeFileSync(join(files, 'f10'), 'F10 '.repeat(50))
+    execFileSync('touch', ['-r', join(bench.folder, 'f10'), join(files, 'f10')])
+    const third = await sending(bench, context, 'COPY files /files')
+    assert.deepEqual(others(after, await inodes(bench, third, 'files')), ['f9', 'f10'])
+    const elsewhere = await sending(bench, context, 'RUN true > /made', 'COPY files /files')
+    assert.equal(others(after, await inodes(bench, elsewhere, 'files')).length, NAMES.length)
+    const twice = await sending(bench, context, 'COPY files /a', 'COPY files /b')
+    const [a, b] = [await inodes(bench, twice, 'a'), await inodes(bench, twice, 'b')]
+    assert.equal(others(a, b).length, NAMES.length)
+    for (const run of [first, changed, third, elsewhere, twice]) await assertPackable(bench, run, 'sent again')
+    for (const [run, folder] of [
+      [third, 'files'],
+      [elsewhere, 'files'],
+      [twice, 'a'],
+      [twice, 'b'],
+    ] as const)
+      await withRoot(bench, run, (root) =>
+        assert.deepEqual(contentOf(join(root, folder)), contentOf(files), `${folder} of ${run.image.id}`),
+      )
+    rmSync(join(files, 'f12'))
+    const fewer = await sending(bench, context, 'COPY files /files')
+    await withRoot(bench, fewer, (root) => assert.deepEqual(contentOf(join(root, 'files')), contentOf(files)))
+    assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
+  }),
+)
+
+/** Names, modes, times and bytes of the files in a folder. */
+function contentOf(folder: string): readonly string[] {
+  return readdirSync(folder).map((name) => {
+    const path = join(folder, name)
+    const { mode, mtimeNs } = statSync(path, { bigint: true })
+    return `${name} ${mode} ${mtimeNs} ${readFileSync(path, 'utf8')}`
+  })
+}

@@ -56,14 +56,20 @@ function foresee(...members: readonly Member[]): readonly ForeseenLayer[] {
     mkdirSync(join(home, 'root'))
     using root = new ConfinedRoot(join(home, 'root'))
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-    const foresight = new Foresight({ dockerfile: { path: 'Dockerfile' } }, root, owner)
+    const foresight = new Foresight({ dockerfile: { path: 'Dockerfile' } }, { root, owner, isAsleep: () => false })
     const tar = tarOf(members)
     const context = { cancelled: () => false, report: () => undefined }
     // in pieces, so that bodies come in several
     const feed = (take: (bytes: Uint8Array) => void): void => {
       for (let at = 0; at < tar.length; at += 700) take(tar.subarray(at, at + 700))
     }
-    unpackTar(feed, { root, place: '', owner, watch: foresight, context })
+    unpackTar(feed, {
+      root,
+      place: '',
+      owner,
+      watch: { entry: (entry) => foresight.entry(entry), body: (chunk) => foresight.body(chunk), end() {} },
+      context,
+    })
     return foresight.finish()
   } finally {
     rmSync(home, { recursive: true, force: true })

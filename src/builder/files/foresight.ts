@@ -1,4 +1,4 @@
-import { componentsOfName, type RawName, type TarEntry, type TarSink } from '#archive'
+import { componentsOfName, type RawName, type TarEntry } from '#archive'
 import type { ConfinedRoot, Owner } from '#tree'
 import { guessCopies } from './copy-guess.ts'
 import { type ForeseenLayer, LayerForecast } from './foreseen-layer.ts'
@@ -11,7 +11,7 @@ export interface ForesightInput {
 }
 
 /** More than these before the Dockerfile are not gone back to. */
-const MOST_BEFORE = 4096
+const MOST_BEFORE = 1 << 18
 /** Bytes. */
 const MOST_TEXT = 1 << 20
 /** Each one hashes what it copies. */
@@ -22,44 +22,51 @@ interface Before {
   readonly entry: TarEntry
 }
 
+interface Parts {
+  /** Where the context is unpacked. */
+  readonly root: ConfinedRoot
+  readonly owner: Owner
+  /** As long as it says so, nothing is hashed: it may not be needed. */
+  readonly isAsleep: () => boolean
+}
+
 /**
  * Hashes layers while their files come: as soon as the Dockerfile has passed, what its COPYs will make of this context is
- * known. `root` is where the context is unpacked; what came before the Dockerfile is read again from there.
+ * known. What came before is read again from where it was unpacked.
  */
-export class Foresight implements TarSink {
+export class Foresight {
   readonly #input: ForesightInput
-  readonly #root: ConfinedRoot
-  readonly #owner: Owner
+  readonly #parts: Parts
   readonly #before: Before[] = []
+  /** Of the Dockerfile. */
   #text: Buffer[] | undefined
+  #isReading = false
   #forecasts: readonly LayerForecast[] | undefined
 
-  constructor(input: ForesightInput, root: ConfinedRoot, owner: Owner) {
+  constructor(input: ForesightInput, parts: Parts) {
     this.#input = input
-    this.#root = root
-    this.#owner = owner
-    if ('text' in input.dockerfile) this.#begin(input.dockerfile.text)
+    this.#parts = parts
+    if ('text' in input.dockerfile) this.#text = [Buffer.from(input.dockerfile.text)]
   }
 
   entry(entry: TarEntry): void {
-    if (this.#text !== undefined) this.#begin(Buffer.concat(this.#text).toString('utf8'))
+    // the bytes of the one before are in its file only now
+    this.#isReading = false
+    this.#beginIfKnown()
     const path = componentsOfName(entry.path).join('/')
     if (this.#forecasts === undefined) this.#keep({ path, entry })
     else for (const forecast of this.#forecasts) forecast.entry(path, entry)
   }
 
-  body(chunk: Buffer): void {
-    if (this.#text !== undefined) this.#text.push(Buffer.from(chunk))
+  body(chunk: Uint8Array): void {
+    if (this.#isReading) this.#text?.push(Buffer.from(chunk))
     else for (const forecast of this.#forecasts ?? []) forecast.body(chunk)
   }
 
-  /** The Dockerfile's own bytes are in its file only after this. */
-  end(): void {}
-
   /** To be called when all is unpacked. */
   finish(): readonly ForeseenLayer[] {
-    if (this.#text !== undefined) this.#begin(Buffer.concat(this.#text).toString('utf8'))
-    return (this.#forecasts ?? []).flatMap((forecast) => forecast.finish(this.#root) ?? [])
+    this.#beginIfKnown()
+    return (this.#forecasts ?? []).flatMap((forecast) => forecast.finish(this.#parts.root) ?? [])
   }
 
   #keep(before: Before): void {
@@ -70,15 +77,18 @@ export class Foresight implements TarSink {
     }
     this.#before.push(before)
     const { kind, size } = before.entry
-    if ('path' in dockerfile && before.path === dockerfile.path && kind === 'file' && size <= MOST_TEXT) this.#text = []
+    if (!('path' in dockerfile) || before.path !== dockerfile.path || kind !== 'file' || size > MOST_TEXT) return
+    this.#text = []
+    this.#isReading = true
   }
 
-  #begin(text: string): void {
-    this.#text = undefined
-    const copies = guessCopies(text, this.#input.target).slice(0, MOST_LAYERS)
-    this.#forecasts = copies.map((copy) => new LayerForecast(copy, this.#owner))
+  #beginIfKnown(): void {
+    if (this.#forecasts !== undefined || this.#text === undefined || this.#parts.isAsleep()) return
+    const { root, owner } = this.#parts
+    const copies = guessCopies(Buffer.concat(this.#text).toString('utf8'), this.#input.target)
+    this.#forecasts = copies.slice(0, MOST_LAYERS).map((copy) => new LayerForecast(copy, owner))
     for (const { path, entry } of this.#before)
-      for (const forecast of this.#forecasts) forecast.catchUp(path, entry, this.#root)
+      for (const forecast of this.#forecasts) forecast.catchUp(path, entry, root)
     this.#before.length = 0
   }
 }

@@ -9,6 +9,7 @@ import { beginCopy, checkDestination, copySelections, folderPlace, writeInline }
 import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
+import { completeContext } from './known-files.ts'
 import { findUser } from './owner.ts'
 import { isAsForeseen, landOnNew, moveWhole } from './landing.ts'
 import { EarlierLayer } from './layer-files.ts'
@@ -90,6 +91,7 @@ export const builderJobs = {
   'builder.copy': copyJob,
   'builder.folder': folderJob,
   'builder.receive': receiveContext,
+  'builder.complete': completeContext,
   'builder.heads': headsJob,
   /** Takes away what was received. */
   'builder.remove': (input: { readonly folder: string }): void =>

@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import type { FramedBody } from '#base'
+import { errnoOf, type FramedBody } from '#base'
 import { nameOfText, type TarSink } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
-import { ConfinedRoot, unpackTar } from '#tree'
+import { ConfinedRoot, type Owner, unpackTar } from '#tree'
 import { Foresight, type ForesightInput } from './foresight.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
+import { KnownFiles } from './known-files.ts'
+import type { KnownInput } from './known-layer.ts'
 import { TarIndexer } from './tar-index.ts'
 
 /** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
@@ -23,6 +25,7 @@ export interface ReceiveInput {
   readonly limit: number
   /** Without, nothing is foreseen. */
   readonly foresee?: ForesightInput
+  readonly known?: KnownInput
 }
 
 export interface ReceiveOutput {
@@ -30,6 +33,10 @@ export interface ReceiveOutput {
   readonly indexed?: number
   /** Each file has one name: what is copied whole may be moved. */
   readonly isMovable: boolean
+  /** Some files are files of the known layer. */
+  readonly isShared: boolean
+  /** Files that are as they were are not there yet: `builder.complete` makes them. */
+  readonly isDeferred: boolean
   /** By the path that was asked for; absent where no such file is. */
   readonly texts: Readonly<Record<string, string>>
   /** Layers that it was worth hashing on the way. */
@@ -44,38 +51,66 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   const indexer = new TarIndexer()
   mkdirSync(input.folder, { recursive: true, mode: 0o700 })
   using root = new ConfinedRoot(input.folder)
-  const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+  const owner = ownIds()
   const { fd, framed, foresee } = input
-  const foresight = foresee && new Foresight(foresee, root, owner)
+  const wanted = new Set(input.texts.map(nameOfText))
+  using known = input.known && openKnown(input.known, { root, indexer, texts: wanted })
+  const foresight = foresee && new Foresight(foresee, { root, owner, isAsleep: () => known?.isSame === true })
   // docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent
   unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
     root,
     place: '',
     owner,
-    watch: foresight === undefined ? indexer : both(indexer, foresight),
+    watch: watchOf(indexer, known, foresight),
+    ...(known && { stand: known }),
     context,
   })
+  known?.finish()
   const { isPlain, hasLinks, index } = indexer
   if (isPlain) writeFileSync(input.index, JSON.stringify([...index]))
   const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
-  const foreseen = isPlain && !hasLinks ? (foresight?.finish() ?? []) : []
   const isMovable = isPlain && !hasLinks
-  return { ...(isPlain && { indexed: index.size }), isMovable, texts: textsOf(texts), foreseen }
+  return {
+    ...(isPlain && { indexed: index.size }),
+    isMovable,
+    ...sharingOf(known),
+    texts: textsOf(texts),
+    foreseen: isMovable ? (foresight?.finish() ?? []) : [],
+  }
 }
 
-function both(first: TarSink, second: TarSink): TarSink {
+function sharingOf(known: KnownFiles | undefined): Pick<ReceiveOutput, 'isShared' | 'isDeferred'> {
+  const isShared = known?.isUsed === true
+  return { isShared, isDeferred: isShared && known.isSame }
+}
+
+function ownIds(): Owner {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+}
+
+/** Undefined where it is not noted any more what the layer has. */
+function openKnown(input: KnownInput, parts: ConstructorParameters<typeof KnownFiles>[1]): KnownFiles | undefined {
+  try {
+    return new KnownFiles(input, parts)
+  } catch (error) {
+    if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function watchOf(indexer: TarIndexer, known: KnownFiles | undefined, foresight: Foresight | undefined): TarSink {
   return {
     entry(entry) {
-      first.entry(entry)
-      second.entry(entry)
+      indexer.entry(entry)
+      known?.look(entry)
+      foresight?.entry(entry)
     },
-    body(chunk, offset) {
-      first.body(chunk, offset)
-      second.body(chunk, offset)
+    body(chunk) {
+      indexer.body(chunk)
+      foresight?.body(chunk)
     },
     end() {
-      first.end()
-      second.end()
+      indexer.end()
     },
   }
 }

@@ -1,20 +1,16 @@
-import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { corrupt } from '#base'
 import { ConfinedRoot, type Xattr } from '#tree'
 import type { FileFacts } from './file-digests.ts'
 import type { EntryStat, SourceTree } from './source-tree.ts'
-import { isFolder } from './tar-index.ts'
+import { isFolder, readTarIndex } from './tar-index.ts'
 import type { TarIndex, TarNode } from './tar-index.ts'
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW
 const CHUNK = 1 << 20
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40
-
-function readIndex(path: string): TarIndex {
-  return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
-}
 
 /** A context that was received: what is known of its files is in the index, their bytes are in the folder, of the same names. */
 export class ReceivedTree implements SourceTree, Disposable {
@@ -27,7 +23,7 @@ export class ReceivedTree implements SourceTree, Disposable {
   constructor(folder: string, index: string) {
     this.#folder = folder
     this.#root = new ConfinedRoot(folder)
-    this.#index = readIndex(index)
+    this.#index = readTarIndex(index)
     for (const path of this.#index.keys()) if (path !== '') this.#nameIn(parentOf(path), posix.basename(path))
     for (const names of this.#names.values()) names.sort()
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { componentsOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
@@ -23,6 +23,10 @@ export interface TarNode {
 
 /** Entries by their path; the root has the empty one. A folder stands before what is in it. */
 export type TarIndex = Map<string, TarNode>
+
+export function readTarIndex(path: string): TarIndex {
+  return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
+}
 
 const TYPES = {
   directory: constants.S_IFDIR,

@@ -1,0 +1,71 @@
+import { chmodSync, copyFileSync, lchownSync, lstatSync } from 'node:fs'
+import { posix } from 'node:path'
+import type { RawName } from '#archive'
+import { setTimes } from '#kernel'
+import { ConfinedRoot } from '#tree'
+import { linked } from './layer-files.ts'
+import type { TarNode } from './tar-index.ts'
+
+/** A context that was received before, whose files are in a layer now. */
+export interface KnownInput {
+  /** The layer's folder. */
+  readonly upper: string
+  /** What of the context is there, and where. */
+  readonly source: RawName
+  readonly place: RawName
+  /** The index of that context. */
+  readonly index: string
+}
+
+/** The layer's files, by their places in the context. */
+export class KnownLayer implements Disposable {
+  readonly #root: ConfinedRoot
+  readonly #source: RawName
+  readonly #place: RawName
+
+  constructor({ upper, source, place }: KnownInput) {
+    this.#root = new ConfinedRoot(upper)
+    this.#source = source
+    this.#place = place
+  }
+
+  [Symbol.dispose](): void {
+    this.#root[Symbol.dispose]()
+  }
+
+  /** True where the file still looks as it was noted. */
+  has(path: RawName, { mode, mtime, bytes }: TarNode): boolean {
+    const stat = lstatSync(this.#at(path), { bigint: true, throwIfNoEntry: false })
+    if (stat === undefined || Number(stat.mode) !== mode || String(stat.mtimeNs) !== mtime) return false
+    return Number(stat.size) === bytes?.size && Number(stat.uid) === process.geteuid?.()
+  }
+
+  /** Gives the file a second name in a context. False where it takes none. */
+  link(path: RawName, context: ConfinedRoot): boolean {
+    return linked(this.#at(path), entryIn(context, path))
+  }
+
+  /** The file in a context, by a second name or as a copy; what stands there already stays. */
+  put(path: RawName, context: ConfinedRoot): void {
+    if (this.link(path, context)) return
+    const from = this.#at(path)
+    const to = entryIn(context, path)
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) return
+    copyFileSync(from, to)
+    const { mode, uid, gid, mtimeNs } = lstatSync(from, { bigint: true })
+    lchownSync(to, Number(uid), Number(gid))
+    chmodSync(to, Number(mode) & 0o7777)
+    setTimes(to, mtimeNs, mtimeNs)
+  }
+
+  #at(path: RawName): string | Buffer {
+    const below = this.#source === '' ? `/${path}` : path.slice(this.#source.length)
+    return entryIn(this.#root, `${this.#place}${below}`)
+  }
+}
+
+/** A path for node:fs to what stands at a place. */
+export function entryIn(root: ConfinedRoot, path: RawName): string | Buffer {
+  const folder = posix.dirname(path)
+  return root.entry(folder === '.' ? '' : folder, posix.basename(path))
+}
