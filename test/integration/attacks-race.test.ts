@@ -77,7 +77,8 @@ function assertOutsideUntouched(): void {
   for (const path of ['secret', 'm/secret']) assert.equal(readFileSync(`${outside}/${path}`, 'utf8'), SECRET)
 }
 
-const QUIET = 'mkdir -p /quiet/deep /calm; echo quiet >/quiet/deep/file; ln -s /quiet /link; cp /etc/passwd /etc/group /tmp'
+const QUIET =
+  'mkdir -p /quiet/deep /calm; echo quiet >/quiet/deep/file; ln -s /quiet /link; cp /etc/passwd /etc/group /tmp'
 
 /** A container with the volume `shared` at /v in which that is done, once its quiet paths are there and `s` is exchanged. */
 async function start(script: string, ...args: readonly string[]): Promise<string> {
