@@ -86,8 +86,12 @@ async function atTerminal(launch: Launch): Promise<Launched> {
   using listener = listenForDescriptor(socket)
   const child = spawnRuntime(launch, ['ignore', 'ignore', 'ignore'], [`--console-socket=${socket}`])
   const ended = new AbortController()
-  const end = child.exited.then(() => ended.abort())
-  const master = await Promise.race([listener.receive(ended.signal).catch(() => undefined), end.then(() => undefined)])
+  // A short command has ended, and its runtime too, perhaps before its terminal was taken over: what it said is in there.
+  child.exited.then(
+    () => ended.abort(),
+    () => ended.abort(),
+  )
+  const master = await listener.receive(ended.signal).catch(() => undefined)
   const streams = master === undefined ? undefined : streamsOfTerminal(master)
   try {
     const pid = await pidOf(launch, child)

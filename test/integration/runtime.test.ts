@@ -336,6 +336,16 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
   const terminal = await exec(processOf('stty size; tty; exit 4', { terminal: true, size }))
   assert.equal(terminal.code, 4)
   assert.match(terminal.stdout, /\/dev\/pts\/0\r\n/)
+  const hasty = runtime.exec(request.id, processOf('echo gone', { terminal: true }), { stdin: false, detach: false })
+  // As a crowded machine does: when this thread looks again, the command and its runtime have ended.
+  for (let round = 0; round < 10; round += 1) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const { streams: late } = await hasty
+  assert.ok(late)
+  assert.equal((await textOf(late.output)).stdout, 'gone\r\n')
+  await late[Symbol.asyncDispose]()
   const detached = await runtime.exec(request.id, processOf('echo x > /tmp/detached'), { stdin: false, detach: true })
   assert.equal(detached.streams, undefined)
   assert.equal((await detached.exited).code, 0)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,19 +15,27 @@ function folder(t: TestContext): string {
   return made
 }
 
-test('a descriptor comes over a socket', { skip: !hasPython() && 'no python3 to play the sender' }, async (t) => {
-  const base = folder(t)
-  writeFileSync(join(base, 'file'), 'sent')
-  using listener = listenForDescriptor(join(base, 's'))
-  const script = `import socket,os
+for (const when of ['while one waits for it', 'though its sender has ended, and nobody waits any more'] as const)
+  test(
+    `a descriptor comes over a socket ${when}`,
+    { skip: !hasPython() && 'no python3 to play the sender' },
+    async (t) => {
+      const base = folder(t)
+      writeFileSync(join(base, 'file'), 'sent')
+      using listener = listenForDescriptor(join(base, 's'))
+      const script = `import socket,os
 s=socket.socket(socket.AF_UNIX);s.connect(${JSON.stringify(join(base, 's'))})
 socket.send_fds(s,[b'/dev/ptmx'],[os.open(${JSON.stringify(join(base, 'file'))},os.O_RDONLY)])`
-  const sender = spawn('python3', ['-c', script], { stdio: 'inherit' })
-  const fd = await listener.receive()
-  assert.equal(readFileSync(descriptorPath(fd), 'utf8'), 'sent')
-  closeSync(fd)
-  await new Promise((resolve) => sender.on('exit', resolve))
-})
+      const sender = spawn('python3', ['-c', script], { stdio: 'inherit' })
+      const ended = once(sender, 'exit')
+      const isLate = when.startsWith('though')
+      if (isLate) await ended
+      const fd = await listener.receive(isLate ? AbortSignal.abort() : undefined)
+      assert.equal(readFileSync(descriptorPath(fd), 'utf8'), 'sent')
+      closeSync(fd)
+      await ended
+    },
+  )
 
 test('receive() ends when the signal is aborted', async (t) => {
   using listener = listenForDescriptor(join(folder(t), 's'))

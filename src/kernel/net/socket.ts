@@ -107,7 +107,7 @@ export function shutdownWrite(fd: number): void {
 
 /** A unix socket at which a program hands over one descriptor, as a runtime does with the master of a terminal. */
 export interface DescriptorListener extends Disposable {
-  /** Waits for it; the caller closes it. Kind `cancelled` where the signal is aborted first. */
+  /** Waits for it; the caller closes it. Kind `cancelled` where none was sent before the signal was aborted. */
   receive(signal?: AbortSignal): Promise<number>
 }
 
@@ -172,8 +172,8 @@ async function whenReady(fd: number, call: () => number, signal: AbortSignal | u
     if (result >= 0) return result
     const number = ffi().errno()
     if (number !== constants.errno.EAGAIN) throw systemCallError({ call: 'wait for a descriptor' }, number)
-    await readable.ready()
     throwIfCancelled(signal, 'wait for a descriptor')
+    await readable.ready()
   }
 }
 
