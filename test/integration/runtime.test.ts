@@ -35,22 +35,7 @@ async function place(t: TestContext): Promise<Place> {
   for (const name of ['lower/bin', 'lower/tmp', 'upper', 'work', 'root', 'points', 'exec', 'names'])
     mkdirSync(folder.join(name), { recursive: true })
   copyBusybox(folder.join('lower/bin/busybox'))
-  for (const name of [
-    'sh',
-    'cat',
-    'echo',
-    'sleep',
-    'id',
-    'env',
-    'ls',
-    'true',
-    'seq',
-    'tty',
-    'stty',
-    'mount',
-    'kill',
-    'hostname',
-  ])
+  for (const name of 'sh cat echo sleep id env ls true seq tty stty mount kill hostname'.split(' '))
     symlinkSync('busybox', folder.join('lower/bin', name))
   makeMountPoints(folder.join('points'))
   const overlay = [
