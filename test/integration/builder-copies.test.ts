@@ -196,6 +196,24 @@ test('a context that is sent again brings only what changed, and only for the sa
   }),
 )
 
+/** Bytes that this process, its threads and the children that it has waited for have handed to write calls. */
+function bytesWritten(): number {
+  return Number(/^wchar: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])
+}
+
+test('a file of a context that came as a tar is written once, also where it is copied alone', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    const size = 32 << 20
+    writeFileSync(join(context, 'big'), Buffer.alloc(size, 'not a hole'))
+    const before = bytesWritten()
+    const run = await sending(bench, context, 'COPY big /deep/down/big')
+    const written = bytesWritten() - before
+    await withRoot(bench, run, (root) => assert.equal(statSync(join(root, 'deep/down/big')).size, size))
+    // by tar, into the pipe on which the builder gets it, and into the file
+    assert.ok(written < size * 3.5, `${written} bytes for ${size}`)
+  }),
+)
+
 /** Names, modes, times and bytes of the files in a folder. */
 function contentOf(folder: string): readonly string[] {
   return readdirSync(folder).map((name) => {

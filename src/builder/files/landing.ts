@@ -1,4 +1,14 @@
-import { closeSync, constants, fchmodSync, fchownSync, futimesSync, lstatSync, openSync, renameSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs'
 import { posix } from 'node:path'
 import { nameOfText } from '#archive'
 import { errnoOf } from '#base'
@@ -27,6 +37,8 @@ export function landOnNew(copy: Copy, selections: readonly Selection[], leave: (
   const isFolder = others.length > 0 || destination.endsWith('/') || first.entries[0]?.kind === 'folder'
   const place = isFolder ? folderPlace(copy) : newFile(copy, wanted)
   const upper = leave()
+  // the name is free again, also for a link to a file that is there
+  if (!isFolder) unlinkSync(upper.entry(posix.dirname(place), posix.basename(place)))
   copy.writer = new TreeWriter(upper)
   copy.landing = { root: upper, place, isFolder }
   return true
