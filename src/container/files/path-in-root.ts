@@ -105,10 +105,10 @@ const MAX_LINKS = 255
 
 /** Where a link leads, all links on the way followed inside the root; names that are not there stay as they are. */
 export function followLinks(root: number, path: RawName): RawName {
-  const todo = path.split('/').toReversed()
+  const ahead = path.split('/').toReversed()
   let found: string[] = []
   for (let links = 0; ;) {
-    const name = todo.pop()
+    const name = ahead.pop()
     if (name === undefined) return `/${found.join('/')}`
     if (name === '' || name === '.') continue
     if (name === '..') {
@@ -124,7 +124,7 @@ export function followLinks(root: number, path: RawName): RawName {
     if (links > MAX_LINKS)
       throw new EngineError('internal', `evalSymlinksInScope: too many links in ${quoteName(path)}`)
     if (target.startsWith('/')) found = []
-    todo.push(...target.split('/').toReversed())
+    ahead.push(...target.split('/').toReversed())
   }
 }
 

@@ -98,10 +98,10 @@ export class UnpackFolders implements Disposable {
 
   /** Walks name by name through the merged tree, following its links, and makes what the upper folder lacks. */
   #make(components: readonly string[]): number {
-    const todo = components.toReversed()
+    const ahead = components.toReversed()
     let path: string[] = []
     for (let links = 0; ;) {
-      const name = todo.pop()
+      const name = ahead.pop()
       if (name === undefined) break
       if (name === '' || name === '.') continue
       if (name === '..') {
@@ -116,7 +116,7 @@ export class UnpackFolders implements Disposable {
       links += 1
       if (links > MAX_LINKS) throw invalid(`too many links on the way to ${quoteName(components.join('/'))}`)
       if (target.startsWith('/')) path = []
-      todo.push(...target.split('/').toReversed())
+      ahead.push(...target.split('/').toReversed())
     }
     return openInRoot(this.root, pathOfName(path.join('/')), O_PATH_FOLDER)
   }
