@@ -205,7 +205,9 @@ test('a step of a build on an image of links stays inside, and works on an ordin
     rmSync(join(root, name), { recursive: true, force: true })
     symlinkSync(`${UP}${target}`, join(root, name))
   }
-  execFileSync('sh', ['-c', `tar --numeric-owner -C ${root} -c . | docker -H ${daemon.host} import - linked`])
+  const tar = folder.join('root.tar')
+  execFileSync('tar', ['--numeric-owner', '-C', root, '-cf', tar, '.'])
+  await docker.ok('import', tar, 'linked')
   const steps = [
     `RUN cat /out/secret ${outside}/secret; rm -rf /out/* /etc/hosts /etc/resolv.conf /proc /sys /dev; true`,
     'RUN rm -rf /tmp; ln -s / /tmp; rm -f /etc/hosts; ln -s /etc/passwd /etc/hosts; true',

@@ -177,6 +177,7 @@ export async function pruneEverything(docker: Docker): Promise<void> {
   const containers = (await docker.ok('ps', '-aq')).split('\n').filter(Boolean)
   if (containers.length > 0) await docker.ok('rm', '-f', ...containers)
   await docker.ok('system', 'prune', '-af', '--volumes')
-  // older clients know no `-a`, but the daemon takes it from all
-  await docker.ok('volume', 'prune', '-f', '--filter', 'all=1')
+  // before API 1.42 `all` was not to be asked for, it was always so
+  const [, minor] = (await docker.ok('version', '-f', '{{.Client.APIVersion}}')).split('.')
+  await docker.ok('volume', 'prune', '-f', ...(Number(minor) < 42 ? [] : ['--filter', 'all=1']))
 }
