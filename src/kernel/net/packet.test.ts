@@ -34,6 +34,19 @@ test('packets that lie there are one chunk for each run of a tag, and the bytes 
   )
 })
 
+test('what a peer said before it closed is read, also where it left packets of ours unread', async (t) => {
+  const pair = socketPair(t)
+  await writeDescriptor(pair.ours, Buffer.from('nobody reads this'))
+  for (const packet of ['2last', '3words']) await writeDescriptor(pair.theirs ?? -1, Buffer.from(packet))
+  closeDescriptor(pair.theirs ?? -1)
+  pair.theirs = undefined
+  const chunks = await Array.fromAsync(readTaggedPackets(pair.ours))
+  assert.deepEqual(
+    chunks.map(({ tag, bytes }) => String.fromCharCode(tag) + Buffer.from(bytes).toString()),
+    ['2last', '3words'],
+  )
+})
+
 test('much more than a buffer comes whole and in order', async (t) => {
   const pair = socketPair(t)
   const sent: Buffer[] = []

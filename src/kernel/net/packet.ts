@@ -99,7 +99,7 @@ function fill(fd: number, buffer: Buffer): Filled {
   while (used + PACKET <= ROOM) {
     const at = used - 1
     const covered = buffer[at] ?? 0
-    const size = libc().read(fd, buffer.subarray(at), PACKET)
+    const size = readPacket(fd, buffer.subarray(at))
     if (size < 0) return { runs, met: metBy(fd) }
     if (size === 0) return { runs, met: 'end' }
     const tag = buffer[at] ?? 0
@@ -112,11 +112,20 @@ function fill(fd: number, buffer: Buffer): Filled {
   return { runs, met: 'full' }
 }
 
+/**
+ * A peer that closes with packets of ours unread leaves a reset before its own last packets: the first read gives it and
+ * takes it away, the next ones give the packets and the end.
+ */
+function readPacket(fd: number, room: Buffer): number {
+  const size = libc().read(fd, room, PACKET)
+  return size < 0 && ffi().errno() === errno.ECONNRESET ? libc().read(fd, room, PACKET) : size
+}
+
 /** After a read that gave -1. */
 function metBy(fd: number): 'end' | 'nothing' {
   const number = ffi().errno()
   if (number === errno.EAGAIN || number === errno.EINTR) return 'nothing'
-  // A peer that died.
+  // A peer that died, told twice.
   if (number === errno.ECONNRESET) return 'end'
   throw systemCallError({ call: 'read descriptor', path: String(fd) }, number)
 }
