@@ -198,6 +198,15 @@ test('every room has a door that begins with 3 to 10 lines of what it is', () =>
   assert.deepEqual(broken, [])
 })
 
+/** An `import` reads all exports, and some of these load `fetch`, TLS and HTTP/2: 12 MB and 40 ms of the daemon's start. */
+const COSTLY = ['http', 'https', 'http2', 'tls']
+
+test('costly parts of node come by process.getBuiltinModule, which loads no more than what is used', () => {
+  const imported = new RegExp(`^import (?!type )[^']*from 'node:(?:${COSTLY.join('|')})'`, 'm')
+  const broken = sources.filter((source) => imported.test(source.text)).map((source) => source.path)
+  assert.deepEqual(broken, [])
+})
+
 test('the state of a module is never its own: no let at its top', () => {
   const broken = sources
     .filter((source) => /^(?:export\s+)?(?:let|var)\s/m.test(source.text))

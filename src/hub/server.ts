@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { conflict, errnoOf, invalid, isKind, messageOf, type Bytes, type Log } from '#base'
 import type { Leases } from '#store/lease'
@@ -9,6 +8,8 @@ import type { CheckUser } from './auth.ts'
 import { HubFault } from './fault.ts'
 import { respond, type Service } from './routes.ts'
 import type { HubReply } from './types.ts'
+
+const http = process.getBuiltinModule('node:http')
 
 /** A connection on which nothing moves for so long is closed. Milliseconds. */
 const IDLE = 600_000
@@ -56,7 +57,9 @@ function createHttp(
 ): Server {
   // A layer may be on its way for hours.
   const limits = { maxHeaderSize: MAX_HEAD, requestTimeout: 0 }
-  const server = tls ? createTlsServer({ ...limits, ...tls }, listener) : createServer(limits, listener)
+  const server = tls
+    ? process.getBuiltinModule('node:https').createServer({ ...limits, ...tls }, listener)
+    : http.createServer(limits, listener)
   server.setTimeout(IDLE)
   return server
 }

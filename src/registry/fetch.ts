@@ -1,7 +1,8 @@
-import { STATUS_CODES } from 'node:http'
 import { EngineError, invalid, type Bytes } from '#base'
 import { createHttp, type HttpReply } from './http.ts'
 import type { ProxyConfig } from './types.ts'
+
+const http = process.getBuiltinModule('node:http')
 
 /** As many as Go's client follows. */
 const MAX_REDIRECTS = 10
@@ -68,7 +69,7 @@ function parseWebAddress(text: string, base?: URL): URL {
 
 /** As Docker's daemon says it, with what the server had to say. */
 async function refusal(url: string, reply: HttpReply): Promise<EngineError> {
-  const reason = reply.reason === '' ? (STATUS_CODES[reply.status] ?? '') : reply.reason
+  const reason = reply.reason === '' ? (http.STATUS_CODES[reply.status] ?? '') : reply.reason
   const words = await firstWords(reply.body)
   const message = `failed to GET ${url} with status ${reply.status} ${reason}: ${words}`
   if (reply.status === 404) return new EngineError('not-found', message)

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { Clock } from '#base'
 import type { Address } from './address.ts'
 import { createAuth } from './auth.ts'
@@ -6,6 +5,8 @@ import { createClient } from './client.ts'
 import { RegistryError } from './error.ts'
 import type { Http } from './http.ts'
 import type { Credentials, Patience } from './types.ts'
+
+const http = process.getBuiltinModule('node:http')
 
 /** One registry, for a short conversation. */
 export interface Caller {
@@ -36,7 +37,7 @@ export async function login(
 }
 
 function refused(url: URL, status: number): RegistryError {
-  const text = `login attempt to ${url.origin}${url.pathname} failed with status: ${status} ${STATUS_CODES[status] ?? ''}`
+  const text = `login attempt to ${url.origin}${url.pathname} failed with status: ${status} ${http.STATUS_CODES[status] ?? ''}`
   const kind = status === 401 || status === 403 ? 'unauthorized' : 'unavailable'
   return new RegistryError(kind, text.trim(), { status })
 }

@@ -1,4 +1,3 @@
-import { performServerHandshake } from 'node:http2'
 import { Duplex } from 'node:stream'
 import { messageOf } from '#base'
 import type { RawStream } from './hijack.ts'
@@ -11,7 +10,7 @@ const FAILED_PRECONDITION = '9'
  * the server says: refused one, buildx would look for a BuildKit elsewhere.
  */
 export function refuseCalls(raw: RawStream, sentence: string): void {
-  const session = performServerHandshake(duplexOf(raw))
+  const session = process.getBuiltinModule('node:http2').performServerHandshake(duplexOf(raw))
   session.on('error', () => session.destroy())
   session.on('stream', (stream) => {
     stream.on('error', () => stream.destroy())

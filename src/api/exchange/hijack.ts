@@ -1,7 +1,9 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { once } from 'node:events'
 import { type Bytes, invalid } from '#base'
+
+const http = process.getBuiltinModule('node:http')
 
 /** A connection after the blank line: bytes both ways, each side ended by itself. */
 export interface RawStream {
@@ -92,7 +94,7 @@ export function responseForUpgrade(
   socket.allowHalfOpen = true
   socket.on('error', () => socket.destroy())
   if (head.length > 0) socket.unshift(head)
-  const response = new ServerResponse(request)
+  const response = new http.ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', ended)

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { EngineError, type Framing, internal, isKind, type Log, messageOf } from '#base'
 import { API_VERSION, negotiateVersion } from '#wire'
@@ -8,6 +8,8 @@ import { checkCaller, listenOn, parseListenAddress } from './listener.ts'
 import type { Route, Router } from './route.ts'
 import { statusOf } from './status.ts'
 import { createTakenBody, framingOf, responseForTaken, type TakenBody } from './taken-body.ts'
+
+const http = process.getBuiltinModule('node:http')
 
 export interface ApiServer {
   /** Listens on each of `unix:///path` and `tcp://127.0.0.1:port`, or on none; answers the addresses with the ports chosen. */
@@ -76,7 +78,7 @@ function closeServer(server: Server): Promise<void> {
 /** No timeouts: an attach, a wait or a build may be silent for days. */
 function createHttpServer(options: ServerOptions, local: boolean): Server {
   const hijacks = (request: IncomingMessage): boolean => findRoute(options.router, request)?.hijacks === true
-  const server = createServer(
+  const server = http.createServer(
     { maxHeaderSize: MAX_HEAD, requestTimeout: 0, headersTimeout: 0, shouldUpgradeCallback: hijacks },
     (request, response) => void answer(options, { local, request, response }),
   )
