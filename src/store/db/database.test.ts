@@ -143,7 +143,8 @@ test('checkpoints run as jobs while the connection goes on writing', async () =>
     await database.flush()
   }
   assert.ok(ran.filter((job) => job === 'db.checkpoint').length >= 2)
+  const before = ran.length
   await using database = await openDatabase(path, { pool })
-  assert.ok(ran.includes('db.check'))
+  assert.equal(ran.length, before, 'to open it takes no worker: an idle daemon would keep that')
   assert.equal(readNumber(database.get('SELECT count(*) AS count FROM thing') ?? {}, 'count'), 1200)
 })

@@ -27,14 +27,15 @@ PRAGMA temp_store = MEMORY;
 
 /**
  * Opens the store's database, or makes it, checks it and brings its schema up to date. Throws `corrupt` where the
- * file is missing (`create: false`) or damaged, `unsupported` where a newer mica has used it.
+ * file is missing (`create: false`) or damaged, `unsupported` where a newer mica has used it. The check holds up the calling
+ * thread: nobody is served before it, and a worker's start would take longer.
  */
 export async function openDatabase(path: string, options: DatabaseOptions = {}): Promise<Database> {
   refuseMissing(path, options.create ?? true)
-  const runJob = async (name: string, direct: (path: string) => void): Promise<void> =>
-    options.pool ? options.pool.run<string, void>(name, path) : direct(path)
-  if (existsSync(path)) await runJob('db.check', check)
-  const database = connect(path, () => runJob('db.checkpoint', checkpoint))
+  if (existsSync(path)) check(path)
+  const startCheckpoint = async (): Promise<void> =>
+    options.pool ? options.pool.run<string, void>('db.checkpoint', path) : checkpoint(path)
+  const database = connect(path, startCheckpoint)
   await syncFolder(dirname(path))
   return database
 }

@@ -9,7 +9,6 @@ export const BUSY_TIMEOUT = 5000
 /** What moves the disk, with a connection of its own, away from the main thread. */
 export const databaseJobs = {
   'db.checkpoint': (path: string): void => checkpoint(path),
-  'db.check': (path: string): void => check(path),
   /** All that does not hold together in pages, indexes and references; the first ones. */
   'db.examine': (path: string): readonly string[] => examine(path),
 } satisfies JobTable
