@@ -93,6 +93,8 @@ function librarySession(library: Library): NftSession {
     async list(what) {
       await runAside(library, context, `list ${what}`)
       const text = library.output(context)
+      // a context keeps all tables that it has read, 0.3 MB each, until its next command: one that reads nothing
+      await runAside(library, context, '')
       return JSON.parse(text === '' ? '{}' : text)
     },
     [Symbol.dispose]: () => library.close.async(context, () => undefined),
