@@ -24,10 +24,11 @@ async function main(): Promise<void> {
 }
 
 /**
- * Without this the space for young objects grows to 32 MB under load and stays so; and each of the process's dozen threads
- * takes from the C library an arena of its own (mallopt(3)), some 20 MB in all.
+ * Without the first the space for young objects grows to 32 MB under load; the second lets an idle daemon give memory back
+ * (`rest.ts`). And each of the process's dozen threads would take from the C library an arena of its own (mallopt(3)),
+ * some 20 MB in all.
  */
-const SPARING = ['--max-semi-space-size=4'] as const
+const SPARING = ['--max-semi-space-size=4', '--expose-gc'] as const
 
 /**
  * Executes itself inside the daemon's own mount namespace; the pid stays. The rest of the program is loaded there: what is

@@ -8,6 +8,7 @@ import type { Engine } from '#engine'
 import { endProcess } from '#kernel'
 import type { DaemonOptions } from './daemon-options.ts'
 import { engineConfigOf } from './engine-config.ts'
+import { restWhenIdle } from './rest.ts'
 
 /** Opens the engine and serves its API until a signal ends it. */
 export async function serve(options: DaemonOptions): Promise<void> {
@@ -26,6 +27,7 @@ export async function serve(options: DaemonOptions): Promise<void> {
   await mkdir(options.execRoot, { recursive: true })
   await writeFileAtomic(options.pidfile, `${process.pid}\n`, 0o644)
   process.stdout.write(`mica: accepting calls on ${addresses.join(', ')}\n`)
+  restWhenIdle()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const)
     process.once(signal, () => {
       close({ engine, options, api, all: signal === 'SIGUSR2' }).catch((error: unknown) =>

@@ -41,6 +41,7 @@ const PROTOTYPES = {
   pipe2: ['pipe2', 'int', [OUT, 'int']],
   fcntl: ['fcntl', 'int', ['int', 'int', 'long']],
   ioctl: ['ioctl', 'int', ['int', 'ulong', OUT]],
+  mallocTrim: ['malloc_trim', 'int', ['size_t']],
   read: ['read', 'intptr_t', ['int', OUT, 'size_t']],
   write: ['write', 'intptr_t', ['int', IN, 'size_t']],
   close: ['close', 'int', ['int']],
@@ -91,8 +92,8 @@ export type Libc = {
 } & { readonly [Name in Optional]: Native<Arguments<(typeof PROTOTYPES)[Name][2]>> | undefined }
 
 /** Functions that not every C library has. */
-type Optional = 'actionsCloseFrom'
-const OPTIONAL: ReadonlySet<string> = new Set<Optional>(['actionsCloseFrom'])
+type Optional = 'actionsCloseFrom' | 'mallocTrim'
+const OPTIONAL: ReadonlySet<string> = new Set<Optional>(['actionsCloseFrom', 'mallocTrim'])
 
 const SYSCALL = lazy((): Libc => {
   const native: Ffi = ffi()
