@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { errnoOf, invalid } from '#base'
 import type { Bytes } from '#base'
 import { nameOfText, pathOfName } from '#archive'
-import { DIGESTS_FORM } from '#builder/files'
+import { DIGESTS_FORM, walksBeside } from '#builder/files'
 import type { ReceiveInput, SourceInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
@@ -19,8 +19,8 @@ import { receivedNotes } from './layer-notes.ts'
 import type { BuilderParts } from './session.ts'
 import type { BuildRequest } from './types.ts'
 
-/** Contexts whose digests are remembered. */
-const MAX_REMEMBERED = 64
+/** Files of what is remembered of contexts: two for each. */
+const MAX_REMEMBERED = 128
 
 /** The files that a build may read. */
 export interface BuildContext extends Omit<Place, 'text'> {
@@ -104,15 +104,16 @@ async function openFolder(parts: BuilderParts, folder: string, path: string): Pr
   }
 }
 
-/** One file for each context folder; the oldest go. */
+/** One file for each context folder, and one beside it of its walks; the oldest go. */
 async function digestsFile(folder: string, path: string): Promise<string> {
   const all = join(folder, 'digests')
   await mkdir(all, { recursive: true, mode: 0o700 })
   const file = join(all, `${createHash('sha256').update(`${DIGESTS_FORM} ${path}`).digest('hex').slice(0, 32)}.json`)
   const now = new Date()
-  await utimes(file, now, now).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  })
+  for (const each of [file, walksBeside(file)])
+    await utimes(each, now, now).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
   await keepNewest(all, MAX_REMEMBERED)
   return file
 }

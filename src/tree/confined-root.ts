@@ -13,7 +13,18 @@ import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
 import { errnoOf, invalid } from '#base'
 import { pathOfName, quoteName } from '#archive'
-import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
+import {
+  descriptorPath,
+  type EntryStat,
+  isErrno,
+  linkEntry,
+  openEntry,
+  openInRoot,
+  openRoot,
+  readFileInRoot,
+  statDescriptor,
+  statEntry,
+} from '#kernel'
 import { removeTree } from './remove-tree.ts'
 
 const O_PATH = 0o10000000
@@ -35,6 +46,8 @@ export interface Owner {
 export class ConfinedRoot implements Disposable {
   readonly #root: number
   readonly #open = new Map<string, number>()
+  /** Of the last folder: mostly the next one too. */
+  #last: { readonly path: string; readonly fd: number } | undefined
   #isClosed = false
 
   constructor(folder: string) {
@@ -63,11 +76,11 @@ export class ConfinedRoot implements Disposable {
     return readFileInRoot(this.#root, pathOfName(inside(path)), limit)?.toString('utf8')
   }
 
-  stat(path: string): BigIntStats | undefined {
+  stat(path: string): EntryStat | undefined {
     const fd = this.open(path)
     if (fd === undefined) return undefined
     try {
-      return fstatSync(fd, { bigint: true })
+      return statDescriptor(fd)
     } finally {
       closeSync(fd)
     }
@@ -83,6 +96,21 @@ export class ConfinedRoot implements Disposable {
   /** A path for node:fs that leads to `name` in `folder`; the folder stays open until many others were asked for. */
   entry(folder: string, name: string): string | Buffer {
     return pathOfName(`${descriptorPath(this.#folder(folder))}/${name}`)
+  }
+
+  /** An entry itself, links not followed; undefined where nothing is. */
+  lstat(folder: string, name: string): EntryStat | undefined {
+    return statEntry(this.#folder(folder), name)
+  }
+
+  /** Opens an entry, never through a link. The caller closes the descriptor. */
+  openEntry(folder: string, name: string, flags: number): number {
+    return openEntry(this.#folder(folder), name, flags)
+  }
+
+  /** Makes `name` a second name of an entry of another root. */
+  link(folder: string, name: string, from: { root: ConfinedRoot; folder: string; name: string }): void {
+    linkEntry(from.root.#folder(from.folder), from.name, this.#folder(folder), name)
   }
 
   /** Raw names in a folder, sorted. */
@@ -144,6 +172,7 @@ export class ConfinedRoot implements Disposable {
   forget(): void {
     for (const fd of this.#open.values()) closeSync(fd)
     this.#open.clear()
+    this.#last = undefined
   }
 
   /** The path of what is there, its links resolved; that of what was removed meanwhile is none. */
@@ -175,9 +204,14 @@ export class ConfinedRoot implements Disposable {
   }
 
   #folder(path: string): number {
+    if (this.#last?.path === path) return this.#last.fd
     const key = inside(path)
-    const known = this.#open.get(key)
-    if (known !== undefined) return known
+    const fd = this.#open.get(key) ?? this.#openFolder(key)
+    this.#last = { path, fd }
+    return fd
+  }
+
+  #openFolder(key: string): number {
     const fd = openInRoot(this.#root, pathOfName(key), FOLDER, { follow: true })
     this.#open.set(key, fd)
     const [oldest] = this.#open

@@ -4,6 +4,6 @@
  * touched, whatever links and names are there and whoever swaps them meanwhile. All of it is synchronous, for jobs in
  * workers. What is to be copied, and the whiteouts of layers, belong to others.
  */
-export { ConfinedRoot, lstatIfThere, type Owner } from './confined-root.ts'
+export { ConfinedRoot, type Owner } from './confined-root.ts'
 export { type FileStand, type UnpackOptions, unpackTar } from './unpack.ts'
 export { type Attributes, type OpenFile, TreeWriter, type Xattr } from './write-tree.ts'

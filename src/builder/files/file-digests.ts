@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { errnoOf, shortId } from '#base'
+import { type EntryStat, readBytes } from '#kernel'
 import type { Xattr } from '#tree'
 
 /** A file whose bytes changed less than this before they were hashed may change again with the same times (kernel ticks). */
 const SETTLED = 2_000_000_000n
-const CHUNK = 1 << 20
+const CHUNK = 1 << 18
 
 /** What is in a file. */
 export interface FileFacts {
@@ -16,7 +16,7 @@ export interface FileFacts {
 }
 
 interface Remembered extends FileFacts {
-  /** inode, size, mtime, ctime. */
+  /** Inode, size, mtime, ctime. */
   readonly stamp: string
 }
 
@@ -24,7 +24,7 @@ interface Remembered extends FileFacts {
 type Kept = readonly [string, string, string, (readonly (readonly [string, string])[])?]
 
 /** What stands for the form of the file: one of another form is not read. */
-export const DIGESTS_FORM = 2
+export const DIGESTS_FORM = 3
 
 /**
  * Digests and xattrs of files by path, believed as long as inode, size, mtime and ctime are the same (a changed xattr
@@ -32,31 +32,32 @@ export const DIGESTS_FORM = 2
  */
 export class FileDigests {
   readonly #path: string | undefined
-  readonly #known: Map<string, Remembered>
+  readonly #read: () => Map<string, Remembered>
   #changed = false
 
+  /** The file is read when the first digest is asked for. */
   constructor(path: string | undefined) {
     this.#path = path
-    this.#known = path === undefined ? new Map() : readKnown(path)
+    let known: Map<string, Remembered> | undefined
+    this.#read = () => (known ??= path === undefined ? new Map() : readKnown(path))
   }
 
-  find(path: string, stat: Stamped): FileFacts | undefined {
-    const known = this.#known.get(path)
-    return known?.stamp === stampOf(stat) ? known : undefined
+  find(path: string, { stamp }: Partial<Stamped>): FileFacts | undefined {
+    const known = this.#read().get(path)
+    return known !== undefined && known.stamp === stamp ? known : undefined
   }
 
   /** `after` is the file's state once all was read. Not believed later where it is too young, or changed meanwhile. */
   remember(
     path: string,
-    seen: { readonly before: BigIntStats; readonly after: BigIntStats; readonly now: bigint },
+    seen: { readonly before: Stamped; readonly after: Stamped; readonly now: bigint },
     facts: FileFacts,
   ): void {
-    const stamp = stampOf(seen.after)
-    const newest = seen.after.mtimeNs > seen.after.ctimeNs ? seen.after.mtimeNs : seen.after.ctimeNs
-    if (stamp !== stampOf(seen.before) || seen.now - newest < SETTLED)
-      this.#changed = this.#known.delete(path) || this.#changed
+    const stamp = seen.after.stamp
+    if (stamp !== seen.before.stamp || !isSettled(seen.after, seen.now))
+      this.#changed = this.#read().delete(path) || this.#changed
     else {
-      this.#known.set(path, { stamp, ...facts })
+      this.#read().set(path, { stamp, ...facts })
       this.#changed = true
     }
   }
@@ -65,7 +66,7 @@ export class FileDigests {
     if (this.#path === undefined || !this.#changed) return
     const temporary = `${this.#path}.${shortId()}`
     try {
-      writeFileSync(temporary, JSON.stringify([...this.#known].map(keptOf)))
+      writeFileSync(temporary, JSON.stringify([...this.#read()].map(keptOf)))
       renameSync(temporary, this.#path)
     } finally {
       rmSync(temporary, { force: true })
@@ -73,24 +74,28 @@ export class FileDigests {
   }
 }
 
-/** Reads an open file of about `size` bytes to its end; each chunk goes to `take` (which must not keep it). Gives the sha256 in hex. */
-export function hashDescriptor(fd: number, size: number, take: (chunk: Buffer) => void = () => undefined): string {
+let shared: Buffer | undefined
+
+/** Reads an open file to its end; each chunk goes to `take` (which must not keep it, nor read another). Gives the sha256 in hex. */
+export function hashDescriptor(fd: number, take: (chunk: Buffer) => void = () => undefined): string {
   const hash = createHash('sha256')
-  // one byte more, so that a file that did not grow is at its end with the second read
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size + 1))
-  for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {
+  const buffer = (shared ??= Buffer.allocUnsafeSlow(CHUNK))
+  for (let at = 0; ;) {
+    const read = readBytes(fd, buffer, buffer.length, at)
+    if (read === 0) return hash.digest('hex')
     const chunk = buffer.subarray(0, read)
     hash.update(chunk)
     take(chunk)
+    at += read
   }
-  return hash.digest('hex')
 }
 
 /** What tells one state of a file from another. */
-export type Stamped = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>
+export type Stamped = Pick<EntryStat, 'stamp' | 'mtimeNs' | 'ctimeNs'>
 
-function stampOf(stat: Stamped): string {
-  return `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`
+/** False for what has changed so shortly before `now` that it may change again and look the same. */
+export function isSettled({ mtimeNs, ctimeNs }: Omit<Stamped, 'stamp'>, now: bigint): boolean {
+  return now - (mtimeNs > ctimeNs ? mtimeNs : ctimeNs) >= SETTLED
 }
 
 function keptOf([path, { stamp, digest, xattrs }]: readonly [string, Remembered]): Kept {

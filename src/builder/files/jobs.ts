@@ -10,6 +10,7 @@ import type { Copy } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
 import { completeContext } from './known-files.ts'
+import { isSure, KnownWalks, seenBy, walksBeside } from './known-walks.ts'
 import { findUser } from './owner.ts'
 import { isAsForeseen, landOnNew, moveWhole } from './landing.ts'
 import { EarlierLayer } from './layer-files.ts'
@@ -87,7 +88,7 @@ export interface HeadOutput {
 
 /** The synchronous file work of builds, for the worker threads. */
 export const builderJobs = {
-  'builder.hash': (input: SourceInput, context: JobContext): CopyOutput => withSource(input, context, hashSource),
+  'builder.hash': hashJob,
   'builder.copy': copyJob,
   'builder.folder': folderJob,
   'builder.receive': receiveContext,
@@ -115,7 +116,7 @@ function withSource<T>(
   }
   using root = new ConfinedRoot(input.folder)
   const digests = new FileDigests(input.digests)
-  const outcome = read(new FolderTree(root, digests, () => BigInt(Date.now()) * 1_000_000n))
+  const outcome = read(new FolderTree(root, digests, clock))
   digests.save()
   return outcome
 }
@@ -127,6 +128,28 @@ export function hashReceived(input: SourceInput): CopyOutput {
 
 function hashSource(tree: ReadTree, selections: readonly Selection[]): CopyOutput {
   return { hash: hashSelections(tree, selections), shape: shapeOf(selections) }
+}
+
+/** What the same walk has led to before; else that is found out, and kept where it is sure to be so still. */
+function hashJob(input: SourceInput, context: JobContext): CopyOutput {
+  if (input.digests === undefined) return withSource(input, context, hashSource)
+  const walks = new KnownWalks<CopyOutput>(walksBeside(input.digests))
+  const { sources, ignore, excludes, keepOwners } = input
+  const question = JSON.stringify([sources, ignore?.text, excludes, keepOwners])
+  const now = clock()
+  return withSource(input, context, (tree, selections) => {
+    const seen = seenBy(selections)
+    const known = walks.find(question, seen)
+    if (known !== undefined) return known
+    const outcome = hashSource(tree, selections)
+    if (isSure(tree.source, selections, now)) walks.remember(question, seen, outcome)
+    return outcome
+  })
+}
+
+/** Nanoseconds since the epoch. */
+function clock(): bigint {
+  return BigInt(Date.now()) * 1_000_000n
 }
 
 function shapeOf(selections: readonly Selection[]): CopyOutput['shape'] {

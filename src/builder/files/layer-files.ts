@@ -1,4 +1,4 @@
-import { linkSync, lstatSync, readFileSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, writeFileSync } from 'node:fs'
 import { errnoOf } from '#base'
 import { type Attributes, ConfinedRoot } from '#tree'
 
@@ -33,17 +33,20 @@ export class EarlierLayer implements Disposable {
     this.#root[Symbol.dispose]()
   }
 
-  /** Makes `to` a second name of its file at that place, where it has the same bytes and attributes. */
-  link(place: { readonly folder: string; readonly name: string }, wanted: Wanted, to: string | Buffer): boolean {
-    const { folder, name } = place
+  /** Makes a new name in `to`, at the same place, a second one of its file, where that has the same bytes and attributes. */
+  link({ folder, name }: Place, wanted: Wanted, to: ConfinedRoot): boolean {
     if (this.#digests.get(folder === '' ? name : `${folder}/${name}`) !== wanted.digest) return false
-    const from = this.#root.entry(folder, name)
-    const stat = lstatSync(from, { bigint: true, throwIfNoEntry: false })
+    const stat = this.#root.lstat(folder, name)
     const { mode, owner, mtime } = wanted.attributes
     if (stat?.isFile() !== true || stat.size !== wanted.size || Number(stat.mode) % 0o10000 !== mode) return false
     if (stat.mtimeNs !== mtime || Number(stat.uid) !== owner.uid || Number(stat.gid) !== owner.gid) return false
-    return linked(from, to)
+    return isLinked(() => to.link(folder, name, { root: this.#root, folder, name }))
   }
+}
+
+interface Place {
+  readonly folder: string
+  readonly name: string
 }
 
 interface Wanted {
@@ -54,8 +57,12 @@ interface Wanted {
 
 /** A second name for a file; false where the place or the file system takes none. */
 export function linked(from: string | Buffer, to: string | Buffer): boolean {
+  return isLinked(() => linkSync(from, to))
+}
+
+function isLinked(link: () => void): boolean {
   try {
-    linkSync(from, to)
+    link()
     return true
   } catch (error) {
     if (['EXDEV', 'EEXIST', 'EMLINK', 'EPERM'].includes(errnoOf(error) ?? '')) return false

@@ -41,7 +41,7 @@ function linkEarlier(copy: Copy, { tree, selection, entry }: Linking, to: Place)
   const facts = tree.source.known(...standing(selection, entry), entry.stat)
   if (facts === undefined || facts.xattrs.length > 0) return undefined
   const wanted = { digest: facts.digest, size: entry.stat.size, attributes: attributesOf(copy, entry) }
-  return copy.earlier.link(to, wanted, placeIn(copy, to)) ? facts : undefined
+  return copy.earlier.link(to, wanted, copy.landing?.root ?? copy.target.root) ? facts : undefined
 }
 
 function placeIn(copy: Copy, { folder, name }: Place): string | Buffer {

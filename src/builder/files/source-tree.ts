@@ -1,13 +1,13 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
-import type { BigIntStats } from 'node:fs'
-import { getXattr, listXattrs } from '#kernel'
-import { type ConfinedRoot, lstatIfThere, type Xattr } from '#tree'
-import { type FileDigests, type FileFacts, hashDescriptor, type Stamped } from './file-digests.ts'
+import { closeSync, constants, readlinkSync, readSync } from 'node:fs'
+import { type EntryStat as AnyStat, getXattr, hasXattrs, listXattrs, statDescriptor } from '#kernel'
+import type { ConfinedRoot, Xattr } from '#tree'
+import { type FileDigests, type FileFacts, hashDescriptor } from './file-digests.ts'
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'node'
 
 /** What a copy needs to know of an entry. */
-export type EntryStat = Stamped & Pick<BigIntStats, 'mode' | 'uid' | 'gid' | 'rdev' | 'nlink' | 'dev'>
+export type EntryStat = Partial<Pick<AnyStat, 'copyState' | 'stamp'>> &
+  Pick<AnyStat, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs' | 'mode' | 'uid' | 'gid' | 'rdev' | 'nlink' | 'dev'>
 
 /**
  * The files that COPY and ADD read, links followed inside of it only. Paths and names are raw (one character a byte); a
@@ -64,7 +64,7 @@ function isKeptXattr(name: string): boolean {
 type Now = () => bigint
 
 /** What took the place of a file meanwhile must neither lead out of the root nor block. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** A folder, or the mounted root of another stage or image. */
 export class FolderTree implements SourceTree {
@@ -97,7 +97,7 @@ export class FolderTree implements SourceTree {
   }
 
   lstat(folder: string, name: string): EntryStat | undefined {
-    return this.#lstat(folder, name)
+    return this.#root.lstat(folder, name)
   }
 
   target(folder: string, name: string): string {
@@ -114,12 +114,12 @@ export class FolderTree implements SourceTree {
 
   /** What was read is remembered where the file held still. */
   read(folder: string, name: string, take?: (chunk: Buffer) => void): FileFacts {
-    const fd = openSync(this.#root.entry(folder, name), READ_FLAGS)
+    const fd = this.#root.openEntry(folder, name, READ_FLAGS)
     try {
-      const before = fstatSync(fd, { bigint: true })
-      const digest = hashDescriptor(fd, Number(before.size), take)
-      const facts = { digest, xattrs: this.xattrs(folder, name) }
-      const after = fstatSync(fd, { bigint: true })
+      const before = statDescriptor(fd)
+      const digest = hashDescriptor(fd, take)
+      const facts = { digest, xattrs: hasXattrs(fd) ? this.xattrs(folder, name) : [] }
+      const after = statDescriptor(fd)
       this.#digests.remember(keyOf(folder, name), { before, after, now: this.#now() }, facts)
       return facts
     } finally {
@@ -128,17 +128,13 @@ export class FolderTree implements SourceTree {
   }
 
   head(folder: string, name: string, length: number): Buffer {
-    const fd = openSync(this.#root.entry(folder, name), READ_FLAGS)
+    const fd = this.#root.openEntry(folder, name, READ_FLAGS)
     try {
       const buffer = Buffer.alloc(length)
       return buffer.subarray(0, readSync(fd, buffer))
     } finally {
       closeSync(fd)
     }
-  }
-
-  #lstat(folder: string, name: string): BigIntStats | undefined {
-    return lstatIfThere(this.#root.entry(folder, name))
   }
 }
 

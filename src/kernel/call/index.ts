@@ -14,6 +14,17 @@ export {
   readFileInRoot,
   syncFileSystem,
 } from './descriptor.ts'
+export {
+  EntryStat,
+  hasXattrs,
+  linkEntry,
+  openEntry,
+  type PlainStat,
+  readBytes,
+  STATE_WORDS,
+  statDescriptor,
+  statEntry,
+} from './entry.ts'
 export { ffi, lazy, type Native, type PollHandle } from './ffi.ts'
 export { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
 export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.ts'

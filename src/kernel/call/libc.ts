@@ -18,13 +18,17 @@ const PROTOTYPES = {
   openTree: ['syscall', 'intptr_t', ['long', 'int', IN, 'uint']],
   moveMount: ['syscall', 'intptr_t', ['long', 'int', IN, 'int', IN, 'uint']],
   mountSetattr: ['syscall', 'intptr_t', ['long', 'int', IN, 'uint', IN, 'size_t']],
+  openat: ['openat', 'int', ['int', IN, 'int']],
   openat2: ['syscall', 'intptr_t', ['long', 'int', IN, IN, 'size_t']],
   pidfdOpen: ['syscall', 'intptr_t', ['long', 'int', 'uint']],
   pidfdGetfd: ['syscall', 'intptr_t', ['long', 'int', 'int', 'uint']],
   lgetxattr: ['lgetxattr', 'intptr_t', [IN, IN, OUT, 'size_t']],
   lsetxattr: ['lsetxattr', 'int', [IN, IN, IN, 'size_t', 'int']],
+  flistxattr: ['flistxattr', 'intptr_t', ['int', OUT, 'size_t']],
   llistxattr: ['llistxattr', 'intptr_t', [IN, OUT, 'size_t']],
   lremovexattr: ['lremovexattr', 'int', [IN, IN]],
+  statx: ['syscall', 'intptr_t', ['long', 'int', IN, 'int', 'uint', OUT]],
+  linkat: ['linkat', 'int', ['int', IN, 'int', IN, 'int']],
   mknodat: ['mknodat', 'int', ['int', IN, 'uint', 'uint64_t']],
   utimensat: ['utimensat', 'int', ['int', IN, IN, 'int']],
   flock: ['flock', 'int', ['int', 'int']],
@@ -43,6 +47,7 @@ const PROTOTYPES = {
   ioctl: ['ioctl', 'int', ['int', 'ulong', OUT]],
   mallocTrim: ['malloc_trim', 'int', ['size_t']],
   read: ['read', 'intptr_t', ['int', OUT, 'size_t']],
+  pread: ['pread', 'intptr_t', ['int', OUT, 'size_t', 'long']],
   write: ['write', 'intptr_t', ['int', IN, 'size_t']],
   close: ['close', 'int', ['int']],
   exit: ['_exit', 'int', ['int']],
@@ -120,6 +125,7 @@ export function libc(): Libc {
 
 /** Numbers of system calls without a wrapper in every C library; the same on all 64-bit machines. */
 export const NUMBER = {
+  statx: process.arch === 'x64' ? 332 : 291,
   pivotRoot: process.arch === 'x64' ? 155 : 41,
   openTree: 428,
   moveMount: 429,

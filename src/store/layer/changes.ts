@@ -1,6 +1,5 @@
-import { type BigIntStats } from 'node:fs'
 import { textOfName } from '#archive'
-import { getXattr } from '#kernel'
+import { getXattr, type PlainStat } from '#kernel'
 import { type TreeEntry, isOpaque, walkTree } from '#store/snapshot'
 import { type MergedEntry, MergedFolder, isWhiteout } from './merged.ts'
 import type { PathChange } from './types.ts'
@@ -94,7 +93,7 @@ function kindOf({ stat, at }: TreeEntry, before: MergedEntry | undefined): PathC
 }
 
 /** Docker compares mode, owner and device, and of what is no folder size and time. */
-function isSame(now: BigIntStats, before: BigIntStats): boolean {
+function isSame(now: PlainStat, before: PlainStat): boolean {
   const same = now.mode === before.mode && now.uid === before.uid && now.gid === before.gid && now.rdev === before.rdev
   return same && (now.isDirectory() || (now.size === before.size && now.mtimeNs === before.mtimeNs))
 }

@@ -1,12 +1,12 @@
 import { type BigIntStats, closeSync, constants, lstatSync, readdirSync } from 'node:fs'
 import { pathOfName } from '#archive'
-import { descriptorPath, openInRoot, openRoot } from '#kernel'
+import { descriptorPath, openInRoot, openRoot, type PlainStat } from '#kernel'
 import { ifThere, isOpaque } from '#store/snapshot'
 
 const O_PATH_FOLDER = 0o10000000 | constants.O_DIRECTORY
 
 /** True for overlay's mark that a name is removed: a character device 0:0. */
-export function isWhiteout(stat: BigIntStats): boolean {
+export function isWhiteout(stat: PlainStat): boolean {
   return stat.isCharacterDevice() && stat.rdev === 0n
 }
 

@@ -1,12 +1,14 @@
-import { type BigIntStats, closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { type RawName, type TarInput, TarWriter, quoteName } from '#archive'
 import { conflict } from '#base'
-import { BulkReader, splitDevice } from '#kernel'
+import { BulkReader, hasXattrs, openEntry, type PlainStat, readBytes, splitDevice, statDescriptor } from '#kernel'
 import { type TreeEntry, ifThere, readLink, readXattrs } from '#store/snapshot'
 
 const CHUNK = 1 << 18
 /** A fifo or link that took the file's place would block or lead away. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
 
 /** Smaller files go with others in one chunk. */
 const WORTH_SENDING = 1 << 17
@@ -68,13 +70,14 @@ export class TreeTar {
   }
 
   #addFile(entry: TreeEntry, path: RawName): boolean {
-    const fd = ifThere(() => openSync(entry.at, READ_FLAGS))
+    const fd = ifThere(() => openFile(entry))
     if (fd === undefined) return false
     try {
-      const stat = fstatSync(fd, { bigint: true })
+      const stat = statDescriptor(fd)
       if (!stat.isFile()) return false
       const size = Number(stat.size)
-      this.#tar.entry({ kind: 'file', path, size, ...attributesOf({ ...entry, stat }) })
+      const xattrs = hasXattrs(fd) ? readXattrs(entry.at) : NO_XATTRS
+      this.#tar.entry({ kind: 'file', path, size, ...plainAttributes(stat), xattrs })
       this.#content += size
       this.#copy(fd, size, path)
       return true
@@ -89,13 +92,18 @@ export class TreeTar {
       if (this.#send(fd, size) < size) throw shortened(path)
       return
     }
-    const reader = new BulkReader(fd, this.#buffer)
+    const reader = size > CHUNK ? new BulkReader(fd, this.#buffer) : undefined
     for (let left = size; left > 0;) {
-      const chunk = reader.next(left)
+      const chunk = reader?.next(left) ?? this.#read(fd, left, size - left)
       if (chunk.length === 0) throw shortened(path)
       this.#tar.body(chunk)
       left -= chunk.length
     }
+  }
+
+  /** What a small file has is there with one call. */
+  #read(fd: number, length: number, position: number): Buffer {
+    return this.#buffer.subarray(0, readBytes(fd, this.#buffer, length, position))
   }
 }
 
@@ -115,9 +123,16 @@ function kindOf({ stat, at }: TreeEntry): Pick<TarInput, 'kind' | 'link' | 'majo
   return { kind: stat.isBlockDevice() ? 'block' : 'character', ...splitDevice(stat.rdev) }
 }
 
-function attributesOf({ stat, at }: { readonly stat: BigIntStats; readonly at: TreeEntry['at'] }): Attributes {
-  const { mode, uid, gid, mtimeNs } = stat
-  return { mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), mtime: mtimeNs, xattrs: readXattrs(at) }
+function openFile({ at, folder, name }: TreeEntry): number {
+  return folder === undefined ? openSync(at, READ_FLAGS) : openEntry(folder, name, READ_FLAGS)
+}
+
+function attributesOf({ stat, at }: TreeEntry): Attributes {
+  return { ...plainAttributes(stat), xattrs: readXattrs(at) }
+}
+
+function plainAttributes({ mode, uid, gid, mtimeNs }: PlainStat): Omit<Attributes, 'xattrs'> {
+  return { mode: Number(mode) & 0o7777, uid: Number(uid), gid: Number(gid), mtime: mtimeNs }
 }
 
 type Attributes = Pick<TarInput, 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>

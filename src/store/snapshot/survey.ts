@@ -1,5 +1,5 @@
-import { type BigIntStats, lstatSync } from 'node:fs'
-import type { JobContext } from '#kernel'
+import { lstatSync } from 'node:fs'
+import type { JobContext, PlainStat } from '#kernel'
 import { walkTree } from './tree.ts'
 
 export interface SurveyInput {
@@ -60,7 +60,7 @@ interface Place {
 }
 
 /** Says of an entry whether its inode has not been seen yet. */
-function firstOfLinks(): (stat: BigIntStats) => boolean {
+function firstOfLinks(): (stat: PlainStat) => boolean {
   const seen = new Set<bigint>()
   return (stat) => {
     if (stat.nlink === 1n || stat.isDirectory()) return true

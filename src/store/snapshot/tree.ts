@@ -1,6 +1,6 @@
-import { type BigIntStats, closeSync, constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, readdirSync, readlinkSync } from 'node:fs'
 import { cancelled, errnoOf, invalid } from '#base'
-import { type Path, descriptorPath, openInRoot, openRoot } from '#kernel'
+import { type Path, type PlainStat, descriptorPath, openInRoot, openRoot, statEntry as stat } from '#kernel'
 
 /** One entry of a tree that is walked. Names are bytes, one character each (latin1). */
 export interface TreeEntry {
@@ -9,7 +9,9 @@ export interface TreeEntry {
   readonly path: string
   /** For node:fs and the kernel, while the entry is visited: its folder is held open, so a swapped parent leads nowhere else. */
   readonly at: string | Buffer
-  readonly stat: BigIntStats
+  /** That folder where it was walked through, for the kernel's calls with the name. */
+  readonly folder?: number
+  readonly stat: PlainStat
 }
 
 /** What is done with a tree. `Context` is what a folder's visitor hands to the visits of what is in it. */
@@ -94,9 +96,10 @@ function readSorted(fd: number): string[] {
 }
 
 function statEntry(folder: Folder, name: string): TreeEntry | undefined {
+  const found = stat(folder.fd, name)
+  if (found === undefined) return undefined
   const at = rawPath(`${descriptorPath(folder.fd)}/${name}`)
-  const stat = ifThere(() => lstatSync(at, { bigint: true }))
-  return stat && { name, path: `${folder.path}${name}`, at, stat }
+  return { name, path: `${folder.path}${name}`, at, folder: folder.fd, stat: found }
 }
 
 /** The outcome, or undefined where the entry has vanished or become another kind of thing meanwhile. */
