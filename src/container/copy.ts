@@ -1,37 +1,46 @@
-import { decompress, detectCompression } from '#archive'
+import { decompress, detectCompression, type RawName, textOfName } from '#archive'
 import { type BodyOnConnection, type Bytes, cancelled } from '#base'
-import { closeDescriptor, createPipe, duplicate } from '#kernel'
+import { closeDescriptor, createPipe, duplicate, type Hanging, type JobOptions, unlessHung } from '#kernel'
 import { resolveUser } from '#runtime'
 import { feed } from '#store/layer'
 import type { PackInput, StatInput, UnpackInput } from '#container/files'
 import type { Connection, PathArchive, PathStat, UnpackRequest } from '#container/record'
 import { emitEvent, type Parts } from './parts.ts'
 import { PIPE_SIZE } from './stream-job.ts'
-import { type ContainerView, openView } from './view.ts'
+import { aboutOf, type ContainerView, openView } from './view.ts'
 
 /** What stands at a path of a container, running or not. */
-export async function statInContainer(parts: Parts, name: string, path: string): Promise<PathStat> {
-  await using view = await openView(parts, name)
-  return await statIn(parts, view, { container: name, path })
+export async function statInContainer(parts: Parts, name: string, path: RawName): Promise<PathStat> {
+  return await unlessHung(lookingAt(name, path), undefined, async (hanging) => {
+    await using view = await openView(parts, name)
+    return await statIn(parts, view, { container: name, path }, hanging)
+  })
+}
+
+function lookingAt(name: string, path: RawName): string {
+  return `cannot look at ${textOfName(path)} in container ${name}`
 }
 
 /** A path of a container, to be sent as a tar. The view stays open until it is let go. */
 export async function packFromContainer(
   parts: Parts,
-  { name, path, signal }: { readonly name: string; readonly path: string; readonly signal: AbortSignal | undefined },
+  { name, path, signal }: { readonly name: string; readonly path: RawName; readonly signal: AbortSignal | undefined },
 ): Promise<PathArchive> {
-  await using stack = new AsyncDisposableStack()
-  const view = stack.use(await openView(parts, name))
-  const names = { container: name, path }
-  const stat = await statIn(parts, view, names)
-  emitEvent(parts, 'archive-path', view.record)
-  const input = { root: view.root, ...names }
-  const held = stack.move()
-  return {
-    stat,
-    sendTo: (connection) => sendTar(parts, { connection, input, signal }),
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  const pack = async (hanging: Hanging): Promise<PathArchive> => {
+    await using stack = new AsyncDisposableStack()
+    const view = stack.use(await openView(parts, name))
+    const names = { container: name, path }
+    const stat = await statIn(parts, view, names, hanging)
+    emitEvent(parts, 'archive-path', view.record)
+    const input = { root: view.root, ...names }
+    const held = stack.move()
+    return {
+      stat,
+      sendTo: (connection) => sendTar(parts, view, { connection, input, signal }),
+      [Symbol.asyncDispose]: () => held.disposeAsync(),
+    }
   }
+  return await unlessHung(lookingAt(name, path), signal, pack, (late) => late[Symbol.asyncDispose]())
 }
 
 interface Sending {
@@ -40,7 +49,7 @@ interface Sending {
   readonly signal: AbortSignal | undefined
 }
 
-async function sendTar(parts: Parts, { connection, input, signal }: Sending): Promise<void> {
+async function sendTar(parts: Parts, view: ContainerView, { connection, input, signal }: Sending): Promise<void> {
   // Ours is not closed, and given to another client, under the worker's hands.
   const fd = duplicate(connection.descriptor)
   try {
@@ -48,7 +57,7 @@ async function sendTar(parts: Parts, { connection, input, signal }: Sending): Pr
     await parts.pool.run<PackInput, void>(
       'container.pack',
       { ...input, ...output },
-      { lane: 'stream', ...(signal && { signal }) },
+      { lane: 'stream', about: aboutOf(view.record), ...(signal && { signal }) },
     )
   } finally {
     closeDescriptor(fd)
@@ -57,9 +66,15 @@ async function sendTar(parts: Parts, { connection, input, signal }: Sending): Pr
 
 /** The archive, compressed or not, is unpacked below a folder of the container. */
 export async function unpackIntoContainer(parts: Parts, request: UnpackRequest): Promise<void> {
+  const words = `cannot copy to ${textOfName(request.path)} in container ${request.container}`
+  await unlessHung(words, request.signal, (hanging) => unpackInView(parts, request, hanging))
+}
+
+async function unpackInView(parts: Parts, request: UnpackRequest, hanging: Hanging): Promise<void> {
   await using view = await openView(parts, request.container)
   const { record, root } = view
-  const { container, path, keepKinds, signal } = request
+  const { container, path, keepKinds } = request
+  const options: JobOptions = { lane: 'stream', about: aboutOf(record), ...hanging }
   const input = {
     root,
     container,
@@ -70,11 +85,7 @@ export async function unpackIntoContainer(parts: Parts, request: UnpackRequest):
     ...(request.ownedByUser && record.user !== '' && { owner: ownerOf(root, record.user) }),
   }
   const run = (source: Pick<UnpackInput, 'fd' | 'framed'>): Promise<void> =>
-    parts.pool.run<UnpackInput, void>(
-      'container.unpack',
-      { ...input, ...source },
-      { lane: 'stream', ...(signal && { signal }) },
-    )
+    parts.pool.run<UnpackInput, void>('container.unpack', { ...input, ...source }, options)
   const { connection } = request
   if (connection && detectCompression(await connection.first()) === 'plain') await takeOver(connection, run)
   else await feedJob(decompress(request.bytes), (fd) => run({ fd }))
@@ -95,17 +106,19 @@ async function takeOver(
   }
 }
 
-async function statIn(
-  parts: Parts,
-  { root }: ContainerView,
-  names: { readonly container: string; readonly path: string },
-): Promise<PathStat> {
-  return await parts.pool.run<StatInput, PathStat>('container.stat', { root, ...names }, { lane: 'short' })
-}
-
 function ownerOf(root: string, user: string): { readonly uid: number; readonly gid: number } {
   const { uid, gid } = resolveUser(root, user)
   return { uid, gid }
+}
+
+async function statIn(
+  parts: Parts,
+  { root, record }: ContainerView,
+  names: { readonly container: string; readonly path: RawName },
+  hanging: Hanging,
+): Promise<PathStat> {
+  const options: JobOptions = { lane: 'short', about: aboutOf(record), ...hanging }
+  return await parts.pool.run<StatInput, PathStat>('container.stat', { root, ...names }, options)
 }
 
 /**

@@ -46,7 +46,7 @@ async function unpack(exchange: Exchange, containers: Copying): Promise<void> {
 
 /** Docker's words, as they are. */
 function pathOf({ query }: Exchange): string {
-  const path = query.text('path')
+  const path = query.name('path')
   if (path === undefined) throw invalid('bad parameter: pathcannot be empty')
   return path
 }

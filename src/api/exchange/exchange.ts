@@ -56,7 +56,8 @@ export interface ExchangeFacts {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly version: ApiVersion
-  readonly parameters: URLSearchParams
+  /** The query, still encoded. */
+  readonly search: string
   readonly params: Readonly<Record<string, string>>
   readonly local: boolean
   /** Names and values, in turn, of headers that each reply has. */
@@ -77,7 +78,7 @@ export function createExchange(facts: ExchangeFacts): Exchange {
   }
   return {
     version: facts.version,
-    query: createQuery(facts.parameters),
+    query: createQuery(facts.search),
     params: facts.params,
     local: facts.local,
     signal: gone.signal,

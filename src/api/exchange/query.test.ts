@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createQuery } from './query.ts'
 
-const query = (text: string) => createQuery(new URLSearchParams(text))
+const query = (text: string) => createQuery(text)
 
 for (const [text, value] of [
   ['', false],
@@ -39,4 +39,13 @@ test('list() gives every value in order', () => {
 test('json() names the parameter that is malformed', () => {
   assert.deepEqual(query('labels={"a":"b"}').json('labels'), { a: 'b' })
   assert.throws(() => query('labels={').json('labels'), { kind: 'invalid', message: /^error reading labels: / })
+})
+
+test('name() gives the bytes of a path, whatever they are', () => {
+  assert.equal(query('x=1&path=%2Fa+b%2Fbad%FF%C3%A9').name('path'), '/a b/bad\u00ff\u00c3\u00a9')
+  assert.equal(query('path=a=b').name('path'), 'a=b')
+  assert.deepEqual(
+    [query('path=').name('path'), query('xpath=1').name('path'), query('').name('path')],
+    Array(3).fill(undefined),
+  )
 })

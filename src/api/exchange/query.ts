@@ -5,6 +5,8 @@ import { type Filters, parseFilters } from '#wire'
 export interface Query {
   /** Undefined where absent or empty. */
   readonly text: (name: string) => string | undefined
+  /** The bytes of a path, one character each: it need not be UTF-8. Undefined where absent or empty. */
+  readonly name: (name: string) => string | undefined
   /** Absent, empty, 0, no, false and none are false; `otherwise` where absent or empty. */
   readonly flag: (name: string, otherwise?: boolean) => boolean
   /** Throws `invalid` where it is not a whole number. */
@@ -17,10 +19,13 @@ export interface Query {
 
 const FALSE = new Set(['0', 'no', 'false', 'none'])
 
-export function createQuery(parameters: URLSearchParams): Query {
+/** The query of a target, from behind its «?». */
+export function createQuery(search: string): Query {
+  const parameters = new URLSearchParams(search)
   const text = (name: string): string | undefined => parameters.get(name) || undefined
   return {
     text,
+    name: (name) => bytesOf(search, name) || undefined,
     flag(name, otherwise = false) {
       const value = text(name)
       return value === undefined ? otherwise : !FALSE.has(value.toLowerCase())
@@ -35,6 +40,16 @@ export function createQuery(parameters: URLSearchParams): Query {
     filters: () => parseFilters(text('filters')),
     json: (name) => parseJsonText(text(name), name),
   }
+}
+
+function bytesOf(search: string, name: string): string | undefined {
+  const value = search
+    .split('&')
+    .find((pair) => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1)
+  return value
+    ?.replaceAll('+', ' ')
+    .replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 function parseJsonText(value: string | undefined, name: string): unknown {

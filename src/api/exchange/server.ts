@@ -117,12 +117,12 @@ async function answer(options: ServerOptions, asked: Asked): Promise<void> {
   let exchange: Exchange | undefined
   try {
     if (!local) checkCaller(request.headers)
-    const { path, version, parameters } = parseTarget(request.url ?? '/')
+    const { path, version, search } = parseTarget(request.url ?? '/')
     const match = options.router.find(request.method ?? 'GET', path)
     exchange = createExchange({
       ...facts,
       version: negotiateVersion(version),
-      parameters,
+      search,
       params: match?.params ?? {},
     })
     if (!match) throw new EngineError('not-found', 'page not found')
@@ -132,7 +132,7 @@ async function answer(options: ServerOptions, asked: Asked): Promise<void> {
     exchange ??= createExchange({
       ...facts,
       version: negotiateVersion(undefined),
-      parameters: new URLSearchParams(),
+      search: '',
       params: {},
     })
     const { begun } = exchange
@@ -152,16 +152,15 @@ function failed(log: Log, exchange: Exchange, request: IncomingMessage, error: u
 interface Target {
   readonly path: string
   readonly version: string | undefined
-  readonly parameters: URLSearchParams
+  readonly search: string
 }
 
-/** `/v1.43/containers/json?all=1`; the path stays encoded. */
+/** `/v1.43/containers/json?all=1`; both parts stay encoded. */
 function parseTarget(url: string): Target {
   const at = url.indexOf('?')
   const full = at < 0 ? url : url.slice(0, at)
-  const parameters = new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
   const [, version, path] = /^\/v([0-9.]+)(\/.*)$/.exec(full) ?? []
-  return { path: path ?? full, version, parameters }
+  return { path: path ?? full, version, search: at < 0 ? '' : url.slice(at + 1) }
 }
 
 function findRoute(router: Router, request: IncomingMessage): Route | undefined {

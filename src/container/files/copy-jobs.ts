@@ -1,4 +1,4 @@
-import { textOfName } from '#archive'
+import { type RawName, textOfName } from '#archive'
 import { type FramedBody, invalid } from '#base'
 import { type JobContext, readBodyWaiting } from '#kernel'
 import { TreeTar } from '#store/layer'
@@ -13,7 +13,7 @@ interface PathInput {
   readonly root: string
   /** As the client wrote them. */
   readonly container: string
-  readonly path: string
+  readonly path: RawName
 }
 
 export type StatInput = PathInput
@@ -41,7 +41,7 @@ export const copyJobs = {
   'container.unpack': (input: UnpackInput, context: JobContext): void => unpackPath(input, context),
 }
 
-function statPath(root: number, path: string): PathStat {
+function statPath(root: number, path: RawName): PathStat {
   const wanted = parseWanted(path)
   using found = new FoundPath(root, wanted)
   const { mode, size, mtimeNs } = found.stat

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, readlinkSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
-import { nameOfText, pathOfName, quoteName, type RawName, textOfName } from '#archive'
+import { pathOfName, quoteName, type RawName, textOfName } from '#archive'
 import { EngineError, errnoOf } from '#base'
 import { descriptorPath, openInRoot, openRoot } from '#kernel'
 
@@ -16,8 +16,8 @@ export interface WantedPath {
 }
 
 /** Relative to the root; `..` is lexical. */
-export function parseWanted(text: string): WantedPath {
-  const path = posix.normalize(`/${nameOfText(text)}`).replace(/(.)\/$/, '$1')
+export function parseWanted(text: RawName): WantedPath {
+  const path = posix.normalize(`/${text}`).replace(/(.)\/$/, '$1')
   const asserted = /(^|\/)\.$/.test(text) ? '/.' : text.endsWith('/') && path !== '/' ? '/' : ''
   return { path, asserted, base: asserted === '/.' ? '.' : path === '/' ? '/' : posix.basename(path) }
 }
@@ -67,7 +67,7 @@ const FOLDER = O_PATH | constants.O_DIRECTORY
 /** Runs `use` with the root open; its errors of lookup come out in Docker's words. */
 export function inRoot<T>(
   folder: string,
-  names: { readonly container: string; readonly path: string },
+  names: { readonly container: string; readonly path: RawName },
   use: (root: number) => T,
 ): T {
   const root = openRoot(folder)
@@ -82,11 +82,13 @@ export function inRoot<T>(
 
 function lookupError(
   error: unknown,
-  { container, path }: { readonly container: string; readonly path: string },
+  { container, path }: { readonly container: string; readonly path: RawName },
 ): unknown {
   const errno = errnoOf(error) ?? ''
   if (errno === 'ENOENT')
-    return new EngineError('not-found', `Could not find the file ${path} in container ${container}`, { cause: error })
+    return new EngineError('not-found', `Could not find the file ${textOfName(path)} in container ${container}`, {
+      cause: error,
+    })
   const reason = REASONS.get(errno)
   if (reason === undefined) return error
   const wanted = parseWanted(path)
