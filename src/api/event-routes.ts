@@ -1,4 +1,4 @@
-import { cancelled } from '#base'
+import { cancelled, invalid } from '#base'
 import type { Engine } from '#engine'
 import type { EngineEvent } from '#event'
 import { checkFilterNames, type EventJson, parseTimestamp } from '#wire'
@@ -17,6 +17,10 @@ async function follow(events: Engine['events'], { query, stream, signal }: Excha
     const text = query.text(name)
     return text === undefined ? undefined : parseTimestamp(text, now)
   })
+  if (since !== undefined && until !== undefined && since > until) {
+    const [first, last] = [query.text('since'), query.text('until')]
+    throw invalid(`\`since\` time (${first}) cannot be after \`until\` time (${last})`)
+  }
   const output = stream('application/json')
   const bounds = { ...(since !== undefined && { since }), ...(until !== undefined && { until }) }
   for await (const event of events.follow({ ...bounds, signal })) {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { conflict, longId, notFound } from '#base'
 import { isErrno } from '#kernel'
+import { placeOf } from '#container/mount'
 import { resolveUser } from '#runtime'
 import type { ExecProcess, ProcessSpec, ProcessUser } from '#runtime'
 import {
@@ -54,7 +56,7 @@ export function createExecs(parts: Parts): Execs {
     async create(name, request) {
       const record = runningContainer(parts, name)
       // Said now, and not as output of the start.
-      check(record, request)
+      check(parts, record, request)
       parts.runtime.forewarn()
       const id = longId()
       const exec: KnownExec = {
@@ -69,7 +71,7 @@ export function createExecs(parts: Parts): Execs {
     },
     async start(id, options) {
       const exec = get(id)
-      if (!isWaiting(exec)) throw conflict(`Error: Exec command ${id} has already run`)
+      if (!isWaiting(exec)) throw conflict(`exec command ${id} has already run`)
       const { request } = exec.record
       exec.record = { ...exec.record, running: true }
       try {
@@ -78,6 +80,7 @@ export function createExecs(parts: Parts): Execs {
         const process = await parts.runtime.exec(record.id, processSpec(parts, record, request, options), {
           stdin: request.stdin && !options.detach,
           detach: options.detach,
+          rootfs: rootOf(parts, record),
         })
         exec.process = process
         exec.record = { ...exec.record, pid: process.pid }
@@ -126,19 +129,26 @@ function runningContainer(parts: Parts, name: string): ContainerRecord {
 }
 
 /** Throws where it could not be started as asked for. */
-function check(record: ContainerRecord, request: ExecRequest): void {
+function check(parts: Parts, record: ContainerRecord, request: ExecRequest): void {
   checkNul('command', request.command)
   checkNul('environment variable', request.env)
   checkNul('working directory', [request.workingDir])
-  userOf(record, request)
+  userOf(parts, record, request)
 }
 
-function userOf(record: ContainerRecord, request: ExecRequest): ProcessUser {
+/** Its own files, without what is mounted over them in the container: a file system there may hang. */
+function rootOf(parts: Parts, { id }: ContainerRecord): string {
+  return placeOf(parts.config.execRoot, id).root
+}
+
+/** As Docker, by the files of its own root alone. */
+function userOf(parts: Parts, record: ContainerRecord, request: ExecRequest): ProcessUser {
   try {
-    return resolveUser(`/proc/${record.pid}/root`, request.user || record.user)
+    return resolveUser(rootOf(parts, record), request.user || record.user)
   } catch (error) {
     // Its process has ended, and the record does not say so yet.
-    if (isErrno(error, 'ENOENT', 'ESRCH')) throw conflict(`container ${record.id} is not running`, { cause: error })
+    if (isErrno(error, 'ENOENT') || !existsSync(`/proc/${record.pid}`))
+      throw conflict(`container ${record.id} is not running`, { cause: error })
     throw error
   }
 }
@@ -156,7 +166,7 @@ function processSpec(
     args: request.command,
     env: overlayEnv(env, request.env),
     cwd: request.workingDir || record.workingDir || '/',
-    user: userOf(record, request),
+    user: userOf(parts, record, request),
     terminal,
     ...(options.size && { size: options.size }),
     capabilities: request.privileged

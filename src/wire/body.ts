@@ -36,9 +36,9 @@ const ConfigSchema = v.object({
 })
 
 const MountSchema = v.object({
-  Type: v.string(),
+  Type: v.nullish(v.string(), ''),
   Source: text,
-  Target: v.string(),
+  Target: v.nullish(v.string(), ''),
   ReadOnly: flag,
   BindOptions: v.nullish(object),
   VolumeOptions: v.nullish(object),

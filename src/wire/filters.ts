@@ -10,7 +10,7 @@ const MAX_TEXT = 64 * 1024
 export function parseFilters(text: string | undefined): Filters {
   if (text === undefined || text === '') return new Map()
   if (text.length > MAX_TEXT) throw invalid('invalid filter')
-  const value = parseObject(text)
+  const value = parseObject(text) ?? {}
   return new Map(Object.entries(value).map(([name, entry]) => [name, valuesOf(entry)]))
 }
 
@@ -60,7 +60,8 @@ export function filterLabels(filters: Filters, labels: Readonly<Record<string, s
   return (filters.get('label') ?? []).every(has) && !unwanted.some(has)
 }
 
-function parseObject(text: string): object {
+/** Null is no filters, as in Go. */
+function parseObject(text: string): object | null {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -68,7 +69,7 @@ function parseObject(text: string): object {
     if (error instanceof SyntaxError) throw invalid('invalid filter', { cause: error })
     throw error
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('invalid filter')
+  if (typeof value !== 'object' || Array.isArray(value)) throw invalid('invalid filter')
   return value
 }
 

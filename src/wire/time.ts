@@ -28,7 +28,7 @@ export function findDuration(text: string): bigint | undefined {
  * parts from the right may be missing, local where there is no zone), or a duration before `now` («10m»).
  */
 export function parseTimestamp(text: string, now: bigint): bigint {
-  const [, sign, seconds, fraction = ''] = /^(-?)(\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(text) ?? []
+  const [, sign, seconds, fraction = ''] = /^([-+]?)(\d{1,18})(?:\.(\d{1,9})\d*)?$/.exec(text) ?? []
   if (seconds !== undefined) {
     const value = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
     return sign === '-' ? -value : value

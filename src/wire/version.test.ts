@@ -13,6 +13,7 @@ test('negotiateVersion() refuses other versions in the words of Docker', () => {
     message:
       'client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
   })
+  assert.throws(() => negotiateVersion('1'), { message: /^client version 1 is too old\./ })
   assert.throws(() => negotiateVersion('1.99'), {
     kind: 'invalid',
     message: `client version 1.99 is too new. Maximum supported API version is ${API_VERSION}`,

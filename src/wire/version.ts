@@ -39,7 +39,7 @@ export function negotiateVersion(text: string | undefined): ApiVersion {
 }
 
 function known(text: string): ApiVersion {
-  const version = findVersion(text)
+  const version = findVersion(/^\d+$/.test(text) ? `${text}.0` : text)
   if (!version) throw invalid(`invalid API version: ${text}`)
   return version
 }

@@ -22,13 +22,19 @@ const ALL: readonly ContainerRecord[] = [
   containerRecord({ id: 'a1', name: 'one', state: 'exited', exitCode: 3, createdAt: 1n, labels: { app: 'x' } }),
   containerRecord({ id: 'a2', name: 'two', state: 'running', createdAt: 2n, endpoints: [endpoint] }),
   containerRecord({ id: 'b3', name: 'three', state: 'paused', createdAt: 3n, exposedPorts: ['80/tcp', '53/udp'] }),
-  containerRecord({
-    id: 'b4',
-    name: 'four',
-    state: 'created',
-    createdAt: 4n,
-    mounts: [{ kind: 'volume', name: 'data', source: '/s', destination: '/d', readonly: false, anonymous: false }],
-  }),
+  containerRecord(
+    {
+      id: 'b4',
+      name: 'four',
+      state: 'created',
+      createdAt: 4n,
+      mounts: [
+        { kind: 'volume', name: 'data', source: '/s', destination: '/d', readonly: false, anonymous: false },
+        { kind: 'tmpfs', source: '', destination: '/t', readonly: false, anonymous: false },
+      ],
+    },
+    { HostConfig: { Tmpfs: { '/t': '' } } },
+  ),
 ]
 
 const containers: Pick<ContainerService, 'list' | 'get'> = {
@@ -67,6 +73,8 @@ const CASES: readonly (readonly [object, string])[] = [
   [{ expose: ['80'] }, 'three'],
   [{ expose: ['50-60/udp'] }, 'three'],
   [{ publish: ['80'] }, ''],
+  [{ volume: ['/d'] }, 'four'],
+  [{ volume: ['/t'] }, ''],
   [{ before: ['three'] }, 'two one'],
   [{ since: ['two'] }, 'four three'],
   [{ before: ['four'], since: ['one'], name: ['two'] }, 'two'],
@@ -101,3 +109,13 @@ for (const [filters, message] of [
     await assert.rejects(select(filters), { message })
   })
 }
+
+for (const [filters, message] of [
+  [{ publish: ['x'] }, 'error while looking up for publish x: strconv.ParseUint: parsing "x": invalid syntax'],
+  [
+    { publish: ['70000'] },
+    'error while looking up for publish 70000: strconv.ParseUint: parsing "70000": value out of range',
+  ],
+  [{ expose: ['5-1/udp'] }, 'error while looking up for expose 5-1/udp: Invalid range specified for the Port: 5-1'],
+] as const)
+  test(`selectContainers() refuses ${JSON.stringify(filters)}`, () => assert.rejects(select(filters), { message }))

@@ -2,6 +2,7 @@ import { invalid } from '#base'
 import type { ContainerRecord, ContainerService, ImageService } from '#engine'
 import { familiarName, familiarReference } from '#oci'
 import { checkFilterNames, filterFinds, filterFlag, filterHas, filterLabels, type Filters } from '#wire'
+import { mountsJson } from './mount-view.ts'
 
 const NAMES = [
   'ancestor',
@@ -83,10 +84,16 @@ function checkFilters(filters: Filters): void {
 }
 
 function checkPorts(name: string, value: string): void {
-  const wrong = (value.split('/')[0] ?? '').split('-').find((port) => !/^\d{1,5}$/.test(port))
-  if (wrong === undefined) return
-  const why = `strconv.ParseUint: parsing "${wrong}": invalid syntax`
-  throw invalid(`error while looking up for ${name} ${value}: ${why}`)
+  const range = value.split('/')[0] ?? ''
+  const ports = range.split('-')
+  const refuse = (why: string): never => {
+    throw invalid(`error while looking up for ${name} ${value}: ${why}`)
+  }
+  const unlike = ports.find((port) => !/^\d+$/.test(port))
+  if (unlike !== undefined) refuse(`strconv.ParseUint: parsing "${unlike}": invalid syntax`)
+  const outside = ports.find((port) => Number(port) > 65_535)
+  if (outside !== undefined) refuse(`strconv.ParseUint: parsing "${outside}": value out of range`)
+  if (Number(ports[0]) > Number(ports.at(-1))) refuse(`Invalid range specified for the Port: ${range}`)
 }
 
 const STATE_WORDS = 'created, running, paused, restarting, removing, exited, dead'
@@ -99,11 +106,7 @@ function matches(record: ContainerRecord, filters: Filters): boolean {
     filterHas(filters, 'status', record.state) &&
     (!filters.has('exited') || (isExited(record) && filterHas(filters, 'exited', String(record.exitCode)))) &&
     filterHas(filters, 'network', record.request.networkMode, ...record.endpoints.flatMap(networkNames)) &&
-    filterHas(
-      filters,
-      'volume',
-      ...record.mounts.flatMap((mount) => [mount.name ?? mount.source, mount.destination]),
-    ) &&
+    matchesVolume(record, filters) &&
     matchesPorts(record, filters) &&
     matchesConstants(filters)
   )
@@ -112,6 +115,16 @@ function matches(record: ContainerRecord, filters: Filters): boolean {
 function matchesId({ id }: ContainerRecord, filters: Filters): boolean {
   const wanted = filters.get('id') ?? []
   return wanted.length === 0 || wanted.some((prefix) => id.startsWith(prefix))
+}
+
+/** What inspect shows as a mount has one of these names, or stands at such a place. */
+function matchesVolume(record: ContainerRecord, filters: Filters): boolean {
+  if (!filters.has('volume')) return true
+  return filterHas(
+    filters,
+    'volume',
+    ...mountsJson(record).flatMap((mount) => [mount.Name ?? mount.Source, mount.Destination]),
+  )
 }
 
 function matchesPorts(record: ContainerRecord, filters: Filters): boolean {

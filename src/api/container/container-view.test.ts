@@ -95,3 +95,26 @@ test('execJson() takes the command apart', () => {
   })
   assert.deepEqual([shown.ExitCode, shown.Running, shown.Pid], [null, true, 7])
 })
+
+test('execJson() shows the keys as bytes in base64, as Go does', () => {
+  const request = { command: ['sh'], env: [], privileged: false, tty: true, stdin: true, stdout: true, stderr: true }
+  const record = { id: 'e', container: 'c', running: true, pid: 7, exitCode: undefined }
+  assert.equal(execJson({ ...record, request }).DetachKeys, '')
+  assert.equal(execJson({ ...record, request: { ...request, detachKeys: 'ctrl-a,b' } }).DetachKeys, 'AWI=')
+})
+
+test('containerJson() tells what was given empty from what was not given, where Docker does', () => {
+  const show = (body: object) => {
+    const { Config, HostConfig } = containerJson(containerRecord({}, { ...body }), {
+      runtime: 'crun',
+      cgroups: 'v2',
+      execs: [],
+      minor: 51,
+    })
+    const hidden = ['Annotations', 'Mounts', 'StorageOpt', 'Sysctls', 'Tmpfs'].filter((name) => name in HostConfig)
+    return [Config.Env, Config.Entrypoint, Config.OnBuild, hidden]
+  }
+  const none = { Annotations: {}, Mounts: [], StorageOpt: {}, Sysctls: {}, Tmpfs: {} }
+  assert.deepEqual(show({}), [null, null, null, []])
+  assert.deepEqual(show({ Env: [], Entrypoint: [], OnBuild: [], HostConfig: none }), [null, [], [], []])
+})

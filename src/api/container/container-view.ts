@@ -10,6 +10,7 @@ import {
 } from '#wire'
 import { secondsOf, timeText } from '#api/exchange'
 import { networkSettingsJson, networksJson, portsJson } from '#api/network'
+import { parseDetachKeys } from './detach-keys.ts'
 import { hostConfigJson } from './host-config.ts'
 import { mountsJson } from './mount-view.ts'
 
@@ -123,7 +124,9 @@ export function execJson(record: ExecRecord): ExecJson {
     OpenStdout: request.stdout,
     CanRemove: false,
     ContainerID: record.container,
-    DetachKeys: request.detachKeys ?? '',
+    // Bytes, which Go shows in base64.
+    DetachKeys:
+      request.detachKeys === undefined ? '' : Buffer.from(parseDetachKeys(request.detachKeys)).toString('base64'),
     Pid: record.pid,
   }
 }
@@ -167,6 +170,7 @@ function stateJson(record: ContainerRecord): ContainerStateJson {
 
 function configJson(record: ContainerRecord): ContainerConfigJson {
   const { request } = record
+  const given = request.asGiven.config
   return {
     Hostname: record.hostname,
     Domainname: request.domainname ?? '',
@@ -178,19 +182,25 @@ function configJson(record: ContainerRecord): ContainerConfigJson {
     Tty: request.tty,
     OpenStdin: request.openStdin,
     StdinOnce: request.stdinOnce,
-    Env: record.env,
+    Env: record.env.length > 0 ? record.env : null,
     Cmd: record.command ?? null,
     ...(request.healthcheck && { Healthcheck: request.healthcheck }),
     Image: record.imageName,
     Volumes: record.volumes.length > 0 ? setOf(record.volumes) : null,
     WorkingDir: record.workingDir,
-    Entrypoint: record.entrypoint ?? null,
-    OnBuild: null,
+    Entrypoint: record.entrypoint ?? emptyOrNull(given['Entrypoint']),
+    ...(given['NetworkDisabled'] === true && { NetworkDisabled: true }),
+    OnBuild: emptyOrNull(given['OnBuild']),
     Labels: record.labels,
     ...(record.stopSignal !== '' && record.stopSignal !== 'SIGTERM' && { StopSignal: record.stopSignal }),
     ...(request.stopTimeout !== undefined && { StopTimeout: request.stopTimeout }),
     ...macAddressJson(record),
   }
+}
+
+/** A list that was given empty stays one; null where none was given. */
+function emptyOrNull(given: unknown): readonly string[] | null {
+  return given ? [] : null
 }
 
 /** The container's own address of before API 1.44, where one was asked for. */

@@ -313,3 +313,10 @@ test('parseCreate() reads --volumes-from with its mode', () => {
   assert.throws(() => host({ VolumesFrom: ['one:nosuch'] }), { message: 'invalid mode: nosuch' })
   assert.throws(() => host({ VolumesFrom: [''] }), { message: 'volumes-from specification cannot be an empty string' })
 })
+
+test('parseCreate() says of a mount what it lacks, and that memory is not less than none', () => {
+  const mount = (given: object) => () => host({ Mounts: [given] })
+  assert.throws(mount({ Type: 'bind' }), { message: /type "bind": field Target must not be empty$/ })
+  assert.throws(mount({ Target: '/x' }), { message: /type "": mount type unknown$/ })
+  assert.throws(() => host({ ShmSize: -1 }), { message: 'SHM size can not be less than 0' })
+})

@@ -95,6 +95,7 @@ function streamsOf(wanted: ConfigBody): Pick<CreateRequest, 'tty' | 'openStdin' 
 }
 
 function fromHostConfig(host: HostConfigBody) {
+  if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0')
   return {
     ...(host.ShmSize && { shmSize: host.ShmSize }),
     ...logOf(host.LogConfig),

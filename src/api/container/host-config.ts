@@ -7,6 +7,11 @@ const SHM_SIZE = 64 * 1024 * 1024
 /** Old clients send these limits as 0; kernels no longer know them. */
 const FORGOTTEN = new Set(['KernelMemory', 'KernelMemoryTCP'])
 
+/** Docker leaves these out where they are empty. */
+const UNSEEN = new Set(['Annotations', 'Mounts', 'StorageOpt', 'Sysctls', 'Tmpfs'])
+
+const isEmpty = (value: unknown): boolean => typeof value === 'object' && Object.keys(value ?? {}).length === 0
+
 /** What a request does not say. */
 export interface HostFacts {
   readonly runtime: string
@@ -21,13 +26,16 @@ export function hostConfigJson(
   const { request } = record
   const given = Object.fromEntries(
     Object.entries(request.asGiven.hostConfig).filter(
-      ([name, value]) => value !== null && value !== '' && !FORGOTTEN.has(name),
+      ([name, value]) =>
+        value !== null && value !== '' && !FORGOTTEN.has(name) && !(UNSEEN.has(name) && isEmpty(value)),
     ),
   )
   return {
     ...defaults(runtime),
     ...given,
     NetworkMode: request.networkMode,
+    // So that no label of SELinux is put on it, where the host has that.
+    ...(request.privileged && { SecurityOpt: ['label=disable'] }),
     Links: linksOf(record),
     IpcMode: 'private',
     CgroupnsMode: cgroups === 'v2' && !request.privileged ? 'private' : 'host',

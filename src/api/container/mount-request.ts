@@ -86,6 +86,7 @@ function parseMount(mount: MountBody): MountRequest {
   const refuse: Refuse = (why) => {
     throw invalid(`invalid mount config for type "${mount.Type}": ${why}`)
   }
+  if (!OWNERS.some(([, type]) => type === mount.Type)) refuse('mount type unknown')
   if (mount.Target === '') refuse('field Target must not be empty')
   const common = { target: checkTarget(mount.Target, refuse), readonly: mount.ReadOnly ?? false }
   const source = mount.Source ?? ''

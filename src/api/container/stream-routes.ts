@@ -46,10 +46,14 @@ export function sizeOf({ query }: Exchange): { readonly rows: number; readonly c
 }
 
 function cells(text: string | undefined, side: string): number {
-  if (text === undefined || !/^\d{1,9}$/.test(text)) {
-    throw invalid(`invalid resize ${side} "${text ?? ''}": invalid syntax`)
-  }
-  return Number(text)
+  const cells = Number(text)
+  const why = /^[-+]?\d+$/.test(text ?? '')
+    ? cells < 0 || cells >= 2 ** 32
+      ? 'value out of range'
+      : ''
+    : 'invalid syntax'
+  if (why !== '') throw invalid(`invalid resize ${side} "${text ?? ''}": ${why}`)
+  return cells
 }
 
 /** From 1.42 on the type says whether the bytes come in frames. */
@@ -152,7 +156,7 @@ function lineFormat({ request }: ContainerRecord, { timestamps, details }: LineO
 
 /** What is not a number of lines asks for all of them, as in Docker. */
 function tailOf(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+  return text !== undefined && /^\+?\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 /** 0 and absent are no bound. */
