@@ -60,6 +60,10 @@ export class HostThreads implements AsyncDisposable {
     const done = defer<unknown>()
     if (this.#closed) return Promise.reject(cancelled(job))
     const begun = performance.now()
+    const known = this.#hanging().find(
+      (busy) => busy.asked && begun - busy.begun >= this.#patience.asked && isRelated(busy.path, input.path),
+    )
+    if (known) return Promise.reject(unanswered(input.path, begun - known.begun))
     const task: Task = { job, input, done, discard: discard as Task['discard'], begun, late: undefined, over: false }
     this.#waiting.push(task)
     task.late = setTimeout(() => this.#lookAt(task), this.#patience.asked)
@@ -86,8 +90,7 @@ export class HostThreads implements AsyncDisposable {
     }
     task.over = true
     this.#waiting = this.#waiting.filter((other) => other !== task)
-    const why = `its file system has not answered for ${(waited / 1000).toFixed(1)} s`
-    task.done.reject(unavailable(`cannot look at ${task.input.path} on the host: ${why}`))
+    task.done.reject(unanswered(task.input.path, waited))
   }
 
   #assign(): void {
@@ -104,7 +107,7 @@ export class HostThreads implements AsyncDisposable {
     if (this.#waiting.length > 0) this.#look = setTimeout(() => this.#assign(), STALL)
   }
 
-  #hanging(): readonly { readonly path: string; readonly asked: boolean }[] {
+  #hanging(): readonly (Lane['busy'] & {})[] {
     const slow = performance.now() - STALL
     return this.#lanes.flatMap(({ busy }) => (busy && busy.begun <= slow ? [busy] : []))
   }
@@ -142,6 +145,11 @@ export class HostThreads implements AsyncDisposable {
     this.#lanes.splice(this.#lanes.indexOf(lane), 1)
     void lane.pool[Symbol.asyncDispose]()
   }
+}
+
+function unanswered(path: string, waited: number): Error {
+  const why = `its file system has not answered for ${(waited / 1000).toFixed(1)} s`
+  return unavailable(`cannot look at ${path} on the host: ${why}; mend or unmount that`)
 }
 
 function isRelated(one: string, other: string): boolean {

@@ -15,6 +15,8 @@ export type JobReply =
   | { readonly id: number; readonly output: unknown }
   | { readonly id: number; readonly error: ErrorImage }
   | { readonly id: number; readonly report: unknown }
+  /** The first one, before any job: the kernel's number of the thread. */
+  | { readonly id: 0; readonly tid: number }
 
 /** An error as a structured clone carries it. */
 export interface ErrorImage {

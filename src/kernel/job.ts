@@ -1,3 +1,5 @@
+import { readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { isMainThread, type MessagePort, parentPort } from 'node:worker_threads'
 import { internal } from '#base'
 import { hostJobs } from './host-job.ts'
@@ -9,6 +11,7 @@ export function serveJobs(table: JobTable): void {
   if (isMainThread || !parentPort) throw internal('cannot serve jobs on the main thread')
   const port = parentPort
   const jobs: JobTable = { ...hostJobs, ...table }
+  port.postMessage({ id: 0, tid: Number(basename(readlinkSync('/proc/thread-self'))) } satisfies JobReply)
   port.on('message', (message: JobMessage) => void answer(jobs, message, port))
 }
 

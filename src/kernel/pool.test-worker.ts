@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import { cancelled, conflict } from '#base'
 import { getXattr } from '#kernel/call'
@@ -24,6 +24,17 @@ serveJobs({
     const never = new Int32Array(new SharedArrayBuffer(4))
     while (!context.cancelled()) Atomics.wait(never, 0, 0, 5)
     throw cancelled('wait')
+  },
+  /** In the kernel, until somebody opens the other end of the pipe. */
+  'test.hang': (fifo: string, context: JobContext) => {
+    closeSync(openSync(fifo, 'r'))
+    if (context.cancelled()) throw cancelled('hang')
+    return fifo
+  },
+  'test.slow': (milliseconds: number) => {
+    const never = new Int32Array(new SharedArrayBuffer(4))
+    for (let end = Date.now() + milliseconds; Date.now() < end;) Atomics.wait(never, 0, 0, 50)
+    return milliseconds
   },
   'test.thread': () => threadId,
   'test.die': () => process.exit(7),

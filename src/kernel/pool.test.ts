@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
 import { EngineError, errnoOf, isKind } from '#base'
-import { isErrno } from '#kernel/call'
+import { isErrno, makeNode } from '#kernel/call'
 import { createWorkerPool } from './pool.ts'
+import type { Hang } from './types.ts'
+import { unlessHung } from './unless-hung.ts'
 
 const entry = new URL('./pool.test-worker.ts', import.meta.url)
 
@@ -98,4 +103,148 @@ test('an input that cannot be cloned is refused and the thread stays usable', as
     (error) => isKind(error, 'internal'),
   )
   assert.equal(await pool.run('test.double', 3), 6)
+})
+
+/** A pipe whose opening hangs in the kernel until `end`. */
+function makeHang(context: TestContext): { readonly fifo: string; readonly end: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-pool-'))
+  const fifo = join(folder, 'fifo')
+  makeNode(fifo, constants.S_IFIFO | 0o600, 0)
+  const opened: number[] = []
+  const end = (): void => void opened.push(openSync(fifo, 'r+'))
+  context.after(() => {
+    end()
+    for (const fd of opened) closeSync(fd)
+    rmSync(folder, { recursive: true })
+  })
+  return { fifo, end }
+}
+
+test('jobs that hang in the kernel leave their share of the threads to others', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 2 })
+  const { fifo, end } = makeHang(context)
+  const hanging = [1, 2, 3, 4].map(() => pool.run('test.hang', fifo))
+  hanging.push(...[1, 2].map(() => pool.run('test.hang', fifo, { lane: 'short' })))
+  const begun = performance.now()
+  assert.equal(await pool.run('test.double', 1), 2)
+  assert.equal(await pool.run('test.double', 2, { lane: 'short' }), 4)
+  context.diagnostic(`others waited for ${Math.round(performance.now() - begun)} ms`)
+  end()
+  assert.deepEqual(
+    await Promise.all(hanging),
+    hanging.map(() => fifo),
+  )
+})
+
+test('a job that only takes its time is none that hangs: its share stays its own', async () => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const order: string[] = []
+  const slow = pool.run('test.slow', 1800, { onHang: () => order.push('hangs') }).then(() => order.push('slow'))
+  await pool.run('test.double', 1).then(() => order.push('next'))
+  await slow
+  assert.deepEqual(order, ['slow', 'next'])
+})
+
+test('what waits behind more hanging jobs than there may be is told so', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 1, spare: 2 })
+  const { fifo, end } = makeHang(context)
+  const hanging = [1, 2, 3].map(() => pool.run('test.hang', fifo))
+  await assert.rejects(pool.run('test.double', 1), (error) => {
+    assert.ok(isKind(error, 'unavailable'))
+    assert.match(
+      String(error),
+      /cannot begin job test\.double: 3 before it hang in the kernel, for up to \d\.\d s; mend/,
+    )
+    return true
+  })
+  end()
+  await Promise.all(hanging)
+  assert.equal(await pool.run('test.double', 2), 4)
+})
+
+test('of one thing that hangs no more jobs are begun, of others they are', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const { fifo, end } = makeHang(context)
+  const hanging = [1, 2].map(() => pool.run('test.hang', fifo, { about: 'this' }))
+  const hangs: Hang[] = []
+  const next = pool.run('test.double', 1, { about: 'this', onHang: (hang) => hangs.push(hang) })
+  const other = pool.run('test.double', 2, { about: 'that' })
+  await assert.rejects(next, (error) => isKind(error, 'unavailable'))
+  assert.equal(hangs[0]?.before, 2)
+  assert.equal(await other, 4)
+  await assert.rejects(pool.run('test.double', 1, { about: 'this' }), (error) => isKind(error, 'unavailable'))
+  end()
+  assert.deepEqual(await Promise.all(hanging), [fifo, fifo])
+  assert.equal(await pool.run('test.double', 3, { about: 'this' }), 6)
+})
+
+test('jobs on our own files never wait for those on others’, however many of them hang', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 2, spare: 1 })
+  const { fifo, end } = makeHang(context)
+  const things = Array.from({ length: 6 }, (_, n) => ({ about: `thing ${n}` }))
+  const hanging = Promise.allSettled(things.map((options) => pool.run('test.hang', fifo, options)))
+  const begun = performance.now()
+  assert.deepEqual(await Promise.all([1, 2, 3].map((n) => pool.run('test.double', n))), [2, 4, 6])
+  assert.equal(await pool.run('test.double', 4, { lane: 'short' }), 8)
+  context.diagnostic(`they waited for ${Math.round(performance.now() - begun)} ms`)
+  end()
+  await hanging
+})
+
+test('unlessHung() tells the caller, and holds what the job has until it comes back', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const { fifo, end } = makeHang(context)
+  const released = Promise.withResolvers<unknown>()
+  const hangs: Hang[] = []
+  const work = unlessHung('cannot look', undefined, async ({ signal, onHang }) => {
+    const told = (hang: Hang): void => {
+      hangs.push(hang)
+      onHang(hang)
+    }
+    try {
+      return await pool.run<string, string>('test.hang', fifo, { signal, onHang: told })
+    } catch (error) {
+      released.resolve(error)
+      throw error
+    }
+  })
+  const early = Promise.race([released.promise, work.catch(() => 'told')])
+  await assert.rejects(work, /cannot look: its file system has not answered for \d\.\d s; mend or unmount that/)
+  assert.equal(await early, 'told')
+  assert.equal(hangs.length, 1)
+  end()
+  assert.ok(isKind(await released.promise, 'cancelled'))
+})
+
+test('unlessHung() discards what comes too late, and passes on what comes in time', async (context) => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const { fifo, end } = makeHang(context)
+  const discarded = Promise.withResolvers<string>()
+  const run = (job: string): Promise<string> =>
+    unlessHung(
+      'cannot look',
+      undefined,
+      async ({ onHang }) => await pool.run<string, string>(job, fifo, { onHang }),
+      discarded.resolve,
+    )
+  await assert.rejects(run('test.hang'), /cannot look/)
+  end()
+  assert.equal(await discarded.promise, fifo)
+  assert.equal(await unlessHung('x', undefined, async () => 'fine'), 'fine')
+  await assert.rejects(
+    unlessHung('x', undefined, async () => Promise.reject(new RangeError('own'))),
+    /own/,
+  )
+})
+
+test('closing does not wait for what hangs', async (context) => {
+  const pool = createWorkerPool({ entry, size: 1 })
+  const { fifo } = makeHang(context)
+  const hanging = assert.rejects(pool.run('test.hang', fifo), (error) => isKind(error, 'cancelled'))
+  const waiting = pool.run('test.double', 1)
+  assert.equal(await waiting, 2)
+  const begun = performance.now()
+  await pool[Symbol.asyncDispose]()
+  assert.ok(performance.now() - begun < 5000)
+  await hanging
 })

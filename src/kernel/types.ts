@@ -20,6 +20,29 @@ export interface JobOptions {
   /** `short` jobs (stat, small hash) have a thread kept for them. */
   readonly lane?: Lane
   readonly onReport?: (value: unknown) => void
+  /**
+   * For a job on files that are not all ours, and whose file system may not answer: what it is about («container 4f…»). Jobs
+   * without it never wait for one that hangs. Where two about one thing hang, no more are begun: they fail as `unavailable`.
+   */
+  readonly about?: string
+  /**
+   * Called once where the job has hung in one call of the kernel for so long that a caller should be told. It goes on, and what
+   * it was given must stay until the promise is settled: see `unlessHung`.
+   */
+  readonly onHang?: (hang: Hang) => void
+}
+
+/** A job that hangs in the kernel. */
+export interface Hang {
+  readonly milliseconds: number
+  /** Given where it has not begun: so many before it hang, the longest for so long. */
+  readonly before?: number
+}
+
+/** What work of jobs that may hang gets, to be passed on to each. */
+export interface Hanging {
+  readonly signal: AbortSignal
+  readonly onHang: (hang: Hang) => void
 }
 
 export interface WorkerPool extends AsyncDisposable {
