@@ -1,5 +1,6 @@
-import { conflict, internal, invalid, unavailable } from '#base'
-import { isErrno, runProcess } from '#kernel'
+import { constants } from 'node:os'
+import { conflict, internal, invalid, sleep, unavailable } from '#base'
+import { isErrno, killProcess, runProcess, Stillness } from '#kernel'
 import { isLive } from '#container/record'
 import { emitEvent } from './parts.ts'
 import type { Parts } from './parts.ts'
@@ -40,14 +41,40 @@ async function runPsFor(
 }
 
 async function runPs(parts: Parts, args: readonly string[]): ReturnType<typeof runProcess> {
+  const ended = new AbortController()
+  const hung: true[] = []
+  const onStart = (pid: number): void => {
+    void killIfStill(pid, ended.signal).then((killed) => killed && hung.push(true))
+  }
   try {
-    return await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT })
+    const outcome = await runProcess('ps', args, { env: { PATH: parts.config.path }, limit: LIMIT, onStart })
+    if (hung.length > 0) throw unavailable(`cannot list the processes: ps ${HANGS}`)
+    return outcome
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     throw unavailable('cannot list the processes: ps is not on this machine; install it (apt-get install procps)', {
       cause: error,
     })
+  } finally {
+    ended.abort()
   }
+}
+
+const HANGS =
+  'has stood still for a second, as it does where one of them hangs in the kernel; see what file system that one waits for'
+/** Milliseconds. */
+const PATIENCE = 1000
+const LOOK_EVERY = 100
+
+/** True where it had to be killed: reading the arguments of a process that hangs in the kernel may hang too. */
+async function killIfStill(pid: number, signal: AbortSignal): Promise<boolean> {
+  const stillness = new Stillness(`/proc/${pid}`)
+  try {
+    while (stillness.look(performance.now()) < PATIENCE) await sleep(LOOK_EVERY, signal)
+  } catch {
+    return false
+  }
+  return killProcess(pid, constants.signals.SIGKILL)
 }
 
 /** The lines of ps whose PID is one of these; the last column takes the rest of the line. */

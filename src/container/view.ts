@@ -1,10 +1,17 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import { nameOfText } from '#archive'
 import { conflict, shortId } from '#base'
-import { attachMounts, cloneMount, closeDescriptor, descriptorPath, moveMount, setMountAttributes } from '#kernel'
+import {
+  attachMounts,
+  cloneMount,
+  closeDescriptor,
+  type Hanging,
+  moveMount,
+  setMountAttributes,
+  unlessHung,
+} from '#kernel'
 import { withMountPoints } from '#runtime'
-import { ConfinedRoot } from '#tree'
+import { type AttachedMount, type AttachInput, SAFE } from '#container/files'
 import { folderOf, type Parts, type StillView } from './parts.ts'
 import { clearPlace, openSource, type Place, placeOf, type PlannedMount } from '#container/mount'
 import { type ContainerRecord, isLive } from '#container/record'
@@ -29,7 +36,13 @@ export async function openView(parts: Parts, name: string): Promise<ContainerVie
   const held = parts.locks.run(id, async () => {
     const { record } = parts.records.resolve(id)
     const live = isLive(record.state)
-    const place = await mountView(parts, record, live)
+    const words = `cannot open the files of container ${name}`
+    const place = await unlessHung(
+      words,
+      undefined,
+      (hanging) => mountView(parts, record, { live, hanging }),
+      clearPlace,
+    )
     const { root } = place
     if (live) return opened.resolve({ record, root, [Symbol.asyncDispose]: () => clearPlace(place) })
     const close = async (): Promise<void> => {
@@ -60,7 +73,12 @@ function share(parts: Parts, id: string, still: StillView): ContainerView {
   }
 }
 
-async function mountView(parts: Parts, record: ContainerRecord, live: boolean): Promise<Place> {
+interface Viewing {
+  readonly live: boolean
+  readonly hanging: Hanging
+}
+
+async function mountView(parts: Parts, record: ContainerRecord, { live, hanging }: Viewing): Promise<Place> {
   if (record.state === 'removing' || record.state === 'dead')
     throw conflict('container is marked for removal and cannot be copied from or to')
   const folder = join(parts.config.execRoot, 'r', `cp-${shortId()}`)
@@ -69,16 +87,13 @@ async function mountView(parts: Parts, record: ContainerRecord, live: boolean): 
   try {
     if (live) attachAgain(placeOf(parts.config.execRoot, record.id).root, place.root)
     else await attachRoot(parts, record.id, place.root)
-    await attachExtras(parts, record, place.root)
+    await attachExtras(parts, record, place.root, hanging)
     return place
   } catch (error) {
     await clearPlace(place)
     throw error
   }
 }
-
-/** Nobody opens a device by what a process of the container puts in a file's place. */
-const SAFE = ['nodev', 'nosuid']
 
 function attachAgain(source: string, target: string): void {
   const fd = cloneMount(source)
@@ -106,19 +121,25 @@ interface Extra {
   readonly open: () => Promise<number>
 }
 
-/** Parents before what lies in them. */
-async function attachExtras(parts: Parts, record: ContainerRecord, root: string): Promise<void> {
+/** Parents before what lies in them. What a file system that hangs has to be asked for is asked by a worker. */
+async function attachExtras(parts: Parts, record: ContainerRecord, root: string, hanging: Hanging): Promise<void> {
   const extras = [...nameFiles(parts, record), ...volumesAndBinds(parts, record, posix.dirname(root))]
+  if (extras.length === 0) return
   const depth = ({ destination }: Extra): number => destination.split('/').length
-  for (const extra of extras.toSorted((one, other) => depth(one) - depth(other))) {
-    const fd = await extra.open()
-    try {
-      setMountAttributes(fd, [...SAFE, 'rslave', ...(extra.readonly ? ['ro'] : [])])
-      attachInside(root, extra.destination, fd)
-    } finally {
-      closeDescriptor(fd)
-    }
+  const mounts: AttachedMount[] = []
+  try {
+    for (const { open, ...extra } of extras.toSorted((one, other) => depth(one) - depth(other)))
+      mounts.push({ ...extra, fd: await open() })
+    const options = { lane: 'short', about: aboutOf(record), ...hanging } as const
+    await parts.pool.run<AttachInput, void>('container.attach', { root, mounts }, options)
+  } finally {
+    for (const { fd } of mounts) closeDescriptor(fd)
   }
+}
+
+/** What jobs on a container's files are about. */
+export function aboutOf({ id }: ContainerRecord): string {
+  return `container ${id}`
 }
 
 function volumesAndBinds(parts: Parts, { mounts }: ContainerRecord, folder: string): readonly Extra[] {
@@ -148,31 +169,4 @@ function nameFiles(parts: Parts, { id, mounts }: ContainerRecord): readonly Extr
     if (taken.has(destination) || !existsSync(source)) return []
     return [{ destination, readonly: false, open: async () => cloneMount(source) }]
   })
-}
-
-const ROOT = { uid: 0, gid: 0 }
-
-/** As a start does, the place is made in the container where it is missing. */
-function attachInside(root: string, destination: string, mount: number): void {
-  using confined = new ConfinedRoot(root)
-  const path = nameOfText(destination)
-  let target = confined.open(path)
-  if (target === undefined) {
-    if (fstatSync(mount).isDirectory()) confined.makeFolders(path, ROOT)
-    else makeFile(confined, path)
-    target = confined.open(path)
-  }
-  if (target === undefined) throw conflict(`cannot mount at ${destination}: it vanished`)
-  try {
-    moveMount(mount, descriptorPath(target))
-  } finally {
-    closeSync(target)
-  }
-}
-
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-
-function makeFile(confined: ConfinedRoot, path: string): void {
-  const place = confined.freePlace(path, ROOT)
-  closeSync(openSync(confined.entry(posix.dirname(place), posix.basename(place)), NEW_FILE, 0o755))
 }

@@ -17,7 +17,6 @@ export interface ExecPlace {
   readonly state: string
   /** The container's bundle folder; each exec gets a folder in it while it runs. */
   readonly folder: string
-  readonly root: string
   readonly path: string
 }
 
@@ -133,7 +132,7 @@ const STARTING = 60_000
 
 /** Waits for the pid file, which the runtime writes when the process is there, or for the runtime's end. */
 async function pidOf(launch: Launch, child: SpawnedProcess): Promise<number> {
-  const { place, process, folder } = launch
+  const { process, options, folder } = launch
   const file = join(folder, 'pid')
   let [end, failure]: [ExitStatus | undefined, string | undefined] = [undefined, undefined]
   const watching = child.exited.then((status) => (end = status))
@@ -151,7 +150,7 @@ async function pidOf(launch: Launch, child: SpawnedProcess): Promise<number> {
       if (pid > 0) return pid
       if (end)
         throw startError('exec', {
-          root: place.root,
+          root: options.rootfs,
           command: process.args[0] ?? '',
           cwd: process.cwd,
           message: failure ?? complaintOf(folder),

@@ -44,13 +44,13 @@ export async function startMonitor(request: MonitorRequest): Promise<MonitorAnsw
     writeFileSync(request.bundle.monitorPidFile, String(child.pid))
     const answer = await readAnswer(child)
     if (typeof answer !== 'string') return answer
-    return (
-      parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || 'conmon ended without an answer' }
-    )
+    return parseAnswer(answer) ?? { failure: readFileSync(complaints, 'utf8').trim() || SILENT }
   } finally {
     closeSync(log)
   }
 }
+
+const SILENT = 'its monitor (conmon) ended without a word: it or the runtime was killed; start the container again'
 
 /**
  * `--log-size-max` is never given: conmon 2.1.6 loses lines by it. With `--no-sync-log` nothing waits for the disk when a

@@ -175,10 +175,9 @@ class ProgramRuntime implements Runtime {
 
   async exec(id: string, process: ProcessSpec, options: ExecOptions): Promise<ExecProcess> {
     const { folders, starter: program, path } = this.#parts
-    const pid = this.#livePid(id)
-    if (pid === 0) throw notFound('running process of container', id)
+    if (this.#livePid(id) === 0) throw notFound('running process of container', id)
     const { folder } = this.#bundle(id)
-    const place = { id, program, state: folders.state, folder, root: `/proc/${pid}/root`, path }
+    const place = { id, program, state: folders.state, folder, path }
     return await execIn(place, process, options)
   }
 

@@ -8,6 +8,7 @@ const LOOK_EVERY = 150
 const LOOKS = 4
 /** Processes that all sleep and never woke in so many looks wait for something that does not come. */
 const ASLEEP_LOOKS = 8
+const ASLEEP = 'it was given up: see whether a folder of the container is on a file system that does not answer'
 
 /**
  * Resolves, with words for it, once this process or one that it started has been stopped (SIGSTOP, a debugger) for a
@@ -22,11 +23,11 @@ export async function standstillOf(pid: number, signal: AbortSignal): Promise<st
     const stopped = family.find(isStopped)
     seen = stopped === undefined ? 0 : seen + 1
     if (stopped !== undefined && seen >= LOOKS)
-      return `the ${roleOf(stopped)} (process ${stopped}) was stopped and stands still`
+      return `the ${roleOf(stopped)} (process ${stopped}) was stopped and stands still; it was given up, try again`
     const sleeping = sleepOf(family)
     still = sleeping !== undefined && sleeping === before ? still + 1 : 0
     before = sleeping
-    if (still >= ASLEEP_LOOKS) return `the runtime (process ${family.at(-1) ?? pid}) sleeps and stands still`
+    if (still >= ASLEEP_LOOKS) return `the runtime (process ${family.at(-1) ?? pid}) sleeps and stands still; ${ASLEEP}`
   }
 }
 

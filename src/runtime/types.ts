@@ -79,6 +79,8 @@ export interface ExecOptions {
   readonly stdin: boolean
   /** Its streams go nowhere. */
   readonly detach: boolean
+  /** The container's root as it is mounted here, to look at what the runtime complains about. */
+  readonly rootfs: string
 }
 
 export interface ExecProcess {

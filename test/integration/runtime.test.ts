@@ -295,11 +295,12 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
   const request = requestOf(where, 'sleep 100')
   await runtime.create(request, { logPath: where.log, openStdin: false, stdinOnce: false })
   await runtime.start(request.id)
+  const attached = { stdin: false, detach: false, rootfs: request.rootfs }
   const exec = async (
     process: ProcessSpec,
     input?: string,
   ): Promise<{ stdout: string; stderr: string; code: number }> => {
-    const started = await runtime.exec(request.id, process, { stdin: input !== undefined, detach: false })
+    const started = await runtime.exec(request.id, process, { ...attached, stdin: input !== undefined })
     assert.ok(started.streams)
     await using streams = started.streams
     const texts = textOf(streams.output)
@@ -321,7 +322,7 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
   const terminal = await exec(processOf('stty size; tty; exit 4', { terminal: true, size }))
   assert.equal(terminal.code, 4)
   assert.match(terminal.stdout, /\/dev\/pts\/0\r\n/)
-  const hasty = runtime.exec(request.id, processOf('echo gone', { terminal: true }), { stdin: false, detach: false })
+  const hasty = runtime.exec(request.id, processOf('echo gone', { terminal: true }), attached)
   // As a crowded machine does: when this thread looks again, the command and its runtime have ended.
   for (let round = 0; round < 10; round += 1) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
@@ -331,7 +332,7 @@ test('exec: streams, stdin, codes, users, terminals, detached, and commands that
   assert.ok(late)
   assert.equal((await textOf(late.output)).stdout, 'gone\r\n')
   await late[Symbol.asyncDispose]()
-  const detached = await runtime.exec(request.id, processOf('echo x > /tmp/detached'), { stdin: false, detach: true })
+  const detached = await runtime.exec(request.id, processOf('echo x > /tmp/detached'), { ...attached, detach: true })
   assert.equal(detached.streams, undefined)
   assert.equal((await detached.exited).code, 0)
   assert.ok(existsSync(`${where.upper}/tmp/detached`))

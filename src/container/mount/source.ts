@@ -1,16 +1,15 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { corrupt, EngineError } from '#base'
+import { corrupt } from '#base'
 import {
   attachMount,
   cloneMount,
   closeDescriptor,
-  descriptorPath,
+  type Hanging,
   type HostMounts,
-  isErrno,
-  openInRoot,
-  openRoot,
+  unlessHung,
   unmount,
+  type WorkerPool,
 } from '#kernel'
 import type { ImageId } from '#oci'
 import type { Images } from '#store/image'
@@ -22,6 +21,7 @@ import type { PlannedMount } from './mount-plan.ts'
 export interface MountSources {
   readonly volumes: Pick<Volumes, 'mount'>
   readonly hostMounts: HostMounts
+  readonly pool: Pick<WorkerPool, 'run'>
   readonly images: Pick<Images, 'open'>
   readonly snapshots: Pick<Snapshots, 'find' | 'lowers' | 'assertWhole'>
   /** A folder that exists, for mounts that need a place for a moment. */
@@ -39,7 +39,8 @@ export async function openSource(mount: PlannedMount, sources: MountSources): Pr
       return await sources.hostMounts.clone(mount.source, { recursive: mount.nonRecursive !== true })
     case 'volume': {
       const path = await sources.volumes.mount(mount.name ?? '', sources.user)
-      return mount.subpath === undefined ? cloneMount(path) : cloneBelow(path, mount.subpath)
+      if (mount.subpath === undefined) return cloneMount(path)
+      return await cloneBelow(sources, { root: path, subpath: mount.subpath, name: `volume ${mount.name ?? ''}` })
     }
     case 'image':
       return await openImage(mount, sources)
@@ -48,29 +49,18 @@ export async function openSource(mount: PlannedMount, sources: MountSources): Pr
   }
 }
 
-const O_PATH = 0o10000000
-
-/** Links on the way lead inside `root` only. */
-function cloneBelow(root: string, subpath: string): number {
-  const rootFd = openRoot(root)
-  try {
-    const fd = openInRoot(rootFd, subpath, O_PATH, { follow: true })
-    try {
-      return cloneMount(descriptorPath(fd))
-    } finally {
-      closeDescriptor(fd)
-    }
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
-    const path = join(root, subpath)
-    const why = error.errno === 'ENOENT' ? 'no such file or directory' : 'not a directory'
-    throw new EngineError('internal', `cannot access path ${path}: lstat ${path}: ${why}`, { cause: error })
-  } finally {
-    closeDescriptor(rootFd)
-  }
+/** A detached copy of a folder or file below a folder; what is there is found by a worker, for it may hang. */
+async function cloneBelow(
+  { pool }: MountSources,
+  { name, ...input }: { readonly root: string; readonly subpath: string; readonly name: string },
+): Promise<number> {
+  const clone = (hanging: Hanging): Promise<number> =>
+    pool.run('container.clone', input, { lane: 'short', about: name, ...hanging })
+  return await unlessHung(`cannot look at ${input.subpath} in the ${name}`, undefined, clone, closeDescriptor)
 }
 
-async function openImage(mount: PlannedMount, { images, snapshots, folder }: MountSources): Promise<number> {
+async function openImage(mount: PlannedMount, sources: MountSources): Promise<number> {
+  const { images, snapshots, folder } = sources
   const lowers = await lowersOf(mount, images, snapshots)
   const [view] = viewMounts(lowers)
   if (view === undefined) throw corrupt(`cannot mount the image ${mount.name ?? ''}: it has no layers`)
@@ -78,7 +68,8 @@ async function openImage(mount: PlannedMount, { images, snapshots, folder }: Mou
   mkdirSync(place, { mode: 0o700 })
   try {
     attachMount(view, place)
-    return mount.subpath === undefined ? cloneMount(place) : cloneBelow(place, mount.subpath)
+    if (mount.subpath === undefined) return cloneMount(place)
+    return await cloneBelow(sources, { root: place, subpath: mount.subpath, name: `image ${mount.name ?? ''}` })
   } finally {
     await unmount(place, { detach: true, ifMounted: true })
     rmdirSync(place)

@@ -6,6 +6,7 @@ import { AT_FDCWD, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
 import { checked, checkedAsync, isErrno, systemCallError } from './system-call-error.ts'
 import type { Path } from './xattr.ts'
 
+const RESOLVE_NO_XDEV = 0x01
 const RESOLVE_NO_MAGICLINKS = 0x02
 const RESOLVE_IN_ROOT = 0x10
 
@@ -15,6 +16,8 @@ export interface OpenInRootOptions {
   readonly mode?: number
   /** True: a link as the last name is followed, inside the root. Default: it is not (O_NOFOLLOW). */
   readonly follow?: boolean
+  /** True: nothing is seen of what is mounted below the root (EXDEV), and so nobody waits for it. */
+  readonly ownMount?: boolean
 }
 
 /** A handle on a folder that nothing is looked up above: for `openInRoot`, and with `descriptorPath` for node:fs. The caller closes it. */
@@ -32,7 +35,7 @@ export function openInRoot(rootFd: number, path: Path, flags: number, options: O
     path: path.length === 0 ? '.' : path,
     flags: flags | (options.follow ? 0 : constants.O_NOFOLLOW),
     mode: options.mode ?? 0,
-    resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (options.ownMount ? RESOLVE_NO_XDEV : 0),
   }
   for (let attempt = 1; ; attempt += 1) {
     const fd = openat2(rootFd, how)
@@ -53,8 +56,13 @@ export function descriptorPath(fd: number): string {
  * The bytes of a regular file inside a root that is not trusted; undefined where there is none. What is no file is never
  * opened: a device would act or never end, a fifo would wait. Throws `invalid` for more than `limit` bytes.
  */
-export function readFileInRoot(rootFd: number, path: Path, limit: number): Buffer | undefined {
-  const found = findInRoot(rootFd, path)
+export function readFileInRoot(
+  rootFd: number,
+  path: Path,
+  limit: number,
+  options: Pick<OpenInRootOptions, 'ownMount'> = {},
+): Buffer | undefined {
+  const found = findInRoot(rootFd, path, options)
   if (found === undefined) return undefined
   try {
     const { size } = fstatSync(found)
@@ -71,11 +79,11 @@ export function readFileInRoot(rootFd: number, path: Path, limit: number): Buffe
   }
 }
 
-function findInRoot(rootFd: number, path: Path): number | undefined {
+function findInRoot(rootFd: number, path: Path, options: OpenInRootOptions): number | undefined {
   try {
-    return openInRoot(rootFd, path, O_PATH, { follow: true })
+    return openInRoot(rootFd, path, O_PATH, { ...options, follow: true })
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV')) return undefined
     throw error
   }
 }

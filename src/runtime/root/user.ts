@@ -30,7 +30,8 @@ export interface UserFiles {
 
 /**
  * Who `user` («name», «uid», «name:group», «uid:gid», or nothing for root) is below `root`, by reading its /etc/passwd and
- * /etc/group confined to it; nothing is run. `invalid` in Docker's words where there is no such user.
+ * /etc/group confined to it; nothing is run. As with Docker what is mounted over them does not count; so this waits for no file
+ * system that hangs. `invalid` in Docker's words where there is no such user.
  */
 export function resolveUser(root: string, user: string): ProcessUser {
   return lookUpUser(readUserFiles(root), user)
@@ -112,7 +113,8 @@ function fieldNumber(text = ''): number {
 function readUserFiles(root: string): UserFiles {
   const rootFd = openRoot(root)
   try {
-    const read = (path: string): string => readFileInRoot(rootFd, path, FILE_LIMIT)?.toString('utf8') ?? ''
+    const read = (path: string): string =>
+      readFileInRoot(rootFd, path, FILE_LIMIT, { ownMount: true })?.toString('utf8') ?? ''
     return { passwd: read('/etc/passwd'), group: read('/etc/group') }
   } finally {
     closeDescriptor(rootFd)
