@@ -17,9 +17,7 @@ export interface FoundArchives extends AsyncDisposable {
 
 /** Looks at the first bytes of each source that is one file (contents tell an archive, not names). */
 export async function archivesOf(session: Session, source: SourceInput): Promise<FoundArchives> {
-  const { heads } = await session.parts.pool.run<SourceInput, HeadOutput>('builder.heads', source, {
-    signal: session.signal,
-  })
+  const { heads } = await session.parts.pool.run<SourceInput, HeadOutput>('builder.heads', source, session.reading)
   const home = join(session.folder, 'contexts', `add-${shortId()}`)
   const places: string[] = []
   const files: string[] = []

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import { invalid, unsupported } from '#base'
 import type { Limiter } from '#base'
+import { type JobOptions, unlessHung } from '#kernel'
 import { formatImageConfig, hostPlatform, withDefaultTag } from '#oci'
 import type { ImageConfig } from '#oci'
 import type { Image } from '#store/image'
@@ -33,15 +34,30 @@ export function stepLimit(): number {
   return Math.max(16, 4 * cpus().length)
 }
 
-/** One build, from the context to the tagged image. */
+/** One build, from the context to the tagged image. Where a context that is read in place hangs, that is told. */
 export async function build(workshop: Workshop, request: BuildRequest, options: BuildOptions): Promise<BuildOutcome> {
+  const { context } = request
+  if (context.kind !== 'folder') return await carryOut(workshop, request, options)
+  return await unlessHung(`cannot read the build context ${context.path}`, options.signal, ({ signal, onHang }) => {
+    const onEvent: BuildOptions['onEvent'] = (event) => (signal.aborted ? undefined : options.onEvent(event))
+    const reading = { about: `build context ${context.path}`, onHang }
+    return carryOut(workshop, request, { ...options, signal, onEvent, reading })
+  })
+}
+
+interface Carrying extends BuildOptions {
+  readonly reading?: Pick<JobOptions, 'about' | 'onHang'>
+}
+
+async function carryOut(workshop: Workshop, request: BuildRequest, options: Carrying): Promise<BuildOutcome> {
   const { parts, folder } = workshop
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   await using lease = await parts.leases.open('build')
-  await using context = await openContext(parts, folder, request, { lease, signal })
+  const reading: JobOptions = { ...options.reading, signal }
+  await using context = await openContext(parts, folder, request, { lease, signal, reading })
   const used = new Set<string>()
-  const session = openSession(workshop, { request, options, context, lease, signal, used })
+  const session = openSession(workshop, { request, options, context, lease, signal, reading, used })
   announcePlan(session)
   try {
     workshop.active += 1
@@ -68,10 +84,14 @@ interface SessionParts {
   readonly context: BuildContext
   readonly lease: Lease
   readonly signal: AbortSignal
+  readonly reading: JobOptions
   readonly used: Set<string>
 }
 
-function openSession(workshop: Workshop, { request, options, context, lease, signal, used }: SessionParts): Session {
+function openSession(
+  workshop: Workshop,
+  { request, options, context, lease, signal, reading, used }: SessionParts,
+): Session {
   const file = context.dockerfile
   const host = hostPlatform()
   const platform = request.platform ?? host
@@ -91,6 +111,7 @@ function openSession(workshop: Workshop, { request, options, context, lease, sig
     platform,
     lease,
     signal,
+    reading,
     pending: [],
     emit: options.onEvent,
     use(key) {

@@ -7,10 +7,10 @@ import { errnoOf, invalid } from '#base'
 import type { Bytes } from '#base'
 import { nameOfText, pathOfName } from '#archive'
 import { DIGESTS_FORM, walksBeside } from '#builder/files'
-import type { ReceiveInput, SourceInput } from '#builder/files'
+import type { ReceiveInput, SourceInput, TextsInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
-import { descriptorPath, isErrno, openInRoot, openRoot, readFileInRoot } from '#kernel'
+import { descriptorPath, isErrno, type JobOptions, openInRoot, openRoot } from '#kernel'
 import type { Lease } from '#store/lease'
 import { keepNewest } from './newest.ts'
 import { MAX_TEXT, receiveContext } from './receive.ts'
@@ -21,6 +21,12 @@ import type { BuildRequest } from './types.ts'
 
 /** Files of what is remembered of contexts: two for each. */
 const MAX_REMEMBERED = 128
+
+interface Holding {
+  readonly lease: Lease
+  readonly signal: AbortSignal
+  readonly reading: JobOptions
+}
 
 /** The files that a build may read. */
 export interface BuildContext extends Omit<Place, 'text'> {
@@ -33,7 +39,7 @@ export async function openContext(
   parts: BuilderParts,
   folder: string,
   request: BuildRequest,
-  holding: { readonly lease: Lease; readonly signal: AbortSignal },
+  holding: Holding,
 ): Promise<BuildContext> {
   const place = await openPlace(parts, folder, request, holding)
   try {
@@ -52,10 +58,12 @@ async function openPlace(
   parts: BuilderParts,
   folder: string,
   request: BuildRequest,
-  { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal },
+  { lease, signal, reading }: Holding,
 ): Promise<Place> {
   const { context, noCache } = request
-  if (context.kind === 'folder') return openFolder(parts, folder, context.path)
+  if (context.kind === 'folder') {
+    return openFolder(parts, { folder, path: context.path, texts: textPaths(request), reading })
+  }
   const notes = receivedNotes(folder, request)
   const known = noCache ? undefined : await notes.find(parts.snapshots, lease)
   return receiveContext(parts, folder, {
@@ -73,34 +81,53 @@ function foreseeable({ dockerfile, target }: BuildRequest): ReceiveInput['forese
   return { dockerfile: where, ...(target === undefined ? {} : { target }) }
 }
 
-async function openFolder(parts: BuilderParts, folder: string, path: string): Promise<Place> {
+interface Opening {
+  readonly folder: string
+  readonly path: string
+  /** Paths of the texts that are wanted. */
+  readonly texts: readonly string[]
+  readonly reading: JobOptions
+}
+
+async function openFolder(parts: BuilderParts, { folder, path, texts: paths, reading }: Opening): Promise<Place> {
   if (!posix.isAbsolute(path)) throw invalid(`build context ${path} is not an absolute path`)
   const digests = await digestsFile(folder, path)
   const { hostMounts } = parts
+  const readTexts = (from: string): Promise<Readonly<Record<string, string>>> =>
+    parts.pool.run('builder.texts', { folder: from, paths, limit: MAX_TEXT } satisfies TextsInput, {
+      ...reading,
+      lane: 'short',
+    })
   if (hostMounts === undefined) {
     const found = await stat(path).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw error
     })
     if (found?.isDirectory() !== true) throw invalid(`build context ${path} is not a folder`)
+    const texts = await readTexts(path)
     return {
       folder: path,
       isMovable: false,
       foreseen: [],
       digests,
-      text: (file) => readText(path, file),
+      text: (file) => texts[file],
       async [Symbol.asyncDispose]() {},
     }
   }
   const fd = await hostMounts.clone(path, { recursive: true })
-  const text = (file: string): string | undefined => readText(descriptorPath(fd), file)
-  return {
-    folder: descriptorPath(fd),
-    isMovable: false,
-    foreseen: [],
-    digests,
-    text,
-    [Symbol.asyncDispose]: async () => closeSync(fd),
+  try {
+    const texts = await readTexts(descriptorPath(fd))
+    return {
+      folder: descriptorPath(fd),
+      isMovable: false,
+      foreseen: [],
+      digests,
+      text: (file) => texts[file],
+      [Symbol.asyncDispose]: async () => closeSync(fd),
+    }
+  } catch (error) {
+    closeSync(fd)
+    throw error
   }
 }
 
@@ -147,15 +174,6 @@ function ignoreOf(place: Place, request: BuildRequest): BuildContext['ignore'] {
     if (text !== undefined) return { text, file }
   }
   return undefined
-}
-
-function readText(folder: string, path: string): string | undefined {
-  const root = openRoot(folder)
-  try {
-    return readFileInRoot(root, path, MAX_TEXT)?.toString('utf8')
-  } finally {
-    closeSync(root)
-  }
 }
 
 /** The bytes of a file of a folder that is not trusted; `invalid` where it is gone, or is no file any more. */

@@ -46,9 +46,8 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       )
       const to = { root: mounted.path, upper: active.upper, ...earlier }
       const job = { ...copyInput(node, destination, archives), sources: skipping, ...to }
-      const done = await session.limiter.run(
-        () => session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, { signal: session.signal }),
-        session.signal,
+      const done = await inTurn(session, () =>
+        session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, session.reading),
       )
       if (archives.places.length > 0) return hash()
       read = done
@@ -66,6 +65,24 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
   return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
 }
 
+/** As one of the steps that run at a time; one that was given up, and hangs on, counts no more. */
+async function inTurn<T>({ limiter, signal }: Session, work: () => Promise<T>): Promise<T> {
+  const begun = Promise.withResolvers<T>()
+  const givenUp = Promise.withResolvers<void>()
+  const giveUp = (): void => givenUp.resolve()
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    await limiter.run(async () => {
+      const working = work()
+      begun.resolve(working)
+      await Promise.race([working.catch(giveUp), givenUp.promise])
+    }, signal)
+    return await begun.promise
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
 /** The files of the context are all there after it. False where they may be copied, but be no files of a layer on this root. */
 async function claimFiles({ context }: Session, { input }: OpenSource, below: BuildRoot): Promise<boolean> {
   const { received } = context
@@ -78,7 +95,7 @@ async function claimFiles({ context }: Session, { input }: OpenSource, below: Bu
 
 async function hashOne(session: Session, source: SourceInput, isLocal: boolean): Promise<CopyOutput> {
   if (isLocal && session.context.isSmall === true && isPlain(source)) return hashReceived(source)
-  return session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, { signal: session.signal })
+  return session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, session.reading)
 }
 
 /** No pattern is to be matched. */

@@ -13,23 +13,45 @@ export interface Flights {
   run<T>(flight: Flight<T>, signal: AbortSignal): Promise<{ readonly value: T; readonly joined: boolean }>
 }
 
+interface Flying {
+  readonly work: Promise<unknown>
+  /** Of who does it. */
+  readonly signal: AbortSignal
+}
+
+/** Who does it may have been told that it hangs, while it goes on: that is told to those that wait for it too. */
+async function unlessGivenUp({ work, signal }: Flying): Promise<unknown> {
+  const hung = Promise.withResolvers<never>()
+  const look = (): void => {
+    if (isKind(signal.reason, 'unavailable')) hung.reject(signal.reason)
+  }
+  signal.addEventListener('abort', look, { once: true })
+  try {
+    if (signal.aborted) look()
+    return await Promise.race([work, hung.promise])
+  } finally {
+    signal.removeEventListener('abort', look)
+  }
+}
+
 export function createFlights(): Flights {
-  const flights = new Map<string, Promise<unknown>>()
+  const flights = new Map<string, Flying>()
   return {
     async run<T>({ key, alias, task }: Flight<T>, signal: AbortSignal) {
       for (let flying = flights.get(key); flying !== undefined; flying = flights.get(key)) {
         try {
-          return { value: (await flying) as T, joined: true }
+          return { value: (await unlessGivenUp(flying)) as T, joined: true }
         } catch (error) {
           // the other one was cancelled, not this one: its turn now
           if (!isKind(error, 'cancelled') || signal.aborted) throw error
         }
       }
       const keys = [key]
-      const flight = task().finally(() => {
+      const work = task().finally(() => {
         for (const each of keys) if (flights.get(each) === flight) flights.delete(each)
         keys.length = 0
       })
+      const flight: Flying = { work, signal }
       flights.set(key, flight)
       alias?.().then(
         (second) => {
@@ -39,7 +61,7 @@ export function createFlights(): Flights {
         },
         () => undefined,
       )
-      return { value: await flight, joined: false }
+      return { value: await work, joined: false }
     },
   }
 }

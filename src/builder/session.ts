@@ -1,7 +1,7 @@
 import type { Clock, Limiter, Log } from '#base'
 import type { Filters } from '#archive'
 import type { EventBus } from '#event'
-import type { WorkerPool } from '#kernel'
+import type { JobOptions, WorkerPool } from '#kernel'
 import type { Dockerfile, Source } from '#dockerfile'
 import type { Platform } from '#oci'
 import type { ContentReader } from '#store/content'
@@ -66,6 +66,8 @@ export interface Session {
   readonly platform: Platform
   readonly lease: Lease
   readonly signal: AbortSignal
+  /** For jobs that may read a context in place, whose file system may hang. */
+  readonly reading: JobOptions
   /** Layers that are still being hashed. */
   readonly pending: Promise<unknown>[]
   emit(event: BuildEvent): void

@@ -24,6 +24,7 @@ const idleMounter: VolumeMounter = {
 /** The jobs of store/snapshot in the caller's thread. */
 export const trees: VolumeTrees = {
   copy: async (from, to) => snapshotJobs['tree.copy']({ from, to }, context),
+  isEmpty: async (path) => snapshotJobs['tree.isEmpty'](path),
   remove: async (path) => snapshotJobs['tree.remove'](path, context),
   usage: async (path) => snapshotJobs['tree.usage'](path, context).size,
 }

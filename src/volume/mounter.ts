@@ -3,12 +3,14 @@ import { isIP } from 'node:net'
 import { EngineError } from '#base'
 import {
   closeDescriptor,
+  type Hanging,
   type HostMounts,
   isErrno,
   moveMount,
   mountTable,
   parseMountOptions,
   setMountAttributes,
+  unlessHung,
   unmount,
   type WorkerPool,
 } from '#kernel'
@@ -26,7 +28,7 @@ export function createVolumeMounter(parts: {
       const options = await withAddress(wanted)
       try {
         if (isBind(options)) await bind(parts.hostMounts, { ...wanted, options }, target)
-        else await parts.pool.run<MountVolumeInput, void>('volume.mount', { ...wanted, options, target })
+        else await mountByWorker(parts.pool, { ...wanted, options, target })
       } catch (error) {
         throw mountError({ ...wanted, options }, target, error)
       }
@@ -34,6 +36,13 @@ export function createVolumeMounter(parts: {
     unmount: takeAway,
     isMounted: (target) => mountTable().some((mount) => mount.target === target),
   }
+}
+
+/** Where its server does not answer, that is told, and what comes of it later is taken away. */
+async function mountByWorker(pool: WorkerPool, input: MountVolumeInput): Promise<void> {
+  const mount = (hanging: Hanging): Promise<void> =>
+    pool.run('volume.mount', input, { about: `volume at ${input.target}`, ...hanging })
+  await unlessHung(`cannot mount ${input.device}`, undefined, mount, () => takeAway(input.target))
 }
 
 /** Where files are open, or more is mounted below («rbind»), it goes from our sight at once and from the kernel later. */

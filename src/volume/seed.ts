@@ -1,4 +1,4 @@
-import { closeDescriptor, descriptorPath, isErrno, openInRoot, openRoot, setTimes } from '#kernel'
+import { closeDescriptor, descriptorPath, type Hanging, isErrno, openInRoot, openRoot, setTimes } from '#kernel'
 import { constants, statSync } from 'node:fs'
 import { chmod, chown, mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,7 +13,13 @@ interface SeedRequest {
   /** True where other containers use the volume and may have it mounted; asked when the copy is there. */
   readonly isShared: () => boolean
   /** Mounts what the volume's options name, for the copy. */
-  readonly mounted?: (() => Promise<AsyncDisposable>) | undefined
+  readonly mounted?: Mounted | undefined
+}
+
+interface Mounted {
+  readonly open: () => Promise<AsyncDisposable>
+  /** The file system need not answer. */
+  readonly hanging: Hanging
 }
 
 /**
@@ -28,14 +34,20 @@ export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, req
   // The point makes the folder itself of what would be looked at as a link.
   const from = `${descriptorPath(source)}/.`
   try {
-    await using _mount = await request.mounted?.()
-    if ((await readdir(data)).length > 0) return
-    // What is mounted is no folder of ours to be replaced.
-    if (request.mounted) await trees.copy(from, data)
-    else await seedFolder(folders, trees, { ...request, from })
+    if (request.mounted) await seedMount(trees, { ...request.mounted, from, to: data })
+    else if ((await readdir(data)).length === 0) await seedFolder(folders, trees, { ...request, from })
   } finally {
     closeDescriptor(source)
   }
+}
+
+/** What is mounted is no folder of ours to be replaced. */
+async function seedMount(
+  trees: VolumeTrees,
+  { open, hanging, from, to }: Mounted & { readonly from: string; readonly to: string },
+): Promise<void> {
+  await using _mount = await open()
+  if (await trees.isEmpty(to, hanging)) await trees.copy(from, to, hanging)
 }
 
 async function seedFolder(

@@ -1,6 +1,7 @@
 import type { Clock, KeyedLock } from '#base'
 import { conflict, createKeyedLock, ifExists, invalid, isKind, longId, shortId, syncFolder } from '#base'
 import type { EventBus } from '#event'
+import { unlessHung } from '#kernel'
 import type { Database } from '#store/db'
 import { chmod, mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -147,8 +148,12 @@ class LocalVolumes implements Volumes {
       this.#get(name)
       const isShared = (): boolean => this.#records.users(name).some((other) => other !== user)
       const wanted = mountOf(this.#get(name).options)
-      const mounted = wanted && (() => this.#hold(name, wanted))
-      await seedVolume(this.#folders, this.#trees, { volume: name, root, path, isShared, mounted })
+      const seed = { volume: name, root, path, isShared }
+      if (wanted === undefined) return await seedVolume(this.#folders, this.#trees, seed)
+      return await unlessHung(`cannot look into volume ${name}`, undefined, (hanging) => {
+        const mounted = { open: () => this.#hold(name, wanted), hanging }
+        return seedVolume(this.#folders, this.#trees, { ...seed, mounted })
+      })
     })
   }
 

@@ -55,6 +55,7 @@ async function openBench(): Promise<Bench> {
     database,
     trees: {
       copy: (from, to) => pool.run('tree.copy', { from, to }),
+      isEmpty: (path) => pool.run('tree.isEmpty', path),
       remove: (path) => pool.run('tree.remove', path),
       usage: async (path) => (await pool.run<string, { size: number }>('tree.usage', path)).size,
     },

@@ -6,7 +6,7 @@
  */
 export { DIGESTS_FORM } from './file-digests.ts'
 export { builderJobs, hashReceived } from './jobs.ts'
-export type { CopyInput, CopyOutput, Head, HeadOutput, SourceInput } from './jobs.ts'
+export type { CopyInput, CopyOutput, Head, HeadOutput, SourceInput, TextsInput } from './jobs.ts'
 export type { ForeseenLayer } from './foreseen-layer.ts'
 export type { CompleteInput } from './known-files.ts'
 export { walksBeside } from './known-walks.ts'

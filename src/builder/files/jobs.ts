@@ -94,10 +94,29 @@ export const builderJobs = {
   'builder.receive': receiveContext,
   'builder.complete': completeContext,
   'builder.heads': headsJob,
+  'builder.texts': textsJob,
   /** Takes away what was received. */
   'builder.remove': (input: { readonly folder: string }): void =>
     rmSync(input.folder, { recursive: true, force: true }),
 } satisfies JobTable
+
+export interface TextsInput {
+  readonly folder: string
+  readonly paths: readonly string[]
+  /** A longer one is refused. Bytes. */
+  readonly limit: number
+}
+
+/** By their paths, without those that are not there. */
+function textsJob({ folder, paths, limit }: TextsInput): Readonly<Record<string, string>> {
+  using root = new ConfinedRoot(folder)
+  return Object.fromEntries(
+    paths.flatMap((path) => {
+      const text = root.readText(nameOfText(path), limit)
+      return text === undefined ? [] : [[path, text]]
+    }),
+  )
+}
 
 function withSource<T>(
   input: SourceInput,

@@ -1,4 +1,4 @@
-import { renameSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
+import { readdirSync, renameSync, rmdirSync, statSync, unlinkSync } from 'node:fs'
 import type { JobContext } from '#kernel'
 import { compareTrees, type TreeComparison } from './compare.ts'
 import { copyTree } from './copy.ts'
@@ -18,6 +18,7 @@ export const snapshotJobs = {
   /** Copies all that is in one folder to another, which exists; with owners, times, xattrs, whiteouts, hard links, holes. */
   'tree.copy': ({ from, to }: { readonly from: string; readonly to: string }, context: JobContext): void =>
     copyTree(from, to, context),
+  'tree.isEmpty': (path: string): boolean => readdirSync(path).length === 0,
   /** See `surveyTree`. */
   'tree.survey': (input: SurveyInput, context: JobContext): readonly SurveyedItem[] => surveyTree(input, context),
   /** How a tree differs from the one that it should be. */
