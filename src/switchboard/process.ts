@@ -1,9 +1,10 @@
-import { closeSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sleep, unavailable } from '#base'
 import { readDescriptor, spawnProcess } from '#kernel'
+import { unlessStill } from './standstill.ts'
 import { type Greeting, type Letter, onLines, type Order, type Reply, sendLine } from './line.ts'
 
 /** So long an order or the start of the process may take; both take milliseconds. */
@@ -48,7 +49,21 @@ export async function findProcess(
   } catch {
     return undefined
   }
-  return await greet(socket)
+  return await greet(socket, pidOf(place))
+}
+
+function pidFileOf({ execRoot }: ProcessPlace): string {
+  return join(execRoot, 'switchboard.pid')
+}
+
+/** Of the process that was started last, as long as it is there. */
+function pidOf(place: ProcessPlace): number | undefined {
+  try {
+    const pid = Number(readFileSync(pidFileOf(place), 'utf8'))
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${socketOf(place)}\0`) ? pid : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Starts it, in a session of its own so that it outlives us, and waits until it listens. */
@@ -64,6 +79,7 @@ export async function startProcess(place: ProcessPlace): Promise<ProcessLine> {
       session: true,
     })
     child.exited.catch(() => undefined)
+    writeFileSync(pidFileOf(place), String(child.pid), { mode: 0o600 })
     const ready = child.pipes.get(1)
     if (ready !== undefined) await waitForEnd(ready)
   } finally {
@@ -86,7 +102,10 @@ async function waitForEnd(fd: number): Promise<void> {
 }
 
 /** Undefined where it closes the connection without a word. */
-async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; readonly code: string } | undefined> {
+async function greet(
+  socket: Socket,
+  starting: number | undefined,
+): Promise<{ readonly line: ProcessLine; readonly code: string } | undefined> {
   const greeted = Promise.withResolvers<Greeting | undefined>()
   const closed = Promise.withResolvers<void>()
   const waiting = new Map<number, PromiseWithResolvers<void>>()
@@ -105,7 +124,7 @@ async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; read
     greeted.resolve(undefined)
     closed.resolve()
   })
-  const greeting = await within(greeted.promise)
+  const greeting = await within(greeted.promise, starting)
   if (!greeting) return undefined
   const { code, pid } = greeting
   let last = 0
@@ -123,15 +142,17 @@ async function greet(socket: Socket): Promise<{ readonly line: ProcessLine; read
         if (socket.destroyed) return Promise.reject(lost)
         waiting.set(last, done)
         sendLine(socket, { id: last, order } satisfies Letter)
-        return within(done.promise)
+        return within(done.promise, pid)
       },
       [Symbol.dispose]: () => socket.destroy(),
     },
   }
 }
 
-async function within<T>(work: Promise<T>): Promise<T> {
+async function within<T>(work: Promise<T>, pid: number | undefined): Promise<T> {
   const over = new AbortController()
+  // Ended, it closes the connection, and that is the answer.
+  if (pid !== undefined) void unlessStill(pid, over.signal)
   const late = sleep(PATIENCE, over.signal).then(() => {
     throw unavailable(`the resolver of containers did not answer within ${PATIENCE / 1000} seconds`)
   })
