@@ -18,13 +18,20 @@ export interface ApiOptions {
 
 export type { ApiServer } from '#api/exchange'
 import { containerRoutes, execRoutes } from '#api/container'
-import { type ApiServer, createApiServer, createRouter } from '#api/exchange'
+import { type ApiServer, createApiServer, createRouter, type Route } from '#api/exchange'
 import { buildRoutes, imageRoutes, registryRoutes, remoteRoutes, transferRoutes } from '#api/image'
 import { networkRoutes, volumeRoutes } from '#api/network'
 
 /** The API of an engine; it listens once `listen` is called. */
-export function createApi({ engine, log }: ApiOptions): ApiServer {
-  const router = createRouter([
+export function createApi(options: ApiOptions): ApiServer {
+  const router = createRouter(apiRoutes(options))
+  const { engine, log } = options
+  return createApiServer({ router, log, product: `mica/${engine.system.version} (linux)` })
+}
+
+/** All that is answered; a test asks for each row when something stands still. */
+export function apiRoutes({ engine, log }: ApiOptions): readonly Route[] {
+  return [
     ...systemRoutes(engine),
     ...checkRoutes(engine),
     ...eventRoutes(engine),
@@ -38,6 +45,5 @@ export function createApi({ engine, log }: ApiOptions): ApiServer {
     ...registryRoutes(engine),
     ...remoteRoutes(engine),
     ...swarmRoutes(),
-  ])
-  return createApiServer({ router, log, product: `mica/${engine.system.version} (linux)` })
+  ]
 }

@@ -110,16 +110,36 @@ async function list({ query, reply, version }: Exchange, engine: Parts, now: big
   const label = imageLabels(images)
   const withSize = query.flag('size')
   const links = linkNames(records.length > 0 ? await engine.containers.list() : [])
-  const rows = records.map(async (record) =>
-    containerSummary(record, {
-      now,
-      links: links.get(record.id) ?? [],
-      image: label(record),
-      size: withSize ? await sizeOf(record, engine) : undefined,
-      minor: version.minor,
-    }),
+  const sizes = await Promise.all(
+    records.map(async (record) => (withSize ? await sizeIfThere(record, engine) : undefined)),
   )
-  reply(200, await Promise.all(rows))
+  const rows = records.flatMap((record, at) => {
+    const size = sizes[at]
+    if (size === GONE) return []
+    return [
+      containerSummary(record, {
+        now,
+        links: links.get(record.id) ?? [],
+        image: label(record),
+        size,
+        minor: version.minor,
+      }),
+    ]
+  })
+  reply(200, rows)
+}
+
+const GONE = 'gone'
+
+/** It may be removed while it is measured. */
+async function sizeIfThere(record: ContainerRecord, engine: Parts): Promise<ContainerSize | typeof GONE> {
+  try {
+    return await sizeOf(record, engine)
+  } catch (error) {
+    const known = await engine.containers.get(record.id).catch(() => undefined)
+    if (known === undefined || known.state === 'removing') return GONE
+    throw error
+  }
 }
 
 /** By container: the names that links of others give it. */
