@@ -76,9 +76,10 @@ export function isKind(error: unknown, kind: ErrorKind): error is EngineError {
   return error instanceof EngineError && error.kind === kind
 }
 
-/** The text of anything thrown, without a stack. */
+/** The text of anything thrown, without a stack; a path is told without the descriptor that it was opened by. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return message.replaceAll(/\/proc\/self\/fd\/\d+\//g, '')
 }
 
 /** Node's errno code («ENOENT») of a thrown system error, or undefined. */

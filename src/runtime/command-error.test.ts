@@ -53,3 +53,46 @@ test('startError() passes on what is no fault of the command', () => {
   const error = startError('exec', attempt)
   assert.deepEqual([error.message, error.kind], ['OCI runtime exec failed: no "space" left', 'internal'])
 })
+
+const MOUNTS = [
+  { source: '/run/x/bind-1', named: '/host/folder', target: '/etc/hosts' },
+  { source: '/run/x/bind-2', named: '/host/file', target: '/proc/no/such' },
+]
+const ADVICE =
+  ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
+
+for (const [message, text, exitCode] of [
+  [
+    'mount `/run/x/bind-1` to `etc/hosts`: Not a directory',
+    `error mounting "/host/folder" to rootfs at "/etc/hosts": mount src=/host/folder, dst=/etc/hosts, flags=MS_BIND|MS_REC: not a directory${ADVICE}`,
+    127,
+  ],
+  [
+    `open \`${root}/proc/no\`: No such file or directory`,
+    'error mounting "/host/file" to rootfs at "/proc/no/such": create mountpoint for /proc/no/such mount: make mountpoint "/proc/no": no such file or directory',
+    127,
+  ],
+  [
+    'mkdir `/proc/no/such`: Operation not permitted',
+    'error mounting "/host/file" to rootfs at "/proc/no/such": create mountpoint for /proc/no/such mount: make mountpoint "/proc/no/such": operation not permitted',
+    undefined,
+  ],
+] as const)
+  test(`startError() names the mount: ${message.replace(root, 'ROOT')}`, () => {
+    const error = startError('create', { root, command: 'true', cwd: '/', message, mounts: MOUNTS })
+    assert.deepEqual([error.message, error.details?.['exitCode']], [`${PREFIX}${text}`, exitCode])
+  })
+
+test('startError() does not take what crun did before for a fault of the command', () => {
+  for (const message of ['failed open()ing /dev/null: Is a directory', 'mkdir `/x`: No such file or directory']) {
+    const error = startError('create', { root, command: 'true', cwd: '/', message })
+    assert.equal(error.message, `${PREFIX.replace(/: runc create failed.*/, '')}: ${message}`)
+  }
+})
+
+test('startError() of an exec says that a working folder begins with a slash', () => {
+  const message = 'chdir `rel`: No such file or directory'
+  const error = startError('exec', { root, command: 'true', cwd: 'rel', message })
+  const words = 'OCI runtime exec failed: exec failed: Cwd must be an absolute path'
+  assert.deepEqual([error.message, error.details], [words, { exitCode: 128 }])
+})

@@ -5,7 +5,14 @@ import { closeDescriptor, isErrno, openInRoot, openRoot } from '#kernel'
 /** Why a command did not start, in the words of Docker's runtime, with the shell's exit code for it. */
 interface CommandFailure {
   readonly text: string
-  readonly exitCode: 126 | 127
+  readonly exitCode?: 126 | 127
+}
+
+/** A mount that was asked for; `named` is what its user calls the source, where that lies somewhere else for now. */
+interface AskedMount {
+  readonly source: string
+  readonly target?: string
+  readonly named?: string
 }
 
 export interface StartAttempt {
@@ -15,6 +22,7 @@ export interface StartAttempt {
   readonly cwd: string
   /** What the runtime printed. */
   readonly message: string
+  readonly mounts?: readonly AskedMount[]
 }
 
 const CREATE = 'failed to create task for container: failed to create shim task: OCI runtime create failed'
@@ -22,19 +30,24 @@ const CREATE_PROGRAM = 'runc create failed: unable to start container process: e
 const EXEC = 'OCI runtime exec failed: exec failed: unable to start container process'
 
 /**
- * The error of a container or exec whose command could not be started, in Docker's words, `details.exitCode` 126 or 127;
- * any other complaint of the runtime is passed on in the same frame.
+ * The error of a container or exec whose command could not be started, or of a mount that could not be made, in Docker's
+ * words, `details.exitCode` 126 or 127; any other complaint of the runtime is passed on in the same frame.
  */
 export function startError(kind: 'create' | 'exec', attempt: StartAttempt): EngineError {
   const message = plainMessage(attempt.message)
-  const failure = commandFailure({ ...attempt, message })
+  if (kind === 'exec' && !attempt.cwd.startsWith('/') && message.includes('chdir'))
+    return new EngineError('invalid', 'OCI runtime exec failed: exec failed: Cwd must be an absolute path', {
+      details: { exitCode: 128 },
+    })
+  const failure = mountFailure({ ...attempt, message }) ?? commandFailure({ ...attempt, message })
   if (!failure)
     return new EngineError(
       'internal',
       `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${message || 'it was killed before the process began'}`,
     )
   const frame = kind === 'create' ? `${CREATE}: ${CREATE_PROGRAM}` : EXEC
-  return new EngineError('invalid', `${frame}: ${failure.text}`, { details: { exitCode: failure.exitCode } })
+  const { text, exitCode } = failure
+  return new EngineError('invalid', `${frame}: ${text}`, exitCode === undefined ? {} : { details: { exitCode } })
 }
 
 /** runc writes `time="…" level=error msg="…"`; what counts is in the last quotes. */
@@ -43,14 +56,43 @@ function plainMessage(message: string): string {
   return quoted === undefined ? message : quoted.slice(1, -1).replace(/\\(.)/g, '$1')
 }
 
+/** crun's words for what it does with a mount: «mount `a` to `b`», «mkdir `b`», «open `root/b`». */
+function mountFailure({ root, message, mounts = [] }: StartAttempt): CommandFailure | undefined {
+  const [, verb, first = '', second] = /^(mount|mkdir|open) `([^`]+)`(?: to `([^`]+)`)?: /.exec(message) ?? []
+  if (verb === undefined) return undefined
+  const path = second === undefined ? first.replace(`${root}/`, '/') : `/${second}`.replace(/^\/+/, '/')
+  const failed = mounts.find(({ source, target = '' }) =>
+    verb === 'mount' ? source === first : `${target}/`.startsWith(`${path}/`),
+  )
+  if (!failed) return undefined
+  const [from, to, reason] = [failed.named ?? failed.source, failed.target ?? '', reasonOf(message)]
+  const what =
+    verb === 'mount'
+      ? `mount src=${from}, dst=${to}, flags=MS_BIND|MS_REC`
+      : `create mountpoint for ${to} mount: make mountpoint ${JSON.stringify(path)}`
+  return {
+    text: `error mounting ${JSON.stringify(from)} to rootfs at ${JSON.stringify(to)}: ${what}: ${reason}${adviceFor(reason)}`,
+    ...(/^(no such file|not a) /.test(reason) && { exitCode: 127 }),
+  }
+}
+
+function adviceFor(reason: string): string {
+  if (reason !== 'not a directory') return ''
+  return ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
+}
+
+/** crun's words for what it did before it came to the command. */
+const NOT_ITS_FAULT = /^(mount|mkdir|open|creat|symlink|openat2?|failed open\(\)ing) [`/]/
+
 function commandFailure({ root, command, cwd, message }: StartAttempt): CommandFailure | undefined {
   const quoted = JSON.stringify(command)
   if (command === '') return { text: `exec: ${quoted}: executable file not found in $PATH`, exitCode: 127 }
   if (/^chdir|chdir to cwd/.test(message))
     return {
-      text: `chdir to cwd (${JSON.stringify(cwd)}) set in config.json failed: ${reasonOf(message)}`,
+      text: `chdir to cwd (${JSON.stringify(cwd)}) set in config.json failed: ${reasonOf(message)}${adviceFor(reasonOf(message))}`,
       exitCode: 127,
     }
+  if (NOT_ITS_FAULT.test(message)) return undefined
   if (/executable file .* not found|executable file not found|no such file or directory/i.test(message))
     return {
       text: `exec: ${quoted}: ${command.includes('/') ? `stat ${command}: no such file or directory` : 'executable file not found in $PATH'}`,

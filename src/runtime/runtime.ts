@@ -132,6 +132,7 @@ class ProgramRuntime implements Runtime {
       command: request.process.args[0] ?? '',
       cwd: request.process.cwd,
       message: answer.failure,
+      mounts: request.mounts,
     })
   }
 

@@ -101,6 +101,7 @@ function complaint(folder: string, request: RunRequest): Error {
     command: request.process.args[0] ?? '',
     cwd: request.process.cwd,
     message,
+    mounts: request.mounts,
   })
 }
 

@@ -63,7 +63,7 @@ export function stageMount(place: Place, mount: PlannedMount, fd: number): Mount
   // Never shared: taking it away later must not take anything from the host.
   setMountAttributes(fd, ['rslave', ...accessOf(mount)])
   moveMount(fd, staging)
-  return bindMount(staging, mount)
+  return { ...bindMount(staging, mount), named: mount.source }
 }
 
 /** As Docker: what is mounted below is read-only too. */

@@ -6,6 +6,8 @@ export interface Mount {
   /** Where below the root; absent for the root itself. */
   readonly target?: string
   readonly options: readonly string[]
+  /** What messages call the source, where it lies somewhere else for now. */
+  readonly named?: string
 }
 
 /** One line of the mount table (proc(5), mountinfo). */
