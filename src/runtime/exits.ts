@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, watch } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf } from '#base'
 import type { ProcessExit } from './types.ts'
@@ -24,7 +24,10 @@ export function openExits(folder: string): Exits {
   })
   // Polling goes on where the watch ends.
   watcher.on('error', () => watcher.close())
-  const timer = setInterval(() => [...waiting.keys()].forEach(look), LOOK_EVERY)
+  const timer = setInterval(() => {
+    // one look at the folder, not one for each container
+    if (waiting.size > 0) for (const name of namesIn(folder)) look(name)
+  }, LOOK_EVERY)
   timer.unref()
   const find = (id: string): ProcessExit | undefined => readExit(join(folder, id))
   return {
@@ -56,6 +59,16 @@ export function openExits(folder: string): Exits {
       clearInterval(timer)
       watcher.close()
     },
+  }
+}
+
+/** None where the folder is gone. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
   }
 }
 

@@ -36,15 +36,13 @@ async function keep(options: KeeperOptions, signal: AbortSignal): Promise<void> 
     await sleep(FOLLOWS_WITHIN, signal)
     if (files.isBetween()) reopen()
   }
-  await measure(options)
-  for (;;) {
-    await grown(files.folder, signal)
-    await whileGrowing(options, signal)
+  for (let size = await measure(options); ; size = await whileGrowing(options, signal)) {
+    await grown(options, size, signal)
   }
 }
 
-/** Returns once the log stands still. */
-async function whileGrowing(options: KeeperOptions, signal: AbortSignal): Promise<void> {
+/** Returns once the log stands still, with its size. */
+async function whileGrowing(options: KeeperOptions, signal: AbortSignal): Promise<number | undefined> {
   let before: number | undefined
   for (let quiet = 0; quiet < QUIET_AFTER; quiet += 1) {
     await sleep(MEASURE_EVERY, signal)
@@ -52,6 +50,7 @@ async function whileGrowing(options: KeeperOptions, signal: AbortSignal): Promis
     if (size !== before) quiet = 0
     before = size
   }
+  return before
 }
 
 /** The size of the newest file, which is put aside where it is large enough. */
@@ -62,16 +61,26 @@ async function measure({ files, maxSize, reopen }: KeeperOptions, signal?: Abort
   return size
 }
 
-/** Resolves when something changes in the folder, or after a while. */
-async function grown(folder: string, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const watcher = watchFolder(folder, resolve)
+/** Resolves when something changes in the folder, or the log is found with another size than it had. */
+async function grown(options: KeeperOptions, before: number | undefined, signal: AbortSignal): Promise<void> {
+  const told = Promise.withResolvers<'told'>()
+  const watcher = watchFolder(options.files.folder, () => told.resolve('told'))
+  try {
+    // measured once the watch has begun: what was written before is told by nobody
+    while ((await measure(options, signal)) === before) {
+      if ((await toldWithin(told.promise, signal)) === 'told') return
+    }
+  } finally {
+    watcher?.close()
+  }
+}
+
+async function toldWithin(told: Promise<'told'>, signal: AbortSignal): Promise<'told' | undefined> {
   const late = new AbortController()
   try {
-    await Promise.race([promise, sleep(LOOK_EVERY, AbortSignal.any([signal, late.signal]))])
+    return (await Promise.race([told, sleep(LOOK_EVERY, AbortSignal.any([signal, late.signal]))])) ?? undefined
   } finally {
     late.abort()
-    watcher?.close()
   }
 }
 
