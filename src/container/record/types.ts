@@ -1,4 +1,3 @@
-import type { RawName } from '#archive'
 import type { BodyOnConnection, Bytes } from '#base'
 import type { MountPoint, MountRequest } from '#container/mount'
 import type { LogConfig, LogLine, LogOptions } from '#container/stream'
@@ -187,8 +186,8 @@ export interface Connection {
 
 export interface UnpackRequest {
   readonly container: string
-  /** A folder in it. */
-  readonly path: RawName
+  /** A folder in it, as a raw name (`RawName` of #archive). */
+  readonly path: string
   /** A tar, compressed or not. */
   readonly bytes: Bytes
   /** The same body, where it can be taken over instead. */
@@ -239,9 +238,9 @@ export interface ContainerService {
     psArgs: readonly string[],
   ): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>
   export(name: string, signal?: AbortSignal): Promise<Bytes>
-  /** Errors in Docker's words; tmpfs mounts are not seen. The same holds for `pack` and `unpack`. */
-  stat(name: string, path: RawName): Promise<PathStat>
-  pack(name: string, path: RawName, signal?: AbortSignal): Promise<PathArchive>
+  /** The path is a raw name. Errors in Docker's words; tmpfs mounts are not seen. The same holds for `pack` and `unpack`. */
+  stat(name: string, path: string): Promise<PathStat>
+  pack(name: string, path: string, signal?: AbortSignal): Promise<PathArchive>
   unpack(request: UnpackRequest): Promise<void>
   commit(request: CommitRequest): Promise<ImageId>
   prune(
