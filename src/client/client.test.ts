@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { bytesOf, collect, isKind } from '#base'
 import { createClient } from './client.ts'
 
@@ -96,7 +97,7 @@ test('get() says that nobody listens, with the errno', async () => {
   await assert.rejects(createClient({ host: 'unix:///nowhere/at/all' }).get('/x'), (error) => {
     assert.ok(isKind(error, 'unavailable'))
     assert.equal(error.details?.['errno'], 'ENOENT')
-    assert.match(error.message, /unix:\/\/\/nowhere\/at\/all: no daemon listens there/)
+    assert.match(error.message, /^Cannot connect to the mica daemon at unix:\/\/\/nowhere\/at\/all\./)
     return true
   })
 })
@@ -152,6 +153,37 @@ test('get() says that an answer was cut', async (t) => {
   await assert.rejects(createClient({ host: chunked }).get('/x'), { kind: 'unavailable' })
   const silent = await serveRaw(t, (socket) => socket.end())
   await assert.rejects(createClient({ host: silent }).get('/x'), { kind: 'unavailable' })
+})
+
+/** Refuses each caller at once, and closes while it is still sending: in a thread of its own, so that we can be slow to hear of it. */
+const HASTY = `
+  const { workerData, parentPort } = require('node:worker_threads')
+  const server = require('node:net').createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      const body = '{"message":"no"}'
+      socket.write('HTTP/1.1 400 Bad Request\\r\\nContent-Length: ' + body.length + '\\r\\n\\r\\n' + body, () => socket.destroy())
+    })
+  })
+  server.listen(workerData, () => parentPort.postMessage('listening'))
+`
+
+test('what a server said before it closed is heard, also where our own write failed first', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-client-'))
+  const worker = new Worker(HASTY, { eval: true, workerData: join(folder, 's') })
+  t.after(async () => {
+    await worker.terminate()
+    rmSync(folder, { recursive: true })
+  })
+  await once(worker, 'message')
+  const bytes = async function* () {
+    yield Buffer.from('first')
+    // The answer comes meanwhile, and we do not look.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    for (let count = 0; count < 5; count += 1) yield Buffer.alloc(1 << 20)
+  }
+  const call = createClient({ host: `unix://${join(folder, 's')}` }).post('/x', { bytes: bytes() })
+  await assert.rejects(call, { kind: 'invalid', message: 'no' })
 })
 
 test('get() refuses what is not HTTP and not JSON', async (t) => {

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type Bytes, cancelled, corrupt, EngineError, errnoOf, messageOf, unavailable } from '#base'
 import type { Host } from './host.ts'
@@ -46,24 +47,23 @@ function connected(socket: Socket, text: string): Promise<void> {
 
 function connectError(error: Error, text: string): EngineError {
   const errno = errnoOf(error)
-  const why =
-    errno === 'ENOENT' || errno === 'ECONNREFUSED' ? 'no daemon listens there' : `${errno ?? messageOf(error)}`
-  return unavailable(`cannot connect to the daemon at ${text}: ${why}`, { cause: error, details: { errno } })
+  const message =
+    errno === 'ENOENT' || errno === 'ECONNREFUSED'
+      ? `Cannot connect to the mica daemon at ${text}. Is the mica daemon running?`
+      : errno === 'EACCES'
+        ? `permission denied while trying to connect to the mica daemon socket at ${text}`
+        : `cannot connect to the mica daemon at ${text}: ${errno ?? messageOf(error)}`
+  return unavailable(message, { cause: error, details: { errno } })
 }
 
 function createConnection(socket: Socket): Connection {
-  const chunks: AsyncIterator<Buffer> = socket[Symbol.asyncIterator]()
+  const incoming = receive(socket)
   let pending = Buffer.alloc(0)
-  // A failed write must not crash the process; the reader, or the next write, says what happened.
-  socket.on('error', () => undefined)
   const read = async (): Promise<Buffer | undefined> => {
-    if (pending.length > 0) {
-      const bytes = pending
-      pending = Buffer.alloc(0)
-      return bytes
-    }
-    const next = await chunks.next().catch(rethrow)
-    return next.done === true ? undefined : next.value
+    if (pending.length === 0) return await incoming.next()
+    const bytes = pending
+    pending = Buffer.alloc(0)
+    return bytes
   }
   return {
     read,
@@ -71,7 +71,11 @@ function createConnection(socket: Socket): Connection {
     end: () => void socket.end(),
     write: (chunk) =>
       new Promise((resolve, reject) => {
-        socket.write(chunk, (error) => (error ? reject(lost(error)) : resolve()))
+        socket.write(chunk, (error) => {
+          if (!error) return resolve()
+          incoming.salvage()
+          reject(lost(error))
+        })
       }),
     async readHead() {
       let head = Buffer.alloc(0)
@@ -91,8 +95,83 @@ function createConnection(socket: Socket): Connection {
   }
 }
 
-function rethrow(error: unknown): never {
-  throw error instanceof EngineError ? error : lost(error)
+/** So much waits here for a slow reader. Bytes. */
+const QUEUE = 1 << 20
+
+interface Incoming {
+  /** The next piece as it came, or undefined at the end. */
+  next(): Promise<Buffer | undefined>
+  /** Takes in what the system still holds, after a write that failed. */
+  salvage(): void
+}
+
+/**
+ * A server that refuses early closes while we still send. Our write fails then, and Node throws away with the socket what
+ * nobody has read: so it is taken in as it comes, and what has not come yet when the write fails is read by its descriptor.
+ */
+function receive(socket: Socket): Incoming {
+  const queue: Buffer[] = []
+  let size = 0
+  let end: { readonly failure?: Error } | undefined
+  let wake = Promise.withResolvers<void>()
+  const take = (chunk: Buffer): void => {
+    queue.push(chunk)
+    size += chunk.length
+    wake.resolve()
+  }
+  const finish = (failure?: Error): void => {
+    end ??= failure === undefined ? {} : { failure }
+    wake.resolve()
+  }
+  socket.on('data', (chunk) => {
+    take(chunk)
+    if (size > QUEUE) socket.pause()
+  })
+  // A failed write must not crash the process; the reader, or the next write, says what happened.
+  socket.on('error', finish)
+  socket.on('end', () => finish())
+  socket.on('close', () => finish())
+  return {
+    async next() {
+      while (queue.length === 0 && end === undefined) {
+        await wake.promise
+        wake = Promise.withResolvers<void>()
+      }
+      const chunk = queue.shift()
+      if (chunk === undefined && end?.failure !== undefined) throw lost(end.failure)
+      size -= chunk?.length ?? 0
+      if (socket.isPaused() && size <= QUEUE) socket.resume()
+      return chunk
+    },
+    salvage() {
+      for (const chunk of leftIn(socket)) take(chunk)
+    },
+  }
+}
+
+const PIECE = 64 << 10
+
+/** What has come and was not read yet. Node has no other way to it once it has given the socket up. */
+function* leftIn(socket: Socket): Iterable<Buffer> {
+  const handle: unknown = Reflect.get(socket, '_handle')
+  const descriptor: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
+  if (typeof descriptor !== 'number' || descriptor < 0) return
+  for (;;) {
+    const buffer = Buffer.alloc(PIECE)
+    const length = readNow(descriptor, buffer)
+    if (length === 0) return
+    yield buffer.subarray(0, length)
+  }
+}
+
+/** Nothing more at once is the same as the end here. */
+function readNow(descriptor: number, buffer: Buffer): number {
+  try {
+    return readSync(descriptor, buffer)
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return 0
+  }
 }
 
 function lost(error: unknown): EngineError {
