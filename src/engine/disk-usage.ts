@@ -1,6 +1,7 @@
 import { createSingleFlight, isKind } from '#base'
 import type { CacheUsage } from '#builder'
 import type { ContainerService } from '#container'
+import { cloneMount, closeDescriptor, descriptorPath } from '#kernel'
 import { listHubBlobs } from '#hub'
 import type { Collector } from '#store/gc'
 import { listFootprints } from '#store/snapshot'
@@ -52,8 +53,7 @@ async function reportDisk(parts: DiskParts, limit: number | undefined): Promise<
   const root = ground.config.dataRoot
   await measureFootprints(parts)
   const known = Object.fromEntries(listFootprints(ground.database).flatMap(knownFolder))
-  const input: SurveyInput = { root, split: SPLIT, known }
-  const surveyed = await ground.pool.run<SurveyInput, readonly SurveyedItem[]>('tree.survey', input, { lane: 'short' })
+  const surveyed = await survey(ground, { root, split: SPLIT, known })
   const keepers = await keepersNow(parts)
   const items = await identify(parts, surveyed, keepers)
   const largest = items.toSorted((one, other) => other.size - one.size).slice(0, limit)
@@ -66,6 +66,16 @@ async function reportDisk(parts: DiskParts, limit: number | undefined): Promise<
       prune: sum(items.filter(({ freedBy }) => freedBy === 'prune')),
       all: sum(items.filter(({ freedBy }) => freedBy !== undefined)),
     },
+  }
+}
+
+/** Of the disk itself: what volumes have mounted there is not looked at, and may not answer. */
+async function survey({ pool }: Pick<Ground, 'pool'>, input: SurveyInput): Promise<readonly SurveyedItem[]> {
+  const bare = cloneMount(input.root)
+  try {
+    return await pool.run('tree.survey', { ...input, root: `${descriptorPath(bare)}/.` }, { lane: 'short' })
+  } finally {
+    closeDescriptor(bare)
   }
 }
 

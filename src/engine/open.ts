@@ -6,7 +6,7 @@ import type { OpenContainers } from '#container'
 import type { EventBus } from '#event'
 import { createHub, createHubCollector } from '#hub'
 import type { Hub } from '#hub'
-import { capabilities, type Hanging } from '#kernel'
+import { capabilities, type JobOptions } from '#kernel'
 import { openNetworks } from '#network'
 import type { Networks } from '#network'
 import { createFetcher, createRegistries } from '#registry'
@@ -126,9 +126,10 @@ async function openRunning(ground: Ground, stack: AsyncDisposableStack): Promise
 /** What volumes do with trees is the snapshot room's work, in a worker. */
 function volumeTrees({ pool }: Ground) {
   return {
-    copy: (from: string, to: string, hanging?: Hanging) => pool.run<object, void>('tree.copy', { from, to }, hanging),
-    isEmpty: (path: string, hanging: Hanging) =>
-      pool.run<string, boolean>('tree.isEmpty', path, { lane: 'short', ...hanging }),
+    copy: (from: string, to: string, options?: JobOptions) =>
+      pool.run<object, void>('tree.copy', { from, to }, options),
+    isEmpty: (path: string, options: JobOptions) =>
+      pool.run<string, boolean>('tree.isEmpty', path, { lane: 'short', ...options }),
     remove: (path: string) => pool.run<string, number>('tree.remove', path),
     usage: async (path: string) => {
       const { size } = await pool.run<string, { readonly size: number }>('tree.usage', path, { lane: 'short' })

@@ -1,4 +1,4 @@
-import { closeDescriptor, descriptorPath, type Hanging, isErrno, openInRoot, openRoot, setTimes } from '#kernel'
+import { closeDescriptor, descriptorPath, isErrno, type JobOptions, openInRoot, openRoot, setTimes } from '#kernel'
 import { constants, statSync } from 'node:fs'
 import { chmod, chown, mkdir, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ interface SeedRequest {
 interface Mounted {
   readonly open: () => Promise<AsyncDisposable>
   /** The file system need not answer. */
-  readonly hanging: Hanging
+  readonly options: JobOptions
 }
 
 /**
@@ -44,10 +44,10 @@ export async function seedVolume(folders: VolumeFolders, trees: VolumeTrees, req
 /** What is mounted is no folder of ours to be replaced. */
 async function seedMount(
   trees: VolumeTrees,
-  { open, hanging, from, to }: Mounted & { readonly from: string; readonly to: string },
+  { open, options, from, to }: Mounted & { readonly from: string; readonly to: string },
 ): Promise<void> {
   await using _mount = await open()
-  if (await trees.isEmpty(to, hanging)) await trees.copy(from, to, hanging)
+  if (await trees.isEmpty(to, options)) await trees.copy(from, to, options)
 }
 
 async function seedFolder(

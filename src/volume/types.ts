@@ -1,6 +1,6 @@
 import type { Clock, Log } from '#base'
 import type { EventBus } from '#event'
-import type { Hanging } from '#kernel'
+import type { JobOptions } from '#kernel'
 import type { Database } from '#store/db'
 import type { VolumeMount } from './options.ts'
 
@@ -73,8 +73,8 @@ export interface Volumes {
 /** Bulk work on trees, in a worker: the jobs `tree.copy`, `tree.remove` and `tree.usage` of store/snapshot do it. */
 export interface VolumeTrees {
   /** All that is in a folder to another, which exists, with the folder's own owner, mode and xattrs. */
-  copy(from: string, to: string, hanging?: Hanging): Promise<void>
-  isEmpty(folder: string, hanging: Hanging): Promise<boolean>
+  copy(from: string, to: string, options?: JobOptions): Promise<void>
+  isEmpty(folder: string, options: JobOptions): Promise<boolean>
   /** Bytes that went; fine where nothing is there. */
   remove(path: string): Promise<number>
   /** Bytes of blocks. */

@@ -151,7 +151,7 @@ class LocalVolumes implements Volumes {
       const seed = { volume: name, root, path, isShared }
       if (wanted === undefined) return await seedVolume(this.#folders, this.#trees, seed)
       return await unlessHung(`cannot look into volume ${name}`, undefined, (hanging) => {
-        const mounted = { open: () => this.#hold(name, wanted), hanging }
+        const mounted = { open: () => this.#hold(name, wanted), options: { about: `volume ${name}`, ...hanging } }
         return seedVolume(this.#folders, this.#trees, { ...seed, mounted })
       })
     })
