@@ -1,10 +1,10 @@
-import { attachMount, unmountSync } from '#kernel'
+import { Hang, NO_FUSE } from '#test/hang'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { stuckScene } from '#test/stuck-scene'
 import { until } from '#test/wait'
 import { assertAnswered, looking, Watch } from '#test/watch-calls'
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, test } from 'node:test'
@@ -154,9 +154,6 @@ function stepPid(): number | undefined {
   return step !== undefined && existsSync(path) ? Number(readFileSync(path, 'utf8')) || undefined : undefined
 }
 
-const NO_FUSE =
-  !existsSync('/dev/fuse') && 'this machine has no FUSE, which here stands in for a file system that hangs'
-
 test('a folder of the host that hangs holds up only who looks there', { skip: NO_FUSE }, async (context) => {
   const watch = new Watch(scene.daemon, context)
   const [place, other] = [scene.join('hung'), scene.join('other')]
@@ -184,21 +181,3 @@ test('a folder of the host that hangs holds up only who looks there', { skip: NO
   await scene.docker.ok('rm', '-f', id, later)
   watch.say()
 })
-
-/** A FUSE file system whose server never answers. */
-class Hang {
-  readonly #fd: number
-  readonly #place: string
-
-  constructor(place: string) {
-    this.#place = place
-    this.#fd = openSync('/dev/fuse', 'r+')
-    const options = [`fd=${this.#fd}`, 'rootmode=40000', 'user_id=0', 'group_id=0', 'allow_other']
-    attachMount({ type: 'fuse', source: 'hang', options }, place)
-  }
-
-  end(): void {
-    closeSync(this.#fd)
-    unmountSync(this.#place, { detach: true })
-  }
-}

@@ -7,8 +7,8 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { after, afterEach, before } from 'node:test'
 
-/** Who stands still, and how: the runtime stopped or asleep, or the monitor above it stopped. */
-export type Standstill = 'runtime' | 'sleeper' | 'monitor'
+/** Who stands still, and how: the runtime stopped, asleep or killed, or the monitor above it stopped. */
+export type Standstill = 'runtime' | 'sleeper' | 'killed' | 'monitor'
 
 /** A daemon whose runtime and workers stand still where a test says so. Nothing of it is there before the first test. */
 export interface StuckScene {
@@ -72,7 +72,7 @@ function makeRuntime(bin: string, order: string): void {
   mkdirSync(bin)
   const text = `#!/bin/sh
 if read -r word who <${order} && case " $* " in *" $word "*) true;; *) false;; esac; then
-  case $who in monitor) kill -STOP "$PPID";; sleeper) exec sleep 1000;; *) kill -STOP $$;; esac
+  case $who in monitor) kill -STOP "$PPID";; sleeper) exec sleep 1000;; killed) kill -KILL $$;; *) kill -STOP $$;; esac
 fi 2>/dev/null
 exec ${program} "$@"
 `

@@ -1,10 +1,10 @@
 import type { TestDaemon } from '#test/daemon'
 import assert from 'node:assert/strict'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import type { TestContext } from 'node:test'
 
 /** The promise is two seconds; a loaded machine gets more, and the longest answer is printed. Milliseconds. */
-const GENEROUS = 20_000
+const GENEROUS = 60_000
 
 const CONTAINER = { Image: 'busybox', Cmd: ['sleep', '1000'], OpenStdin: true }
 
@@ -12,6 +12,7 @@ export interface Call {
   readonly method: string
   readonly path: string
   readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
   /** The answer goes on for ever: its head is enough. */
   readonly endless?: boolean
 }
@@ -19,22 +20,28 @@ export interface Call {
 export interface Answer {
   readonly status: number
   readonly text: string
+  /** Until all of it was there; of an endless one, until its head was. */
   readonly milliseconds: number
+  /** Until its head was there. */
+  readonly head: number
 }
 
-function ask(socketPath: string, { method, path, body, endless = false }: Call): Promise<Answer> {
+export function ask(socketPath: string, { method, path, body, headers: more, endless = false }: Call): Promise<Answer> {
   const begun = performance.now()
   const payload = body instanceof Buffer ? body : body === undefined ? undefined : JSON.stringify(body)
   const type = body instanceof Buffer ? 'application/x-tar' : 'application/json'
-  const headers = payload === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(payload) }
+  const sized = payload === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(payload) }
+  const headers = { ...sized, ...more }
   return new Promise((resolve, reject) => {
+    const answer = (reply: IncomingMessage, chunks: readonly Buffer[], head: number): void => {
+      clearTimeout(late)
+      const text = Buffer.concat(chunks).toString('latin1')
+      resolve({ status: reply.statusCode ?? 0, text, milliseconds: performance.now() - begun, head })
+    }
     const sent = request({ socketPath, method, path: `/v1.51${path}`, headers, agent: false }, (reply) => {
+      const head = performance.now() - begun
       const chunks: Buffer[] = []
-      const end = (): void => {
-        clearTimeout(late)
-        const text = Buffer.concat(chunks).toString('latin1')
-        resolve({ status: reply.statusCode ?? 0, text, milliseconds: performance.now() - begun })
-      }
+      const end = (): void => answer(reply, chunks, head)
       reply.on('error', () => undefined)
       if (endless) {
         end()
@@ -48,6 +55,10 @@ function ask(socketPath: string, { method, path, body, endless = false }: Call):
       sent.destroy()
       reject(new Error(`${method} ${path} did not answer within ${GENEROUS} ms`))
     }, GENEROUS)
+    sent.on('upgrade', (reply, socket) => {
+      socket.destroy()
+      answer(reply, [], performance.now() - begun)
+    })
     sent.on('error', (error) => {
       clearTimeout(late)
       reject(error)
