@@ -101,8 +101,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'cli/template': [],
   'cli/kit': ['base', 'wire', 'client', 'cli/template'],
   'cli/credential': ['base', 'wire', 'cli/kit'],
-  'cli/container': ['base', 'oci', 'archive', 'wire', 'cli/kit', 'cli/credential'],
-  'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit', 'cli/credential'],
+  'cli/request': ['base', 'wire', 'cli/kit'],
+  'cli/container': ['base', 'oci', 'archive', 'wire', 'cli/kit', 'cli/credential', 'cli/request'],
+  'cli/image': ['base', 'oci', 'archive', 'dockerfile', 'wire', 'cli/kit', 'cli/credential', 'cli/request'],
   'cli/system': ['base', 'wire', 'cli/kit', 'cli/template'],
   cli: ['base', 'client', 'cli/kit', 'cli/credential', 'cli/container', 'cli/image', 'cli/system'],
   ui: ['wire'],
@@ -223,7 +224,7 @@ test(`no file is longer than ${MAX_LINES} lines`, () => {
 
 const MAX_FILES = 25
 /** One file a command; the services of the whole. */
-const LARGER: Readonly<Record<string, number>> = { 'cli/container': 36, engine: 30 }
+const LARGER: Readonly<Record<string, number>> = { 'cli/container': 28, engine: 30 }
 
 test(`no room holds more than ${MAX_FILES} files`, () => {
   const counts = Map.groupBy(sources, (source) => source.room)

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, unavailable } from '#base'
 import { runCli } from '#cli'
@@ -84,10 +84,17 @@ function startDaemon(words: readonly string[]) {
   }
 }
 
+/** A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program. */
+function endUnread(error: unknown): never {
+  if (errnoOf(error) === 'EPIPE') return process.exit(141)
+  const why = errnoOf(error) === 'ENOSPC' ? 'no space left on device' : messageOf(error)
+  writeSync(2, `write /dev/stdout: ${why}\n`)
+  return process.exit(1)
+}
+
 /** Runs the command of this process's own words, and ends the process with its status. */
 export function main(): void {
-  // A reader that went away (`mica logs x | head`) ends the writer, as a broken pipe ends any other program.
-  const io = createIo(process, () => process.exit(141))
+  const io = createIo(process, endUnread)
   runCli({
     words: process.argv.slice(2),
     env: process.env,

@@ -3,11 +3,14 @@ import { isatty } from 'node:tty'
 import { errnoOf } from '#base'
 import type { Io, Output } from '#cli'
 
+/** Hears why a stream takes nothing any more. */
+type OnLost = (error: unknown) => void
+
 /**
  * The process's own streams and signals, as the commands see them. A stream that a command does not use is not opened:
  * it would cost a short one milliseconds. `onLost` hears of each that is written to while nobody reads it any more.
  */
-export function createIo(own: NodeJS.Process, onLost: () => void): Io {
+export function createIo(own: NodeJS.Process, onLost: OnLost): Io {
   return {
     stdout: outputOf(1, () => own.stdout, onLost),
     stderr: outputOf(2, () => own.stderr, onLost),
@@ -36,7 +39,7 @@ export function createIo(own: NodeJS.Process, onLost: () => void): Io {
 /** What a pipe takes without waiting (pipe(7)): so much is written at once, whatever comes after it by a stream. Bytes. */
 const AT_ONCE = 64 << 10
 
-function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: () => void): Output {
+function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: OnLost): Output {
   let left = AT_ONCE
   let opened: NodeJS.WriteStream | undefined
   const stream = (): NodeJS.WriteStream => (opened ??= open().on('error', onLost))
@@ -61,12 +64,12 @@ function outputOf(descriptor: number, open: () => NodeJS.WriteStream, onLost: ()
 }
 
 /** Without a stream, which costs a short command milliseconds. Returns what the descriptor did not take. */
-function writeAtOnce(descriptor: number, bytes: Uint8Array, onLost: () => void): Uint8Array {
+function writeAtOnce(descriptor: number, bytes: Uint8Array, onLost: OnLost): Uint8Array {
   try {
     return bytes.subarray(writeSync(descriptor, bytes))
   } catch (error) {
     // Somebody else made it non-blocking, and it is full: the stream waits. Other errors come again there.
-    if (errnoOf(error) === 'EPIPE') onLost()
+    if (errnoOf(error) === 'EPIPE') onLost(error)
     return bytes
   }
 }

@@ -5,27 +5,36 @@ import { aliases, commands, type Entry, type Group, groups } from './table.ts'
 
 /** What a shell is told besides the words (cobra's protocol, which docker's clients speak): 4 means no names of files. */
 const NO_FILES = 4
+/** The same, and no space behind the word: it goes on. */
+const OPEN = 6
 const FILES = 0
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface Asking {
+  readonly client: Client
+  readonly env: Environment
+}
 
 interface Found {
   readonly words: readonly (readonly [word: string, help: string])[]
-  readonly directive: typeof NO_FILES | typeof FILES
+  readonly directive: typeof NO_FILES | typeof OPEN | typeof FILES
 }
 
 /** Answers `__complete`: one word a line with its help behind a tab, then `:` and the directive. The last word is unfinished. */
 export async function completeWords(
   words: readonly string[],
-  { client, help }: { readonly client: Client; readonly help: boolean },
+  { client, help, env }: { readonly client: Client; readonly help: boolean; readonly env: Environment },
 ): Promise<string> {
   const prefix = words.at(-1) ?? ''
-  const found = await find(words.slice(0, -1), prefix, client)
+  const found = await find(words.slice(0, -1), prefix, { client, env })
   const lines = found.words
     .filter(([word]) => word.startsWith(prefix))
     .map(([word, text]) => (help && text !== '' ? `${word}\t${text}\n` : `${word}\n`))
   return `${lines.join('')}:${found.directive}\n`
 }
 
-async function find([first, ...rest]: readonly string[], prefix: string, client: Client): Promise<Found> {
+async function find([first, ...rest]: readonly string[], prefix: string, asking: Asking): Promise<Found> {
   if (first === undefined) return { words: topWords(), directive: NO_FILES }
   const group = own(groups, first)
   if (group !== undefined && rest[0] === undefined) return { words: entriesOf(group), directive: NO_FILES }
@@ -34,8 +43,10 @@ async function find([first, ...rest]: readonly string[], prefix: string, client:
     group === undefined ? commandOf(first) : (own(group.entries, name) ?? own(group.entries, own(aliases, name) ?? ''))
   if (entry === undefined) return { words: [], directive: FILES }
   const command = await entry.load()
+  const flag = awaiting(command, rest.at(-1))
+  if (flag !== undefined) return await valuesFor(flag, asking)
   if (prefix.startsWith('-')) return { words: flagsOf(command), directive: NO_FILES }
-  return await namesFor(command, client)
+  return await namesFor(command, asking.client)
 }
 
 function commandOf(name: string): Entry | undefined {
@@ -56,6 +67,34 @@ function entriesOf({ entries }: Group): Found['words'] {
 
 function flagsOf({ flags }: Command): Found['words'] {
   return Object.entries(flags).map(([name, { help }]) => [`--${name}`, help] as const)
+}
+
+/** The flag that the word before leaves without its value. */
+function awaiting({ flags }: Command, word = ''): string | undefined {
+  const [, long, short] = /^(?:--([a-z0-9-]+)|-[A-Za-z]*([A-Za-z]))$/.exec(word) ?? []
+  const found = Object.entries(flags).find(
+    ([name, spec]) => name === long || (short !== undefined && spec.short === short),
+  )
+  return found === undefined || found[1].kind === 'switch' ? undefined : found[0]
+}
+
+async function valuesFor(flag: string, { client, env }: Asking): Promise<Found> {
+  const { flagValues } = await import('./complete-values.ts')
+  const values = own(flagValues, flag)
+  if (values === undefined) return { words: [], directive: FILES }
+  const { words = [], names, tail = '' } = values
+  const found = names === undefined ? words : names === 'variables' ? Object.keys(env) : await asked(names, client)
+  return { words: found.map((word) => [`${word}${tail}`, ''] as const), directive: tail === '' ? NO_FILES : OPEN }
+}
+
+/** A shell that completes shows no errors. */
+async function asked(names: 'containers' | 'networks', client: Client): Promise<readonly string[]> {
+  try {
+    return await (names === 'containers' ? containers(client) : networks(client))
+  } catch (error) {
+    if (error instanceof EngineError) return []
+    throw error
+  }
 }
 
 type NamesOf = (client: Client) => Promise<readonly string[]>

@@ -16,6 +16,7 @@ export const completionScripts: Readonly<Record<string, string>> = {
   [[ $word == *:* && $COMP_WORDBREAKS == *:* ]] && head=${'$'}{word%:*}:
   COMPREPLY=()
   for word in ${'$'}{out%:*}; do COMPREPLY+=("${'$'}{word#"$head"}"); done
+  if [ "${'$'}{out##*:}" = 6 ]; then compopt -o nospace; fi
   if [ ${'$'}{#COMPREPLY[@]} -eq 0 ] && [ "${'$'}{out##*:}" = 0 ]; then compopt -o default; fi
 }
 complete -F _mica mica

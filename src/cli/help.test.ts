@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { userSetting } from '#cli/kit'
 import type { Output } from '#cli/kit'
+import { flagValues } from './complete-values.ts'
 import { runCli } from './main.ts'
+import { notYet } from './not-yet.ts'
 import { commands, groups } from './table.ts'
 
 interface Said {
@@ -77,6 +79,77 @@ for (const [words, entry] of ALL) {
   })
 }
 
+type Recorded = Readonly<Record<string, 'group' | Readonly<Record<string, readonly [string, string, string]>>>>
+
+/** Of a real docker client (scripts/record-flags.mjs). */
+const DOCKER: Recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'testdata', 'docker-flags.json'), 'utf8'))
+
+/** Defaults that say nothing: the zero of each kind. */
+const ZEROS: ReadonlySet<string> = new Set(['[]', 'map[]', '0', '0s'])
+
+/** Flags that mica has and docker's help does not show: its own, and docker's old names. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  'container create': ['dns-opt', 'net'],
+  'container restart': ['time'],
+  'container run': ['dns-opt', 'net'],
+  'container start': ['sig-proxy'],
+  'container stop': ['time'],
+  create: ['dns-opt', 'net'],
+  diff: ['exit-code', 'format', 'times'],
+  'image push': ['compression'],
+  push: ['compression'],
+  restart: ['time'],
+  run: ['dns-opt', 'net'],
+  start: ['sig-proxy'],
+  stop: ['time'],
+  'volume create': ['name'],
+}
+
+/** Flags of docker's that are not there yet: no manifest list is made here. */
+const LACKING: readonly string[] = ['manifest inspect --verbose']
+
+const WORDS = { switch: '', text: 'string', number: 'int', list: 'list' } as const
+
+for (const [name, recorded] of Object.entries(DOCKER)) {
+  if (recorded === 'group' || isNotYet(name)) continue
+  test(`mica ${name} has docker's flags, with their letters, values and defaults`, async () => {
+    const entry = ALL.find(([words]) => words.join(' ') === name)?.[1]
+    assert.ok(entry, `mica has no ${name}, and not-yet.ts does not name it`)
+    const own = OWN[name] ?? []
+    const { flags } = await entry.load()
+    const mine = Object.entries(flags)
+      .filter(([flag]) => !own.includes(flag))
+      .map(([flag, { kind, short = '', value = WORDS[kind], on, initial = on ? 'true' : '' }]) => [
+        flag,
+        [short, value, initial],
+      ])
+    const theirs = Object.entries(recorded)
+      .filter(([flag]) => !LACKING.includes(`${name} --${flag}`))
+      .map(([flag, [short, value, initial]]) => [flag, [short, value, ZEROS.has(initial) ? '' : initial]])
+    assert.deepEqual(Object.fromEntries(mine), Object.fromEntries(theirs))
+    for (const flag of own) assert.ok(Object.hasOwn(flags, flag) && !Object.hasOwn(recorded, flag), flag)
+  })
+}
+
+function isNotYet(name: string): boolean {
+  return notYet.has(name) || notYet.has(name.split(' ')[0] ?? '')
+}
+
+test('what docker has and mica does not is refused by its name', async () => {
+  for (const name of ['stats', 'swarm init', 'volume update x'])
+    assert.deepEqual(await say(...name.split(' ')), {
+      exit: 1,
+      stdout: '',
+      stderr: `mica ${name.replace(/ (init|x)$/, '')}: not yet carried out by mica\n`,
+    })
+  for (const name of notYet) {
+    const [first = '', second] = name.split(' ')
+    const has =
+      second === undefined ? ALL.some(([words]) => words[0] === first) : ALL.some(([words]) => words.join(' ') === name)
+    assert.ok(!has, `mica has ${name}`)
+  }
+})
+
 test('the commands of every day show examples, which are lines of theirs with flags that they know', async () => {
   for (const name of ['run', 'exec', 'logs', 'cp', 'build']) {
     const { stdout } = await say(name, '--help')
@@ -86,6 +159,30 @@ test('the commands of every day show examples, which are lines of theirs with fl
     const entry = ALL.find(([words]) => words.join(' ') === name)?.[1]
     const known = Object.keys((await entry?.load())?.flags ?? {})
     for (const [, flag = ''] of lines.join(' ').matchAll(/ --([a-z-]+)/g)) assert.ok(known.includes(flag), flag)
+  }
+})
+
+test('what may follow a flag is completed, where a flag of that name has a value', async () => {
+  const table: readonly (readonly [readonly string[], string])[] = [
+    [['run', '--pull', ''], 'always\nmissing\nnever\n:4\n'],
+    [['run', '--rm', '--pull', 'm'], 'missing\n:4\n'],
+    [['container', 'kill', '-s', 'US'], 'USR1\nUSR2\n:4\n'],
+    [['run', '-ia', 'std'], 'stderr\nstdin\nstdout\n:4\n'],
+    [['run', '--network', ''], ':4\n'],
+    [['run', '--link', ''], ':6\n'],
+    [['run', '-e', 'DOCKER'], 'DOCKER_HOST\n:4\n'],
+    [['run', '--cidfile', ''], ':0\n'],
+    [['ps', '-a', '--no'], '--no-trunc\n:4\n'],
+  ]
+  for (const [words, stdout] of table)
+    assert.deepEqual(await say('__completeNoDesc', ...words), { exit: 0, stdout, stderr: '' }, words.join(' '))
+  const commandsOfAll = await Promise.all(ALL.map(([, entry]) => entry.load()))
+  for (const name of Object.keys(flagValues)) {
+    const kinds = commandsOfAll.flatMap(({ flags }) => flags[name]?.kind ?? [])
+    assert.ok(
+      kinds.some((kind) => kind !== 'switch'),
+      name,
+    )
   }
 })
 

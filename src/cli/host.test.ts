@@ -11,6 +11,8 @@ test('chooseHost() prefers -H, then MICA_HOST, then DOCKER_HOST, then its own de
     [undefined, { DOCKER_HOST: 'unix:///run/mica/mica.sock' }, 'unix:///run/mica/mica.sock', true],
     [undefined, { DOCKER_HOST: 'x', MICA_HOST: 'unix:///m' }, 'unix:///m', true],
     [undefined, { MICA_HOST: '' }, 'unix:///run/mica/mica.sock', true],
+    ['unix:///run/mica/mica.sock', {}, 'unix:///run/mica/mica.sock', true],
+    ['unix:///slip', {}, 'unix:///slip', false],
     ['tcp://127.0.0.1:1', { MICA_HOST: 'unix:///m' }, 'tcp://127.0.0.1:1', false],
   ]
   for (const [flag, env, text, startable] of table) assert.deepEqual(chooseHost(flag, env), { text, startable })

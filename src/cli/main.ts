@@ -62,10 +62,12 @@ async function dispatch(environment: CliEnvironment): Promise<number> {
   }
   const [first, ...rest] = args
   if (help || first === undefined || (first === 'help' && rest.length === 0)) {
-    environment.io.stdout.write(topHelp(topGroups(), GLOBAL_FLAGS))
+    // As docker: what was asked for goes to stdout.
+    const output = help || first !== undefined ? environment.io.stdout : environment.io.stderr
+    output.write(topHelp(topGroups(), GLOBAL_FLAGS))
     return 0
   }
-  const answer = await completion(first, rest, chooseHost(flags.host, environment.env))
+  const answer = await completion(environment, [first, ...rest], chooseHost(flags.host, environment.env))
   if (answer !== undefined) {
     environment.io.stdout.write(answer)
     return 0
@@ -75,7 +77,11 @@ async function dispatch(environment: CliEnvironment): Promise<number> {
 }
 
 /** `completion SHELL` and what its script asks; undefined for other words. No daemon is started for a shell that completes. */
-async function completion(first: string, rest: readonly string[], host: ChosenHost): Promise<string | undefined> {
+async function completion(
+  { env }: CliEnvironment,
+  [first = '', ...rest]: readonly string[],
+  host: ChosenHost,
+): Promise<string | undefined> {
   if (first === 'completion') {
     const { completionScripts } = await import('./completion-scripts.ts')
     const [shell = ''] = rest
@@ -86,7 +92,7 @@ async function completion(first: string, rest: readonly string[], host: ChosenHo
   }
   if (first !== '__complete' && first !== '__completeNoDesc') return undefined
   const { completeWords } = await import('./complete.ts')
-  return await completeWords(rest, { client: createClient({ host: host.text }), help: first === '__complete' })
+  return await completeWords(rest, { client: createClient({ host: host.text }), env, help: first === '__complete' })
 }
 
 function parseGlobal(words: readonly string[]) {
@@ -109,10 +115,17 @@ async function typed(
     const entry = own(entries, name)
     if (entry) return await start(environment, entry, { name: `mica ${name}`, words, host })
   }
+  await refuseNotYet(name)
   throw new CommandLineError(`mica: unknown command: mica ${name}`, {
     exit: 1,
     advice: "Run 'mica --help' for more information",
   })
+}
+
+/** Whoever knows docker's commands is told which of them are not there yet. */
+async function refuseNotYet(name: string): Promise<void> {
+  const { notYet } = await import('./not-yet.ts')
+  if (notYet.has(name)) throw new CommandLineError(`mica ${name}: not yet carried out by mica`, { exit: 1 })
 }
 
 interface InGroup {
@@ -125,12 +138,14 @@ interface InGroup {
 async function inGroup(environment: CliEnvironment, { name, group, words, host }: InGroup): Promise<number> {
   const [word, ...rest] = words
   if (word === undefined || word === '--help' || word === '-h') {
-    environment.io.stdout.write(groupHelp(`mica ${name}`, { title: group.title, lines: linesOf(group) }))
+    const output = word === undefined ? environment.io.stderr : environment.io.stdout
+    output.write(groupHelp(`mica ${name}`, { title: group.title, lines: linesOf(group) }))
     return 0
   }
   const entry = own(group.entries, word) ?? own(group.entries, own(aliases, word) ?? '')
   if (entry) return await start(environment, entry, { name: `mica ${name} ${word}`, words: rest, host })
-  const advice = `Usage:  mica ${name}\n\nRun 'mica ${name} --help' for more information`
+  await refuseNotYet(`${name} ${word}`)
+  const advice = `Usage:  mica ${group.usage ?? name}\n\nRun 'mica ${name} --help' for more information`
   throw new CommandLineError(`mica: unknown command: mica ${name} ${word}`, { exit: 1, advice })
 }
 

@@ -14,6 +14,8 @@ export interface Entry {
 
 export interface Group {
   readonly title: string
+  /** What an unknown command of the group is told, where docker says more than the group's name. */
+  readonly usage?: string
   readonly entries: Readonly<Record<string, Entry>>
 }
 
@@ -186,6 +188,7 @@ export const groups: Readonly<Record<string, Group>> = {
   },
   manifest: {
     title: 'Look at image manifests and manifest lists in registries',
+    usage: 'manifest COMMAND',
     entries: {
       inspect: ofImage('Display an image manifest, or manifest list', (room) => room.inspectManifest),
     },
@@ -216,6 +219,7 @@ export const groups: Readonly<Record<string, Group>> = {
   system: { title: 'Manage mica', entries: { check, df, events, info, prune: pruneSystem } },
   volume: {
     title: 'Manage volumes',
+    usage: 'volume COMMAND',
     entries: {
       create: ofSystem('Create a volume', (room) => room.createVolume),
       inspect: ofSystem('Display detailed information on one or more volumes', (room) => room.inspectVolume),

@@ -2,6 +2,7 @@ import { conflict } from '#base'
 import { command, flag } from '#cli/kit'
 import type { ContainerJson } from '#wire'
 import { cancelledByKeys, foreground, requireTerminal } from './foreground.ts'
+import { pathOf } from './each.ts'
 
 export const attach = command({
   usage: '[OPTIONS] CONTAINER',
@@ -14,9 +15,7 @@ export const attach = command({
   min: 1,
   max: 1,
   async run(context, { flags, args: [name = ''] }) {
-    const { Id, Config, State } = await context.client.get<ContainerJson>(
-      `/containers/${encodeURIComponent(name)}/json`,
-    )
+    const { Id, Config, State } = await context.client.get<ContainerJson>(`${pathOf(name)}/json`)
     if (!State.Running) throw conflict('You cannot attach to a stopped container, start it first')
     if (State.Paused) throw conflict('You cannot attach to a paused container, unpause it first')
     if (Config.Tty && Config.OpenStdin && !flags['no-stdin']) requireTerminal(context)

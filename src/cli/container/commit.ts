@@ -1,3 +1,4 @@
+import { invalid } from '#base'
 import { command, flag } from '#cli/kit'
 import { familiarName, parseNamed } from '#oci'
 
@@ -14,6 +15,7 @@ export const commit = command({
   max: 2,
   async run(context, { flags, args: [container = '', name] }) {
     const reference = name === undefined ? undefined : parseNamed(name)
+    if (reference?.digest !== undefined) throw invalid('refusing to create a tag with a digest reference')
     const { Id } = await context.client.post<{ readonly Id: string }>('/commit', {
       query: {
         container,

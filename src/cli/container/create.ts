@@ -1,16 +1,15 @@
 import { command } from '#cli/kit'
+import { attachFlag, containerFlags, streamsOf } from '#cli/request'
 import { makeContainer } from './make.ts'
-import { containerFlags } from './options.ts'
 
 export const create = command({
   usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
   summary: 'Create a new container',
-  flags: containerFlags,
+  flags: { ...containerFlags, ...attachFlag },
   min: 1,
   leading: true,
   async run(context, { flags, given, args }) {
-    const attachment = { stdin: flags.interactive, stdout: true, stderr: true }
-    const id = await makeContainer(context, { flags, given, words: args, attachment })
+    const id = await makeContainer(context, { flags, given, words: args, attachment: streamsOf(flags) })
     context.io.stdout.write(`${id}\n`)
     return 0
   },

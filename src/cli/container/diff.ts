@@ -1,5 +1,6 @@
 import { command } from '#cli/kit'
 import type { ChangeJson } from '#wire'
+import { pathOf } from './each.ts'
 
 const LETTERS = ['C', 'A', 'D'] as const
 
@@ -11,7 +12,7 @@ export const diff = command({
   max: 1,
   async run(context, { args: [name = ''] }) {
     const changes = await context.client.get<readonly ChangeJson[] | null>(
-      `/containers/${encodeURIComponent(name)}/changes`,
+      `${pathOf(name, 'Container name cannot be empty')}/changes`,
     )
     context.io.stdout.write((changes ?? []).map(({ Kind, Path }) => `${LETTERS[Kind]} ${Path}\n`).join(''))
     return 0

@@ -10,9 +10,10 @@ import {
   startStatus,
   userSetting,
 } from '#cli/kit'
+import { environment } from '#cli/request'
 import type { ExecJson } from '#wire'
 import { cancelledByKeys, followSize, requireTerminal } from './foreground.ts'
-import { environment } from './request.ts'
+import { pathOf } from './each.ts'
 
 export const exec = command({
   usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
@@ -35,27 +36,24 @@ export const exec = command({
     const env = environment({ flags, env: context.env, cwd: context.cwd })
     if (flags.interactive && flags.tty && !flags.detach && !context.io.stdin.terminal) {
       // What is wrong with the container is said first.
-      await context.client.get(`/containers/${encodeURIComponent(container)}/json`)
+      await context.client.get(`${pathOf(container)}/json`)
       requireTerminal(context)
     }
-    const { Id } = await context.client.post<{ readonly Id: string }>(
-      `/containers/${encodeURIComponent(container)}/exec`,
-      {
-        json: {
-          AttachStdin: flags.interactive && !flags.detach,
-          AttachStdout: !flags.detach,
-          AttachStderr: !flags.detach,
-          DetachKeys: flags['detach-keys'] ?? userSetting(context, 'detachKeys') ?? '',
-          Tty: flags.tty,
-          Cmd: words,
-          Env: env,
-          User: flags.user ?? '',
-          WorkingDir: flags.workdir ?? '',
-          Privileged: flags.privileged,
-          Detach: flags.detach,
-        },
+    const { Id } = await context.client.post<{ readonly Id: string }>(`${pathOf(container)}/exec`, {
+      json: {
+        AttachStdin: flags.interactive && !flags.detach,
+        AttachStdout: !flags.detach,
+        AttachStderr: !flags.detach,
+        DetachKeys: flags['detach-keys'] ?? userSetting(context, 'detachKeys') ?? '',
+        Tty: flags.tty,
+        Cmd: words,
+        Env: env,
+        User: flags.user ?? '',
+        WorkingDir: flags.workdir ?? '',
+        Privileged: flags.privileged,
+        Detach: flags.detach,
       },
-    )
+    })
     if (flags.detach) {
       await context.client.post(`/exec/${Id}/start`, { json: { Detach: true, Tty: flags.tty } })
       return 0

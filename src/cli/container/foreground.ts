@@ -1,8 +1,8 @@
 import { EngineError, invalid } from '#base'
 import { CommandLineError, connectStreams, type Context, parseKeys, userSetting } from '#cli/kit'
+import type { Attachment } from '#cli/request'
 import type { WaitJson } from '#wire'
 import { decodeLines } from '#wire'
-import type { Attachment } from './options.ts'
 
 interface ForegroundOptions {
   readonly id: string

@@ -1,6 +1,7 @@
 import { EngineError, invalid } from '#base'
 import { command, flag, writeAll, writeFrames } from '#cli/kit'
 import { type ContainerJson, parseTimestamp } from '#wire'
+import { pathOf } from './each.ts'
 
 export const logs = command({
   usage: '[OPTIONS] CONTAINER',
@@ -9,7 +10,7 @@ export const logs = command({
     details: flag.switch('Show extra details provided to logs'),
     follow: flag.switch('Follow log output', { short: 'f' }),
     since: flag.text('Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)'),
-    tail: flag.text('Number of lines to show from the end of the logs', { short: 'n' }),
+    tail: flag.text('Number of lines to show from the end of the logs', { short: 'n', initial: '"all"' }),
     timestamps: flag.switch('Show timestamps', { short: 't' }),
     until: flag.text(
       'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)',
@@ -19,7 +20,7 @@ export const logs = command({
   min: 1,
   max: 1,
   async run({ client, io, now }, { flags, args: [name = ''] }) {
-    const path = `/containers/${encodeURIComponent(name)}`
+    const path = pathOf(name)
     const { Config } = await client.get<ContainerJson>(`${path}/json`)
     const [since, until] = [timeOf('since', flags.since, now), timeOf('until', flags.until, now)]
     const { bytes } = await client.stream('GET', `${path}/logs`, {
@@ -39,6 +40,15 @@ function timeOf(name: string, text: string | undefined, now: number): string | u
     return `${time / 1_000_000_000n}.${String(time % 1_000_000_000n).padStart(9, '0')}`
   } catch (error) {
     if (!(error instanceof EngineError)) throw error
-    throw invalid(`invalid value for "${name}": failed to parse value as time or duration: "${text}"`, { cause: error })
+    throw invalid(`invalid value for "${name}": ${whyNoTime(text)}`, { cause: error })
   }
+}
+
+/** Go's words where a date alone is followed by more or cannot be, docker's own for all else. */
+function whyNoTime(text: string): string {
+  const [, month, day, extra = ''] = /^\d{4}-(\d\d)-(\d\d)([^T].*)?$/s.exec(text) ?? []
+  if (month === undefined) return `failed to parse value as time or duration: ${JSON.stringify(text)}`
+  const field = Number(month) < 1 || Number(month) > 12 ? 'month' : Number(day) < 1 || Number(day) > 31 ? 'day' : ''
+  const why = field === '' ? `extra text: ${JSON.stringify(extra)}` : `${field} out of range`
+  return `parsing time ${JSON.stringify(text)}: ${why}`
 }

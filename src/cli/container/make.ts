@@ -1,12 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EngineError, invalid, isKind, messageOf } from '#base'
 import { registryHeaders } from '#cli/credential'
-import { CommandLineError, type Context, showProgress } from '#cli/kit'
-import { familiarName, familiarReference, parseReference } from '#oci'
+import { CommandLineError, type Context, errorText, showProgress } from '#cli/kit'
+import { type Attachment, type ContainerFlags, containerRequest } from '#cli/request'
+import { familiarName, familiarReference, parsePlatform, parseReference } from '#oci'
 import type { CreatedJson, ProgressLine } from '#wire'
-import type { Attachment } from './options.ts'
-import { type ContainerFlags, containerRequest } from './request.ts'
 
 interface MakeOptions {
   readonly flags: ContainerFlags
@@ -25,7 +24,10 @@ export async function makeContainer(
     body: containerRequest({ flags, given, image, command, attachment, env: context.env, cwd: context.cwd }),
     policy: pullPolicy(flags.pull),
   }))
+  warn(context, flags)
+  using place = placeForId(context, flags.cidfile)
   parseReference(image)
+  if (flags.platform !== undefined) checkPlatform(flags.platform)
   const create = (): Promise<CreatedJson> =>
     context.client.post<CreatedJson>('/containers/create', {
       query: { name: flags.name, platform: flags.platform },
@@ -40,8 +42,58 @@ export async function makeContainer(
     return await create()
   })
   for (const warning of made.Warnings ?? []) context.io.stderr.write(`WARNING: ${warning}\n`)
-  if (flags.cidfile !== undefined) writeFileSync(resolve(context.cwd, flags.cidfile), made.Id, { flag: 'wx' })
+  place.write(made.Id)
   return made.Id
+}
+
+/** Of what is allowed and seldom wise. */
+function warn({ io }: Context, flags: ContainerFlags): void {
+  if (flags['oom-kill-disable'] && flags.memory === undefined)
+    io.stderr.write(
+      "WARNING: Disabling the OOM killer on containers without setting a '-m/--memory' limit may be dangerous.\n",
+    )
+  const local = flags.dns.find((address) => address.startsWith('127.') || address === '::1')
+  if (local !== undefined) io.stderr.write(`WARNING: Localhost DNS setting (--dns=${local}) may fail in containers.\n`)
+}
+
+interface PlaceForId extends Disposable {
+  write(id: string): void
+}
+
+/** --cidfile, made before the container is, so that none comes to be whose id has no place; gone again where none came. */
+function placeForId({ cwd }: Context, file: string | undefined): PlaceForId {
+  if (file === undefined) return { write: () => undefined, [Symbol.dispose]: () => undefined }
+  const path = resolve(cwd, file)
+  if (existsSync(path))
+    throw invalid(`container ID file found, make sure the other container isn't running or delete ${file}`)
+  const descriptor = createFile(path, file)
+  let written = false
+  return {
+    write(id) {
+      writeSync(descriptor, id)
+      written = true
+    },
+    [Symbol.dispose]() {
+      closeSync(descriptor)
+      if (!written) unlinkSync(path)
+    },
+  }
+}
+
+function createFile(path: string, typed: string): number {
+  try {
+    return openSync(path, 'wx')
+  } catch (error) {
+    throw invalid(`failed to create the container ID file: ${errorText(error, 'open', typed)}`, { cause: error })
+  }
+}
+
+function checkPlatform(text: string): void {
+  try {
+    parsePlatform(text)
+  } catch (error) {
+    throw invalid(`error parsing specified platform: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 /** What the flags say together; what makes no sense ends with 125, as a flag that is wrong by itself. */

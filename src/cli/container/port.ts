@@ -1,5 +1,6 @@
 import { command, CommandLineError } from '#cli/kit'
 import type { ContainerJson } from '#wire'
+import { pathOf } from './each.ts'
 
 export const port = command({
   usage: 'CONTAINER [PRIVATE_PORT[/PROTO]]',
@@ -8,7 +9,7 @@ export const port = command({
   min: 1,
   max: 2,
   async run({ client, io }, { args: [name = '', wanted] }) {
-    const { NetworkSettings } = await client.get<ContainerJson>(`/containers/${encodeURIComponent(name)}/json`)
+    const { NetworkSettings } = await client.get<ContainerJson>(`${pathOf(name)}/json`)
     const rows = Object.entries(NetworkSettings.Ports).flatMap(([key, places]) =>
       (places ?? []).map(({ HostIp, HostPort }) => ({ key, text: `${hostOf(HostIp)}:${HostPort}` })),
     )
@@ -27,7 +28,8 @@ export const port = command({
 })
 
 function portKey(text: string): string {
-  const [number = '', protocol = 'tcp'] = text.split('/')
+  const at = text.indexOf('/')
+  const [number, protocol] = at < 0 ? [text, 'tcp'] : [text.slice(0, at), text.slice(at + 1)]
   if (/^\d{1,5}$/.test(number)) return `${number}/${protocol}`
   const why = `strconv.ParseUint: parsing "${number}": invalid syntax`
   throw new CommandLineError(`Error: invalid port (${number}): ${why}`, { exit: 1 })

@@ -21,6 +21,18 @@ const COLUMNS = {
 }
 const SHOWN = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names']
 
+/** What `--format raw` shows of each. */
+const RAW = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+`
+
 export const ps = command({
   usage: '[OPTIONS]',
   summary: 'List containers',
@@ -28,7 +40,7 @@ export const ps = command({
     all: flag.switch('Show all containers (default shows just running)', { short: 'a' }),
     filter: flag.list('Filter output based on conditions provided', { short: 'f', value: 'filter' }),
     format: flag.text('Format output: table, json, or a template such as {{.Names}}'),
-    last: flag.number('Show n last created containers (includes all states)', { short: 'n' }),
+    last: flag.number('Show n last created containers (includes all states)', { short: 'n', initial: '-1' }),
     latest: flag.switch('Show the latest created container (includes all states)', { short: 'l' }),
     'no-trunc': flag.switch("Don't truncate output"),
     quiet: flag.switch('Only display container IDs', { short: 'q' }),
@@ -37,7 +49,9 @@ export const ps = command({
   max: 0,
   async run(context, { flags }) {
     const { client, io, now } = context
-    const limit = flags.latest ? 1 : flags.last !== undefined && flags.last > 0 ? flags.last : undefined
+    // As docker: -n is the stronger one.
+    const last = flags.last ?? (flags.latest ? 1 : -1)
+    const limit = last > 0 ? last : undefined
     const found = await client.get<readonly ContainerSummaryJson[]>('/containers/json', {
       query: {
         all: flags.all || limit !== undefined,
@@ -56,7 +70,8 @@ export const ps = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: flags.size ? [...SHOWN, 'Size'] : SHOWN,
-          format: flags.format ?? userSetting(context, 'psFormat'),
+          format: flags.format || userSetting(context, 'psFormat'),
+          raw: flags.size ? `${RAW}size: {{.Size}}\n` : RAW,
           type: '*formatter.ContainerContext',
           labels: found.map(({ Labels }) => Labels),
           complaint: { parse: 'failed to parse template', execution: 'failed to execute template' },

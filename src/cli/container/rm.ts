@@ -1,4 +1,3 @@
-import { invalid } from '#base'
 import { command, flag } from '#cli/kit'
 import { forEach } from './each.ts'
 
@@ -15,12 +14,14 @@ export const rm = command({
     forEach(
       context,
       args,
-      async (path, name) => {
-        if (name === '') throw invalid('Container name cannot be empty')
+      async (path) => {
         await context.client.delete(path, { query: { force: flags.force, link: flags.link, v: flags.volumes } })
         return undefined
       },
-      // What is not there is as --force wants it.
-      (error) => flags.force && error.kind === 'not-found',
+      {
+        // What is not there is as --force wants it.
+        forgives: (error) => flags.force && error.kind === 'not-found',
+        ofNoName: 'container name cannot be empty',
+      },
     ),
 })

@@ -1,15 +1,15 @@
 import { EngineError, invalid } from '#base'
-import { badArgument, CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
+import { CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
+import { type Attachment, attachFlag, containerFlags, streamsOf } from '#cli/request'
 import { foreground, requireTerminal } from './foreground.ts'
 import { makeContainer } from './make.ts'
-import { containerFlags } from './options.ts'
 
 export const run = command({
   usage: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
   summary: 'Create and run a new container from an image',
   flags: {
     ...containerFlags,
-    attach: flag.list('Attach to STDIN, STDOUT or STDERR', { short: 'a' }),
+    ...attachFlag,
     detach: flag.switch('Run container in background and print container ID', { short: 'd' }),
     'detach-keys': flag.text('Override the key sequence for detaching a container'),
     'sig-proxy': flag.switch('Proxy received signals to the process', { on: true }),
@@ -25,7 +25,7 @@ export const run = command({
     if (flags.detach && flags.attach.length > 0)
       throw invalid('conflicting options: cannot specify both --attach and --detach')
     if (!flags.detach && flags.interactive && flags.tty) requireTerminal(context)
-    const attachment = streamsOf(flags)
+    const attachment = flags.detach ? NOTHING : streamsOf(flags)
     try {
       const id = await makeContainer(context, { flags, given, words: args, attachment })
       if (flags.detach) return await startInBackground(context, id)
@@ -44,24 +44,8 @@ export const run = command({
   },
 })
 
-interface StreamFlags {
-  readonly attach: readonly string[]
-  readonly detach: boolean
-  readonly interactive: boolean
-}
-
-function streamsOf({ attach, detach, interactive }: StreamFlags): {
-  readonly stdin: boolean
-  readonly stdout: boolean
-  readonly stderr: boolean
-} {
-  if (detach) return { stdin: false, stdout: false, stderr: false }
-  if (attach.length === 0) return { stdin: interactive, stdout: true, stderr: true }
-  const named = attach.map((name) => name.toLowerCase())
-  const bad = named.find((name) => !['stdin', 'stdout', 'stderr'].includes(name))
-  if (bad !== undefined) throw badArgument(bad, '-a, --attach', 'valid streams are STDIN, STDOUT and STDERR')
-  return { stdin: named.includes('stdin'), stdout: named.includes('stdout'), stderr: named.includes('stderr') }
-}
+/** In the background nothing is attached. */
+const NOTHING: Attachment = { stdin: false, stdout: false, stderr: false }
 
 async function startInBackground({ client, io }: Context, id: string): Promise<number> {
   // Known also where it does not come to run, so that it can be looked at and removed.

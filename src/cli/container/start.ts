@@ -2,6 +2,7 @@ import { EngineError, invalid } from '#base'
 import { command, complaint, type Context, flag } from '#cli/kit'
 import type { ContainerJson } from '#wire'
 import { foreground } from './foreground.ts'
+import { pathOf } from './each.ts'
 
 export const start = command({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
@@ -16,7 +17,7 @@ export const start = command({
   async run(context, { flags, args }) {
     if (!flags.attach && !flags.interactive) return await startAll(context, args)
     if (args.length > 1) throw invalid('you cannot start and attach multiple containers at once')
-    const path = `/containers/${encodeURIComponent(args[0] ?? '')}`
+    const path = pathOf(args[0] ?? '')
     const { Id, Config, HostConfig } = await context.client.get<ContainerJson>(`${path}/json`)
     const end = await foreground(context, {
       id: Id,
@@ -35,7 +36,7 @@ async function startAll({ client, io }: Context, names: readonly string[]): Prom
   const failed: string[] = []
   for (const name of names) {
     try {
-      await client.post(`/containers/${encodeURIComponent(name)}/start`)
+      await client.post(`${pathOf(name)}/start`)
       io.stdout.write(`${name}\n`)
     } catch (error) {
       if (!(error instanceof EngineError) || error.kind === 'unavailable') throw error

@@ -1,5 +1,6 @@
 import { command } from '#cli/kit'
 import type { TopJson } from '#wire'
+import { pathOf } from './each.ts'
 
 export const top = command({
   usage: 'CONTAINER [ps OPTIONS]',
@@ -8,7 +9,7 @@ export const top = command({
   min: 1,
   leading: true,
   async run(context, { args: [name = '', ...options] }) {
-    const { Titles, Processes } = await context.client.get<TopJson>(`/containers/${encodeURIComponent(name)}/top`, {
+    const { Titles, Processes } = await context.client.get<TopJson>(`${pathOf(name)}/top`, {
       query: { ps_args: options.join(' ') },
     })
     // As Go's tabwriter with minimal width 20 and padding 3.

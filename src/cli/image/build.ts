@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Bytes, EngineError, invalid } from '#base'
+import { type Bytes, invalid } from '#base'
 import { buildHeaders } from '#cli/credential'
-import { badArgument, command, type Context, flag, showProgress } from '#cli/kit'
-import { parseReference } from '#oci'
+import { command, type Context, showProgress } from '#cli/kit'
 import type { ProgressLine } from '#wire'
+import { buildFlags, buildQuery } from './build-flags.ts'
 import { locateContext, type Located } from './locate.ts'
 
 const ESCAPE = String.fromCodePoint(27)
@@ -12,19 +12,7 @@ const ESCAPE = String.fromCodePoint(27)
 export const build = command({
   usage: '[OPTIONS] [PATH|-]',
   summary: 'Build an image from a Dockerfile; without PATH from the current folder',
-  flags: {
-    'build-arg': flag.list('Set build-time variables'),
-    file: flag.text('Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
-    iidfile: flag.text('Write the image ID to a file'),
-    label: flag.list('Set metadata for an image'),
-    network: flag.text('Set the networking mode for the RUN instructions during build (default "default")'),
-    'no-cache': flag.switch('Do not use cache when building the image'),
-    platform: flag.text('Set target platform for build'),
-    pull: flag.switch('Always attempt to pull all referenced images'),
-    quiet: flag.switch('Suppress the build output and print image ID on success', { short: 'q' }),
-    tag: flag.list('Name and optionally a tag (format: "name:tag")', { short: 't' }),
-    target: flag.text('Set the target build stage to build'),
-  },
+  flags: buildFlags,
   examples: [
     'mica build -t app .',
     'mica build -t app:test --target test --build-arg VERSION=2 .',
@@ -32,49 +20,34 @@ export const build = command({
   ],
   max: 1,
   async run(context, { flags, args: [path = '.'] }) {
-    for (const name of flags.tag) checkTag(name)
+    const asked = buildQuery(flags, context)
     const located = await locateContext(context, { path, file: flags.file })
     const query = {
-      t: flags.tag,
-      target: flags.target,
-      buildargs: jsonOf(flags['build-arg'], (name) => context.env[name] ?? null),
-      labels: jsonOf(flags.label, () => ''),
-      nocache: flags['no-cache'],
-      pull: flags.pull,
-      networkmode: flags.network,
-      platform: flags.platform,
-      q: flags.quiet,
-      rm: true,
+      ...asked,
       dockerfile: located.dockerfile,
     }
-    const id = await send(context, { query, located, quiet: flags.quiet })
+    const id = await send(context, { query, located, quiet: flags.quiet, compress: flags.compress })
     if (flags.iidfile !== undefined) writeFileSync(resolve(context.cwd, flags.iidfile), id)
     if (flags.quiet) context.io.stdout.write(`${id}\n`)
     return 0
   },
 })
 
-function checkTag(name: string): void {
-  try {
-    parseReference(name)
-  } catch (error) {
-    throw error instanceof EngineError ? badArgument(name, '-t, --tag', error.message) : error
-  }
-}
-
 interface SendOptions {
   readonly query: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   readonly located: Located
   readonly quiet: boolean
+  readonly compress: boolean
 }
 
 /** Over the local socket the daemon reads the folder where it is; elsewhere its tar is sent. Answers the image's id. */
-async function send(context: Context, { query, located, quiet }: SendOptions): Promise<string> {
+async function send(context: Context, { query, located, quiet, compress }: SendOptions): Promise<string> {
   const { client, io } = context
   const local = located.kind === 'folder' && client.host.startsWith('unix:')
+  if (local && process.geteuid?.() !== 0) await (await import('./context-tar.ts')).checkReadable(located)
   const source: { readonly query: object; readonly bytes?: Bytes } = local
     ? { query: { ...query, ...inPlace(located) } }
-    : { query, bytes: await tarOf(located) }
+    : { query, bytes: await sentTar(context, { located, quiet, compress }) }
   let id = ''
   const onAux = (aux: unknown): void => {
     if (isIdentified(aux)) id = aux.ID
@@ -106,6 +79,14 @@ async function* withoutColour(lines: AsyncIterable<ProgressLine>): AsyncIterable
     const plain = MARKED.exec(line.stream ?? '')?.[1]
     yield plain === undefined ? line : { ...line, stream: plain }
   }
+}
+
+/** With a line that says how much has been sent, unless it is to be quiet. */
+async function sentTar({ io }: Context, { located, quiet, compress }: Omit<SendOptions, 'query'>): Promise<Bytes> {
+  const { counted, packed } = await import('./context-bytes.ts')
+  const tar = await tarOf(located)
+  const bytes = compress && located.kind === 'folder' ? packed(tar) : tar
+  return quiet ? bytes : counted(bytes, io.stdout)
 }
 
 /** What makes the tar is loaded only where one is needed. */
@@ -146,17 +127,4 @@ async function* onlyOutcome(
       if (unsaid.length > KEPT) unsaid.shift()
     }
   }
-}
-
-/** `name=value` flags as JSON; '' where there are none. */
-function jsonOf(flags: readonly string[], missing: (name: string) => string | null): string {
-  if (flags.length === 0) return ''
-  return JSON.stringify(
-    Object.fromEntries(
-      flags.map((text) => {
-        const at = text.indexOf('=')
-        return at < 0 ? [text, missing(text)] : [text.slice(0, at), text.slice(at + 1)]
-      }),
-    ),
-  )
 }

@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs'
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TarSource, nameOfText, writeTar } from '#archive'
-import { type Bytes, ifExists } from '#base'
+import { type Bytes, conflict, errnoOf, forbidden, ifExists } from '#base'
 import { type IgnoreRules, type IgnoreState, parseIgnore } from '#dockerfile'
 import type { Located } from './locate.ts'
 
@@ -15,13 +14,38 @@ export async function* contextTar(folder: Folder): Bytes {
   yield* writeTar(members(folder))
 }
 
+/**
+ * Throws in docker's words where there is something in the context that this user may not read. Over the local socket the
+ * daemon would read it with rights of its own.
+ */
+export async function checkReadable(folder: Folder): Promise<void> {
+  for await (const entry of entries(folder)) {
+    if (!entry.stats.isFile()) continue
+    const file = await reading(open(entry.place), `no permission to read from '${entry.place}'`)
+    await file.close()
+  }
+}
+
 async function* members(folder: Folder): AsyncIterable<TarSource> {
-  const name = folder.dockerfile ?? DEFAULT_DOCKERFILE
-  const rules = await ignoreRules(folder.path, name)
   if (folder.dockerfileText !== undefined) {
     const body = Buffer.from(folder.dockerfileText)
-    yield { kind: 'file', path: nameOfText(name), mode: 0o644, size: body.length, body }
+    const path = nameOfText(folder.dockerfile ?? DEFAULT_DOCKERFILE)
+    yield { kind: 'file', path, mode: 0o644, size: body.length, body }
   }
+  for await (const entry of entries(folder)) yield* member(entry)
+}
+
+interface Entry {
+  readonly place: string
+  /** Below the context. */
+  readonly path: string
+  readonly stats: Stats
+}
+
+/** What .dockerignore leaves, and what the daemon reads itself. */
+async function* entries(folder: Folder): AsyncIterable<Entry> {
+  const name = folder.dockerfile ?? DEFAULT_DOCKERFILE
+  const rules = await ignoreRules(folder.path, name)
   const kept = new Set([
     '.dockerignore',
     `${name}.dockerignore`,
@@ -45,15 +69,17 @@ interface Walk {
   readonly hidden: string | undefined
 }
 
-async function* walk(walker: Walk, below: string, parent: IgnoreState | undefined): AsyncIterable<TarSource> {
-  const names = (await readdir(join(walker.root, below))).sort()
+async function* walk(walker: Walk, below: string, parent: IgnoreState | undefined): AsyncIterable<Entry> {
+  const here = join(walker.root, below)
+  const names = (await reading(readdir(here), `can't stat '${here}'`)).sort()
   for (const name of names) {
     const path = below === '' ? name : `${below}/${name}`
     if (path === walker.hidden) continue
     const state = walker.rules.state(path, parent)
     const wanted = !state.ignored || walker.kept.has(path)
-    const stats = await lstat(join(walker.root, path))
-    if (wanted) yield* member(join(walker.root, path), path, stats)
+    const place = join(walker.root, path)
+    const stats = await reading(lstat(place), `can't stat '${place}'`)
+    if (wanted) yield { place, path, stats }
     const leads = walker.rules.hasExceptions || [...walker.kept].some((kept) => kept.startsWith(`${path}/`))
     if (stats.isDirectory() && (wanted || leads)) yield* walk(walker, path, state)
   }
@@ -61,7 +87,17 @@ async function* walk(walker: Walk, below: string, parent: IgnoreState | undefine
 
 type Stats = Awaited<ReturnType<typeof lstat>>
 
-async function* member(place: string, path: string, stats: Stats): AsyncIterable<TarSource> {
+/** What may not be read is said as docker's client does. */
+async function reading<T>(work: Promise<T>, message: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!['EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
+    throw forbidden(`error checking context: ${message}`, { cause: error })
+  }
+}
+
+async function* member({ place, path, stats }: Entry): AsyncIterable<TarSource> {
   const shared = {
     path: nameOfText(path),
     mode: Number(stats.mode) & 0o7777,
@@ -75,7 +111,18 @@ async function* member(place: string, path: string, stats: Stats): AsyncIterable
       ...shared,
       kind: 'file',
       size,
-      body: size === 0 ? new Uint8Array() : createReadStream(place, { end: size - 1, highWaterMark: 1 << 18 }),
+      body: size === 0 ? new Uint8Array() : bodyOf(place, path, size),
     }
   }
+}
+
+/** So many bytes of a file as it had when it was looked at: one that grows is sent as it was, one that shrank ends the build. */
+async function* bodyOf(place: string, path: string, size: number): Bytes {
+  const file = await reading(open(place), `no permission to read from '${place}'`)
+  let sent = 0
+  for await (const chunk of file.createReadStream({ end: size - 1, highWaterMark: 1 << 18 })) {
+    sent += chunk.length
+    yield chunk
+  }
+  if (sent < size) throw conflict(`cannot send ${JSON.stringify(path)}: it became shorter while it was read`)
 }

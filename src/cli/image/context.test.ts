@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -7,7 +16,7 @@ import { readTar } from '#archive'
 import { bytesOf, collect } from '#base'
 import { createClient } from '#client'
 import type { Context } from '#cli/kit'
-import { contextTar } from './context-tar.ts'
+import { checkReadable, contextTar } from './context-tar.ts'
 import { locateContext } from './locate.ts'
 
 function folder(t: TestContext, files: Readonly<Record<string, string>>): string {
@@ -80,6 +89,64 @@ test('contextTar() puts a Dockerfile of elsewhere in the place of the folder’s
   )
   assert.deepEqual(names, { Dockerfile: 'FROM outside', a: '' })
 })
+
+test('contextTar() sends a file that grows as it was, and stops where one becomes shorter', async (t) => {
+  const size = 4 << 20
+  const path = folder(t, { Dockerfile: 'FROM x', large: 'a'.repeat(size), zlast: 'z' })
+  const sendWhile = async (change: (file: string) => void): Promise<readonly number[]> => {
+    const sizes: number[] = []
+    for await (const member of readTar(contextTar({ kind: 'folder', path, dockerfile: undefined }))) {
+      let length = 0
+      for await (const chunk of member.body) {
+        if (length === 0 && member.path === 'large') change(join(path, 'large'))
+        length += chunk.length
+      }
+      sizes.push(length)
+    }
+    return sizes
+  }
+  assert.deepEqual(await sendWhile((file) => appendFileSync(file, 'more')), [6, size, 1])
+  await assert.rejects(
+    sendWhile((file) => truncateSync(file, 10)),
+    { kind: 'conflict', message: 'cannot send "large": it became shorter while it was read' },
+  )
+})
+
+/** Root may read everything. */
+const isRoot = process.geteuid?.() === 0
+
+test(
+  'what the user may not read is said in docker’s words, over the local socket too',
+  { skip: !isRoot },
+  async (t) => {
+    const root = folder(t, { 'context/Dockerfile': 'FROM x', 'context/secret': '1', 'context/dir/inner': '2' })
+    const path = join(root, 'context')
+    for (const place of [root, path]) chmodSync(place, 0o755)
+    const where = { kind: 'folder', path, dockerfile: undefined } as const
+    const asNobody = async (work: () => Promise<unknown>): Promise<void> => {
+      process.seteuid?.(65_534)
+      try {
+        await work()
+      } finally {
+        process.seteuid?.(0)
+      }
+    }
+    const ways = [() => checkReadable(where), () => collect(contextTar(where))]
+    for (const way of ways) await asNobody(way)
+    chmodSync(join(path, 'secret'), 0o600)
+    for (const way of ways)
+      await assert.rejects(asNobody(way), {
+        kind: 'forbidden',
+        message: `error checking context: no permission to read from '${join(path, 'secret')}'`,
+      })
+    chmodSync(join(path, 'secret'), 0o644)
+    chmodSync(join(path, 'dir'), 0o700)
+    for (const way of ways)
+      await assert.rejects(asNobody(way), { message: `error checking context: can't stat '${join(path, 'dir')}'` })
+    writeFileSync(join(path, '.dockerignore'), 'dir\n')
+    for (const way of ways) await asNobody(way)
+  },
+)
 
 test('locateContext() finds the Dockerfile where docker does', async (t) => {
   const root = folder(t, { 'context/Dockerfile': '', 'context/sub/other': '', outside: 'FROM o' })

@@ -1,3 +1,4 @@
+import { invalid } from '#base'
 import { type Command, command, type Context, flag, formatRows } from '#cli/kit'
 import type { ChangeJson, ImageDiffHeadJson, ImageDiffLineJson, PathDifferenceJson } from '#wire'
 import { configText, differenceText, LETTERS, totalsText } from './diff-text.ts'
@@ -48,6 +49,7 @@ export const diffImages: Command = command({
 })
 
 async function ofContainer({ client, io }: Context, name: string): Promise<number> {
+  if (name.trim() === '') throw invalid('Container name cannot be empty')
   const changes = await client.get<readonly ChangeJson[] | null>(`/containers/${encodeURIComponent(name)}/changes`)
   io.stdout.write((changes ?? []).map(({ Kind, Path }) => `${LETTERS[Kind]} ${Path}\n`).join(''))
   return 0

@@ -17,6 +17,14 @@ const COLUMNS = {
   VirtualSize: 'SIZE',
 }
 
+/** What `--format raw` shows of each. */
+const rawOf = (digests: boolean): string => `repository: {{.Repository}}
+tag: {{.Tag}}
+${digests ? 'digest: {{.Digest}}\n' : ''}image_id: {{.ID}}
+created_at: {{.CreatedAt}}
+virtual_size: {{.Size}}
+`
+
 export const images = command({
   usage: '[OPTIONS] [REPOSITORY[:TAG]]',
   summary: 'List images',
@@ -57,7 +65,8 @@ export const images = command({
       formatRows(rows, {
         columns: COLUMNS,
         shown,
-        format: flags.format ?? userSetting(context, 'imagesFormat'),
+        format: flags.format || userSetting(context, 'imagesFormat'),
+        raw: rawOf(flags.digests),
         type: '*formatter.imageContext',
       }),
     )

@@ -1,5 +1,5 @@
 import { registryHeaders } from '#cli/credential'
-import { command, flag, showProgress } from '#cli/kit'
+import { command, flag, refuseTrust, showProgress, trustFlag } from '#cli/kit'
 import { canonicalReference, familiarName, parseNamed, withDefaultTag } from '#oci'
 import type { ProgressLine } from '#wire'
 
@@ -7,6 +7,7 @@ export const pull = command({
   usage: '[OPTIONS] NAME[:TAG|@DIGEST]',
   summary: 'Download an image from a registry',
   flags: {
+    ...trustFlag,
     'all-tags': flag.switch('Download all tagged images in the repository', { short: 'a' }),
     platform: flag.text('Set platform if server is multi-platform capable'),
     quiet: flag.switch('Suppress verbose output', { short: 'q' }),
@@ -15,6 +16,7 @@ export const pull = command({
   max: 1,
   async run(context, { flags, args: [name = ''] }) {
     const { client, io } = context
+    refuseTrust(flags)
     const named = parseNamed(name)
     const reference = flags['all-tags'] ? named : withDefaultTag(named)
     if (reference !== named && !flags.quiet) io.stdout.write('Using default tag: latest\n')

@@ -11,6 +11,7 @@ export const rmi = command({
     'no-prune': flag.switch('Do not delete untagged parents'),
     platform: flag.list(
       'Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+      { value: 'strings' },
     ),
   },
   min: 1,

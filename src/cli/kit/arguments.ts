@@ -12,6 +12,8 @@ export interface FlagSpec<K extends FlagKind = FlagKind> {
   readonly value?: string
   /** Of a switch that is on by itself. */
   readonly on?: boolean
+  /** What help names as the default; the command or the daemon knows it. */
+  readonly initial?: string
 }
 
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>

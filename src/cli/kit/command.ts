@@ -143,6 +143,7 @@ interface FlagExtras {
   readonly short?: string
   readonly value?: string
   readonly on?: boolean
+  readonly initial?: string
 }
 
 const make =

@@ -1,6 +1,6 @@
 import { createReadStream, openSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Bytes, errnoOf, invalid } from '#base'
+import { type Bytes, errnoOf, invalid, messageOf } from '#base'
 
 const WORDS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -10,10 +10,15 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTDIR: 'not a directory',
 }
 
+/** «open x.tar: no such file or directory», as Go says it; an error of another kind in its own words. */
+export function errorText(error: unknown, verb: string, name: string): string {
+  const errno = errnoOf(error)
+  return errno === undefined ? messageOf(error) : `${verb} ${name}: ${WORDS[errno] ?? errno}`
+}
+
 /** What the user named could not be opened: «open x.tar: no such file or directory». Other errors pass. */
 export function openError(error: unknown, name: string): unknown {
-  const errno = errnoOf(error)
-  return errno === undefined ? error : invalid(`open ${name}: ${WORDS[errno] ?? errno}`, { cause: error })
+  return errnoOf(error) === undefined ? error : invalid(errorText(error, 'open', name), { cause: error })
 }
 
 /** The bytes of a file that the user named, opened at once. */

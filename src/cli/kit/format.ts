@@ -13,6 +13,8 @@ interface RowOptions {
   readonly shown: readonly string[]
   /** Of the flag --format. */
   readonly format?: string | undefined
+  /** The template that `raw` stands for. */
+  readonly raw?: string
   /** What docker calls a row in errors: «*formatter.ContainerContext». */
   readonly type?: string
   /** Labels of each row, for `.Label "name"`; absent where rows have none. */
@@ -27,8 +29,9 @@ interface RowOptions {
  */
 export function formatRows(rows: readonly Row[], options: RowOptions): string {
   const { columns, shown } = options
-  const format = options.format?.trim()
-  if (format === undefined || format === 'table')
+  const asked = options.format?.trim() ?? ''
+  const format = asked === 'raw' ? (options.raw ?? asked) : asked
+  if (format === '' || format === 'table')
     return formatTable(
       headings(shown, columns),
       rows.map((row) => cells(row, shown)),

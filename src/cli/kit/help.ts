@@ -17,16 +17,19 @@ export function commandHelp(
 ): string {
   const rows = Object.entries(flags)
     .sort(([one], [two]) => (one < two ? -1 : 1))
-    .map(([name, spec]) => [flagText(name, spec), spec.help] as const)
+    .map(([name, spec]) => [flagText(name, spec), helpText(spec)] as const)
   const options = rows.length === 0 ? '' : `\nOptions:\n${columns(rows, 3)}`
   const shown = examples.length === 0 ? '' : `\nExamples:\n${examples.map((line) => `  ${line}\n`).join('')}`
   return `${usage}\n\n${summary}\n${options}${shown}`
 }
 
+/** Docker's least width of a column of names. */
+const NAME_WIDTH = 11
+
 /** `mica image`: what the group holds. */
 export function groupHelp(name: string, group: HelpGroup): string {
-  const rows = group.lines.map((line) => [line.name, line.summary] as const)
-  return `Usage:  ${name} COMMAND\n\n${group.title}\n\nCommands:\n${columns(indent(rows), 2)}\nRun '${name} COMMAND --help' for more information on a command.\n`
+  const rows = group.lines.map((line) => [line.name.padEnd(NAME_WIDTH), line.summary] as const)
+  return `Usage:  ${name} COMMAND\n\n${group.title}\n\nCommands:\n${columns(indent(rows), 1)}\nRun '${name} COMMAND --help' for more information on a command.\n`
 }
 
 /** `mica help`. */
@@ -41,6 +44,10 @@ export function topHelp(groups: readonly HelpGroup[], options: FlagSpecs): strin
     `Global Options:\n${columns(flags, 3)}`,
     "Run 'mica COMMAND --help' for more information on a command.\n",
   ].join('\n')
+}
+
+function helpText({ help, on, initial = on ? 'true' : undefined }: FlagSpec): string {
+  return initial === undefined ? help : `${help} (default ${initial})`
 }
 
 function flagText(name: string, spec: FlagSpec): string {

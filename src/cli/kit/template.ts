@@ -33,24 +33,39 @@ const POINTERS: ReadonlySet<string> = new Set([
   'UsageData',
 ])
 
+/** Maps of text to text. */
+const TEXTS: ReadonlySet<string> = new Set(['Annotations', 'Labels', 'LogOpts', 'Options', 'DriverOpts', 'Sysctls'])
+
+interface Wording {
+  /** What comes before a complaint. */
+  readonly prefix?: string
+  /** The template's name in complaints. */
+  readonly name?: string
+}
+
 /** A `--format` for one object of the API. Throws a CommandLineError in docker's words. */
-export function formatTemplate(template: string, value: unknown): string {
-  return formatterOf(template)(value)
+export function formatTemplate(template: string, value: unknown, wording: Wording = {}): string {
+  return formatterOf(template, wording)(value)
 }
 
 /** The same, read once: a text that is no template is refused before anything is asked of the daemon. */
-export function formatterOf(template: string): (value: unknown) => string {
-  const parsed = complaining(() => parseTemplate(template))
-  return (value) => complaining(() => parsed.execute(value, { strict: true, nullOf: kindOfNull }))
+export function formatterOf(template: string, wording: Wording = {}): (value: unknown) => string {
+  const parsed = complaining(wording, () => parseTemplate(template))
+  return (value) =>
+    complaining(wording, () => parsed.execute(value, { strict: true, nullOf: kindOfNull, texts: TEXTS }))
 }
 
-function complaining<T>(work: () => T): T {
+function complaining<T>({ prefix = 'template parsing error: ', name = '' }: Wording, work: () => T): T {
   try {
     return work()
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error
     const exit = error.during === 'parse' ? PARSE_EXIT : 1
-    throw new CommandLineError(`template parsing error: ${error.message}`, { exit })
+    const message = error.message
+      .replace('template: :', `template: ${name}:`)
+      .replace('executing ""', `executing "${name}"`)
+    // What does not parse is said alike by all commands.
+    throw new CommandLineError(`${error.during === 'parse' ? 'template parsing error: ' : prefix}${message}`, { exit })
   }
 }
 

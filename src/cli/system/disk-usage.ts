@@ -1,5 +1,6 @@
-import { command, flag, formatRows } from '#cli/kit'
+import { command, flag, formatRows, formatterOf } from '#cli/kit'
 import type { Context } from '#cli/kit'
+import { createView } from '#cli/template'
 import type { DiskReportJson, DiskUsageJson } from '#wire'
 import {
   cacheListing,
@@ -22,15 +23,39 @@ export const diskUsage = command({
   },
   max: 0,
   async run(context, { flags }) {
+    const { format } = flags
+    // A template is read before anything is asked for.
+    const show = flags.verbose && isTemplate(format) ? formatterOf(format, { prefix: '' }) : undefined
     const usage = await context.client.get<DiskUsageJson>('/system/df')
     context.io.stdout.write(
-      flags.verbose
-        ? await showAll(context, usage, flags.format)
-        : formatRows(summaryOf(usage).rows, { ...summaryOf(usage), format: flags.format }),
+      show
+        ? `${show(viewOf(usage, context.now))}\n`
+        : flags.verbose
+          ? await showAll(context, usage, format)
+          : formatRows(summaryOf(usage).rows, { ...summaryOf(usage), ...SUMMARY, format: flags.format }),
     )
     return 0
   },
 })
+
+const SUMMARY = {
+  type: '*formatter.diskUsageImagesContext',
+  raw: 'type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n',
+}
+
+function isTemplate(format: string | undefined): format is string {
+  return format !== undefined && !['', 'json', 'table', 'raw'].includes(format)
+}
+
+/** What a template with -v sees: the four lists. */
+function viewOf(usage: DiskUsageJson, now: number): ReturnType<typeof createView> {
+  return createView('*formatter.diskUsageContext', {
+    Images: imageListing(usage.Images ?? [], now).rows,
+    Containers: containerListing(usage.Containers ?? [], now).rows,
+    Volumes: volumeListing(usage.Volumes ?? []).rows,
+    BuildCache: cacheListing(usage.BuildCache ?? [], now).rows,
+  })
+}
 
 async function showAll({ client, now }: Context, usage: DiskUsageJson, format: string | undefined): Promise<string> {
   const report = await client.get<DiskReportJson>('/x/disk', { query: { limit: 0 } })

@@ -1,5 +1,7 @@
-import { command, flag, formatTemplate } from '#cli/kit'
+import { command, flag } from '#cli/kit'
+import { createView } from '#cli/template'
 import type { InfoJson } from '#wire'
+import { formatObject } from './object.ts'
 
 /** What is shown, in docker's order; a field that the daemon does not have is left out. */
 const FIELDS: readonly (readonly [string, string])[] = [
@@ -35,7 +37,8 @@ export const info = command({
   async run({ client, io }, { flags }) {
     const found = await client.get<InfoJson>('/info')
     if (flags.format === 'json') io.stdout.write(`${JSON.stringify(found)}\n`)
-    else if (flags.format !== undefined) io.stdout.write(`${formatTemplate(flags.format, found)}\n`)
+    else if (flags.format !== undefined)
+      io.stdout.write(`${formatObject(flags.format, createView('system.dockerInfo', found), { io })}\n`)
     else {
       const rows = FIELDS.filter(([key]) => found[key] !== undefined).map(
         ([key, title]) => ` ${title}: ${show(key, found[key])}\n`,

@@ -1,5 +1,7 @@
 import { EngineError, isKind } from '#base'
-import { type Command, command, CommandLineError, complaint, type Context, flag, formatterOf } from '#cli/kit'
+import { createView } from '#cli/template'
+import { inOrder, isObject, typed } from './typed.ts'
+import { command, CommandLineError, complaint, type Context, flag, formatterOf } from '#cli/kit'
 
 const PLACES = {
   container: (name: string): string => `/containers/${name}/json`,
@@ -27,7 +29,17 @@ export const inspect = command({
   },
 })
 
-export const inspectContainer = inspectOf('container', 'Display detailed information on one or more containers')
+export const inspectContainer = command({
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  summary: 'Display detailed information on one or more containers',
+  flags: {
+    format: flag.text('Format output: json, or a template', { short: 'f' }),
+    size: flag.switch('Display total file sizes', { short: 's' }),
+  },
+  min: 1,
+  run: (context, { flags, args }) =>
+    show(context, { names: args, format: flags.format, query: { size: flags.size }, kinds: ['container'] }),
+})
 export const inspectImage = command({
   usage: '[OPTIONS] IMAGE [IMAGE...]',
   summary: 'Display detailed information on one or more images',
@@ -52,29 +64,21 @@ export const inspectNetwork = command({
   run: (context, { flags, args }) =>
     show(context, { names: args, format: flags.format, query: { verbose: flags.verbose }, kinds: ['network'] }),
 })
-export const inspectVolume = inspectOf('volume', 'Display detailed information on one or more volumes')
-
-function inspectOf(kind: Kind, summary: string): Command {
-  const noun = kind.toUpperCase()
-  return command({
-    usage: `[OPTIONS] ${noun} [${noun}...]`,
-    summary,
-    flags: {
-      format: flag.text('Format output: json, or a template', { short: 'f' }),
-      size: flag.switch('Display total file sizes', { short: 's' }),
-    },
-    min: 1,
-    run: (context, { flags, args }) =>
-      show(context, { names: args, format: flags.format, query: { size: flags.size }, kinds: [kind] }),
-  })
-}
+export const inspectVolume = command({
+  usage: '[OPTIONS] VOLUME [VOLUME...]',
+  summary: 'Display detailed information on one or more volumes',
+  flags: { format: flag.text('Format output: json, or a template', { short: 'f' }) },
+  min: 1,
+  run: (context, { flags, args }) => show(context, { names: args, format: flags.format, query: {}, kinds: ['volume'] }),
+})
 
 function kindsOf(type: string | undefined): readonly Kind[] {
   const kinds = Object.keys(PLACES).filter(isPlace)
   if (type === undefined) return kinds
   if (isPlace(type)) return [type]
+  const what = type === '' ? 'type is empty' : `unknown type: ${JSON.stringify(type)}`
   const known = kinds.map((kind) => JSON.stringify(kind)).join(', ')
-  throw new CommandLineError(`unknown type: ${JSON.stringify(type)}: must be one of ${known}`, { exit: 1 })
+  throw new CommandLineError(`${what}: must be one of ${known}`, { exit: 1 })
 }
 
 /** As the API takes it; the architecture is this machine's where none is named. */
@@ -93,6 +97,13 @@ interface ShowOptions {
   readonly kinds: readonly Kind[]
 }
 
+/** Of docker's words for its members alone: `volume inspect` knows no others. */
+function volumeView(found: unknown): unknown {
+  return isObject(found)
+    ? createView('volume.Volume', { ClusterVolume: null, Status: null, UsageData: null, ...found })
+    : found
+}
+
 /** What is found is printed, what is not is said after it; one missing makes the exit status 1. */
 async function show(context: Context, { names, format, query, kinds }: ShowOptions): Promise<number> {
   const formatter = format === undefined || format === 'json' ? undefined : formatterOf(format)
@@ -100,7 +111,7 @@ async function show(context: Context, { names, format, query, kinds }: ShowOptio
   const missing: string[] = []
   for (const name of names) {
     try {
-      found.push(await findFirst(context, name, { kinds, query }))
+      found.push(inOrder(await findFirst(context, name, { kinds, query })))
     } catch (error) {
       missing.push(`${refusalOf(error)}\n`)
     }
@@ -108,7 +119,7 @@ async function show(context: Context, { names, format, query, kinds }: ShowOptio
   const { stdout, stderr } = context.io
   if (format === undefined) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
   else if (formatter === undefined) stdout.write(`${JSON.stringify(found)}\n`)
-  else printEach(context, found, formatter)
+  else printEach(context, found.map(kinds[0] === 'volume' ? volumeView : typed), formatter)
   stderr.write(missing.join(''))
   return missing.length > 0 ? 1 : 0
 }
@@ -122,7 +133,7 @@ function printEach({ io }: Context, found: readonly unknown[], format: (value: u
     io.stdout.write(text === '' ? '\n' : text)
     throw error
   }
-  io.stdout.write(text)
+  io.stdout.write(text === '' ? '\n' : text)
 }
 
 /** What the daemon refuses is said at the end; anything else ends the command. */

@@ -14,6 +14,9 @@ const COLUMNS = {
   CreatedAt: 'CREATED AT',
 }
 
+/** What `--format raw` shows of each. */
+const RAW = 'network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n'
+
 export const networks = command({
   usage: '[OPTIONS]',
   summary: 'List networks',
@@ -48,7 +51,8 @@ export const networks = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: ['ID', 'Name', 'Driver', 'Scope'],
-          format: flags.format ?? userSetting(context, 'networksFormat'),
+          format: flags.format || userSetting(context, 'networksFormat'),
+          raw: RAW,
           type: '*network.networkContext',
           labels: found.map(({ Labels }) => Labels),
         }),

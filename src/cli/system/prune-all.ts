@@ -16,6 +16,7 @@ export const pruneSystem = command({
   async run(context, { flags }) {
     if (flags.volumes && flags.filter.some((text) => text.startsWith('until=')))
       throw new CommandLineError('ERROR: The "until" filter is not supported with "--volumes"', { exit: 1 })
+    parseFilterFlags(flags.filter, '--filter')
     if (!flags.force && !(await confirmed(context, warningOf(flags)))) return 0
     const { text, bytes } = await pruneKinds(context, flags)
     const cache = await pruneBuilds(context, { all: flags.all, until: flags.filter.filter(isUntil) })
@@ -57,7 +58,7 @@ interface BuildPrune {
 }
 
 async function pruneBuilds({ client }: Context, { all, until, keep }: BuildPrune): Promise<PruneReply> {
-  const query = { all, filters: parseFilterFlags(until), 'keep-storage': keep }
+  const query = { all, filters: parseFilterFlags(until, '--filter'), 'keep-storage': keep }
   return await client.post<PruneReply>('/build/prune', { query })
 }
 
@@ -73,6 +74,7 @@ export const pruneCache = command({
   max: 0,
   async run(context, { flags }) {
     const what = flags.all ? 'all build cache' : 'all dangling build cache'
+    parseFilterFlags(flags.filter, '--filter')
     const question = `WARNING! This will remove ${what}. Are you sure you want to continue?`
     if (!flags.force && !(await confirmed(context, question))) return 0
     const keep = flags['keep-storage'] === undefined ? undefined : String(bytesOf(flags['keep-storage']))

@@ -91,16 +91,21 @@ interface PruneFlags {
 }
 
 async function pruneKind(context: Context, kind: PruneKind, flags: PruneFlags): Promise<number> {
+  const filters = filtersOf(kind, flags)
   const warning = `WARNING! ${kind.warning(flags.all)}\nAre you sure you want to continue?`
   if (!flags.force && !(await confirmed(context, warning))) return 0
-  const reply = await askFor(context, kind, flags)
+  const reply = await askFor(context, kind, filters)
   context.io.stdout.write(kind.text(reply))
   if (reply.SpaceReclaimed !== undefined) context.io.stdout.write(reclaimed(reply.SpaceReclaimed))
   return 0
 }
 
-async function askFor(context: Context, { path, allFilter }: PruneKind, flags: PruneFlags): Promise<PruneReply> {
-  const filters = parseFilterFlags([...flags.filter, ...(flags.all && allFilter !== undefined ? [allFilter] : [])])
+/** Read before anything is asked of anybody. */
+function filtersOf({ allFilter }: PruneKind, { all, filter: given }: PruneFlags): string | undefined {
+  return parseFilterFlags([...given, ...(all && allFilter !== undefined ? [allFilter] : [])], '--filter')
+}
+
+async function askFor(context: Context, { path }: PruneKind, filters: string | undefined): Promise<PruneReply> {
   return await context.client.post<PruneReply>(path, { query: { filters } })
 }
 
@@ -113,7 +118,7 @@ export async function pruneKinds(
   let text = ''
   let bytes = 0
   for (const kind of kinds) {
-    const reply = await askFor(context, kind, { ...flags, all: flags.all && kind === IMAGES })
+    const reply = await askFor(context, kind, filtersOf(kind, { ...flags, all: flags.all && kind === IMAGES }))
     text += kind.text(reply)
     bytes += reply.SpaceReclaimed ?? 0
   }

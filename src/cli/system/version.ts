@@ -1,6 +1,8 @@
 import { isKind } from '#base'
-import { command, complaint, flag, formatTemplate } from '#cli/kit'
+import { command, complaint, flag } from '#cli/kit'
+import { createView } from '#cli/template'
 import { API_VERSION, type VersionJson } from '#wire'
+import { formatObject } from './object.ts'
 
 export const version = command({
   usage: '[OPTIONS]',
@@ -22,9 +24,12 @@ export const version = command({
       throw error
     })
     // Docker's templates and its JSON call this member by two names.
-    const Server = found instanceof Error ? undefined : { ...found, APIVersion: found.ApiVersion }
+    const Server = found instanceof Error ? undefined : { Experimental: false, ...found, APIVersion: found.ApiVersion }
     if (flags.format === 'json') io.stdout.write(`${JSON.stringify({ Client, Server: Server ?? null })}\n`)
-    else if (flags.format !== undefined) io.stdout.write(`${formatTemplate(flags.format, { Client, Server })}\n`)
+    else if (flags.format !== undefined)
+      io.stdout.write(
+        `${formatObject(flags.format, createView('system.versionInfo', { Client, Server }), { io, name: 'version' })}\n`,
+      )
     else {
       io.stdout.write(
         `Client:\n${lines([

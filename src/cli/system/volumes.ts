@@ -15,6 +15,9 @@ const COLUMNS = {
   Status: 'STATUS',
 }
 
+/** What `--format raw` shows of each. */
+const RAW = 'name: {{.Name}}\\ndriver: {{.Driver}}\\n'
+
 export const volumes = command({
   usage: '[OPTIONS]',
   summary: 'List volumes',
@@ -48,7 +51,8 @@ export const volumes = command({
         formatRows(rows, {
           columns: COLUMNS,
           shown: ['Driver', 'Name'],
-          format: flags.format ?? userSetting(context, 'volumesFormat'),
+          format: flags.format || userSetting(context, 'volumesFormat'),
+          raw: RAW,
           type: '*formatter.volumeContext',
           labels: found.map(({ Labels }) => Labels ?? {}),
         }),
@@ -62,10 +66,10 @@ export const createVolume = command({
   usage: '[OPTIONS] [VOLUME]',
   summary: 'Create a volume',
   flags: {
-    driver: flag.text('Specify volume driver name', { short: 'd' }),
+    driver: flag.text('Specify volume driver name', { short: 'd', initial: '"local"' }),
     label: flag.list('Set metadata for a volume'),
     name: flag.text('Specify volume name'),
-    opt: flag.list('Set driver specific options', { short: 'o' }),
+    opt: flag.list('Set driver specific options', { short: 'o', value: 'map' }),
   },
   max: 1,
   async run({ client, io }, { flags, args: [name = flags.name ?? ''] }) {

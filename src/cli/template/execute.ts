@@ -12,7 +12,7 @@ import {
 } from './nodes.ts'
 import type { ParsedTemplate } from './parser.ts'
 import { showValue } from './show.ts'
-import { isMap, isTrue, isView, NIL_LIST, NIL_MAP, NIL_POINTER, typeOf } from './value.ts'
+import { asTexts, isMap, isTrue, isView, NIL_LIST, NIL_MAP, NIL_POINTER, typeOf } from './value.ts'
 
 export interface ExecuteOptions {
   /** Docker's functions leave their values as they are: for the headings of a table. */
@@ -20,8 +20,12 @@ export interface ExecuteOptions {
   /** A field that a map has not is an error, not «no value». */
   readonly strict?: boolean
   /** What null, or no such field, means where a field has that name; undefined for what it says. */
-  readonly nullOf?: (field: string, absent: boolean) => 'list' | 'map' | 'pointer' | undefined
+  readonly nullOf?: (field: string, absent: boolean) => NullKind | undefined
+  /** Maps of text by the name of their field: what they do not hold is an empty text. */
+  readonly texts?: ReadonlySet<string>
 }
+
+type NullKind = 'list' | 'map' | 'pointer'
 
 /** Carries a template out on a value. Throws a TemplateError where Go would. */
 export function execute(template: ParsedTemplate, data: unknown, options: ExecuteOptions): string {
@@ -275,18 +279,24 @@ class Execution {
       throw this.#fail(place, what)
     }
     if (isView(value)) {
-      if (Object.hasOwn(value.fields, name)) return { value: value.fields[name], top: true }
+      if (Object.hasOwn(value.fields, name))
+        return { value: this.#typed(this.#orEmpty(value.fields[name], name), name), top: true }
       throw this.#fail(place, `can't evaluate field ${name} in type ${value.type}`)
     }
     if (!isMap(value)) {
       const type = top || isView(value) ? typeOf(value) : 'interface {}'
       throw this.#fail(place, `can't evaluate field ${name} in type ${type}`)
     }
-    if (Object.hasOwn(value, name)) return { value: this.#orEmpty(value[name], name), top: false }
+    if (Object.hasOwn(value, name)) return { value: this.#typed(this.#orEmpty(value[name], name), name), top: false }
     const empty = this.#orEmpty(null, name, true)
-    if (empty !== null) return { value: empty, top: false }
+    if (empty !== null) return { value: this.#typed(empty, name), top: false }
     if (this.#options.strict === true) throw this.#fail(place, `map has no entry for key ${JSON.stringify(name)}`)
     return { value: undefined, top: false }
+  }
+
+  #typed(value: unknown, name: string): unknown {
+    if (this.#options.texts?.has(name) !== true || !isMap(value)) return value
+    return asTexts(value)
   }
 
   #orEmpty(value: unknown, name: string, absent = false): unknown {

@@ -1,6 +1,6 @@
 import { printf } from './printf.ts'
 import { showValue, writeJson } from './show.ts'
-import { isList, isMap, isTrue, isView, keysOf, NIL_POINTER, typeOf } from './value.ts'
+import { holdsTexts, isList, isMap, isTrue, isView, keysOf, NIL_POINTER, typeOf } from './value.ts'
 
 /** Throws an Error whose message Go would give for the call. */
 export type TemplateFunction = (...args: readonly unknown[]) => unknown
@@ -102,17 +102,20 @@ function length(value: unknown): number {
 
 function indexOne(value: unknown, key: unknown): unknown {
   if (value === null || value === undefined) throw new Error('index of untyped nil')
-  if (isMap(value)) {
-    if (typeof key !== 'string') throw new Error(`value has type ${typeOf(key)}; should be string`)
-    if (Object.hasOwn(value, key)) return value[key]
-    const values = Object.values(value)
-    return values.length > 0 && values.every((each) => typeof each === 'string') ? '' : undefined
-  }
+  if (isMap(value)) return memberOf(value, key)
   if (!isList(value) && typeof value !== 'string') throw new Error(`can't index item of type ${typeOf(value)}`)
   if (typeof key !== 'number') throw new Error(`cannot index slice/array with type ${typeOf(key)}`)
   const items = typeof value === 'string' ? Buffer.from(value) : value
   if (key < 0 || key >= items.length) throw new Error(`index out of range: ${key}`)
   return items[key]
+}
+
+function memberOf(map: Readonly<Record<string, unknown>>, key: unknown): unknown {
+  if (typeof key !== 'string') throw new Error(`value has type ${typeOf(key)}; should be string`)
+  if (Object.hasOwn(map, key)) return map[key]
+  const values = Object.values(map)
+  const texts = holdsTexts(map) || (values.length > 0 && values.every((each) => typeof each === 'string'))
+  return texts ? '' : undefined
 }
 
 function slice(value: unknown, ...places: readonly unknown[]): unknown {

@@ -123,12 +123,14 @@ class Parser {
   }
 
   #template(token: Token): Node {
+    // Where it is not defined, its name is pointed at.
+    const { at } = this.#peek()
     const name = this.#name(token.text)
     const empty = this.#peek().kind === 'right'
     if (empty) this.#take()
     const pipe = empty ? undefined : this.#pipe(token.text, 'right')
     if (token.text === 'block') this.defined.set(name, this.#apart())
-    return { kind: 'template', name, at: token.at, ...(pipe && { pipe }) }
+    return { kind: 'template', name, at, ...(pipe && { pipe }) }
   }
 
   /** The body of another template: it sees no variables of this one. */

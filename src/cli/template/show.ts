@@ -1,4 +1,4 @@
-import { isList, isMap, isView, keysOf, NIL_LIST, NIL_MAP, NIL_POINTER } from './value.ts'
+import { formOf, isList, isMap, isNil, isView, keysOf, NIL_POINTER } from './value.ts'
 
 /** As Go prints a value (%v): lists in brackets, maps with their word, no value where there is none. */
 export function showValue(value: unknown, none = '<no value>'): string {
@@ -28,10 +28,10 @@ export function writeJson(value: unknown): string {
 }
 
 function plain(value: unknown): unknown {
-  if (value === undefined || value === NIL_LIST || value === NIL_MAP || value === NIL_POINTER) return null
+  if (value === undefined || isNil(value)) return null
   if (isView(value)) return plain(value.fields)
   if (isList(value)) return value.map(plain)
-  if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]))
+  if (isMap(value)) return Object.fromEntries(Object.entries(formOf(value)).map(([key, each]) => [key, plain(each)]))
   return value
 }
 

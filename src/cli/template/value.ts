@@ -30,6 +30,37 @@ export function isView(value: unknown): value is View {
 export const NIL_LIST: readonly unknown[] = Object.freeze([])
 export const NIL_MAP: Readonly<Record<string, unknown>> = Object.freeze({})
 
+/** The same, of a map of text to text. */
+const NIL_TEXTS: Readonly<Record<string, unknown>> = Object.freeze({})
+const TEXTS = new WeakSet<object>([NIL_TEXTS])
+
+/** The map, known from now on to hold texts alone. */
+export function asTexts(map: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (map === NIL_MAP) return NIL_TEXTS
+  TEXTS.add(map)
+  return map
+}
+
+/** Of a map: what it does not hold is an empty text. */
+export function holdsTexts(map: object): boolean {
+  return TEXTS.has(map)
+}
+
+const FORMS = new WeakMap<object, Readonly<Record<string, unknown>>>()
+
+/** Says what `json` writes of an object: Go leaves members out that are empty, and has an order of its own. */
+export function setForm(value: object, form: Readonly<Record<string, unknown>>): void {
+  FORMS.set(value, form)
+}
+
+export function formOf(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return FORMS.get(value) ?? value
+}
+
+export function isNil(value: unknown): boolean {
+  return value === NIL_LIST || value === NIL_MAP || value === NIL_TEXTS || value === NIL_POINTER
+}
+
 /** A pointer to nothing: «<nil>» where it is shown. */
 export const NIL_POINTER: unique symbol = Symbol('nil')
 

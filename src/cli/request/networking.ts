@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { invalid } from '#base'
 import { badArgument, pairsOf, splitFields } from '#cli/kit'
-import type { ContainerFlags } from './request.ts'
+import type { ContainerFlags } from './options.ts'
 
 /** One `--network`, by name alone or as `name=…,ip=…,alias=…`. */
 interface Attachment {
@@ -140,7 +140,7 @@ export function checkNames(flags: ContainerFlags): void {
   for (const server of flags.dns)
     if (isIP(server) === 0) throw badArgument(server, '--dns', `IP address is not correctly formatted: ${server}`)
   for (const domain of flags['dns-search'])
-    if (!/^\.?$|^[\w-]+(\.[\w-]+)*\.?$/.test(domain)) {
+    if (!/^\.$|^[\w-]+(\.[\w-]+)*\.?$/.test(domain)) {
       throw badArgument(domain, '--dns-search', `${domain} is not a valid domain`)
     }
   for (const link of flags.link) {
@@ -150,8 +150,8 @@ export function checkNames(flags: ContainerFlags): void {
 }
 
 /** `--add-host name=address` or `name:address`, as the API takes them. */
-export function extraHosts(flags: ContainerFlags): readonly string[] {
-  return flags['add-host'].map((text) => {
+export function extraHosts(texts: readonly string[]): readonly string[] {
+  return texts.map((text) => {
     const [, name, address] = /^([^:=]+)[:=](.+)$/.exec(text) ?? []
     if (name === undefined || address === undefined) {
       throw badArgument(text, '--add-host', `bad format for add-host: "${text}"`)

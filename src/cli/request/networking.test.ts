@@ -70,7 +70,7 @@ test('checkNames() and extraHosts() refuse in the words of Docker', () => {
   ] as const)
     assert.throws(() => checkNames(flagsOf(...words)), { message })
   checkNames(flagsOf('--dns-search', '.', '--dns-search', 'a.example', '--dns', '::1'))
-  const hosts = (host: string) => extraHosts(flagsOf('--add-host', host))
+  const hosts = (host: string) => extraHosts(flagsOf('--add-host', host)['add-host'])
   assert.deepEqual(
     [hosts('a=1.2.3.4'), hosts('b:::1'), hosts('c=[::2]'), hosts('d:host-gateway')],
     [['a:1.2.3.4'], ['b:::1'], ['c:::2'], ['d:host-gateway']],

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { invalid } from '#base'
+import { badArgument, errorText, openError, pairsOf } from '#cli/kit'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+interface EnvironmentOptions {
+  readonly flags: { readonly env: readonly string[]; readonly 'env-file': readonly string[] }
+  readonly env: Environment
+  readonly cwd: string
+}
+
+/** Files first, then -e; a name alone takes the value that it has here, and is left out of a file where it has none. */
+export function environment({ flags, env, cwd }: EnvironmentOptions): readonly string[] {
+  const fromFiles = flags['env-file']
+    .flatMap((file) => readLines(file, cwd))
+    .flatMap((line) => withValue(line, env) ?? [])
+  const fromFlags = flags.env.map((line) => {
+    if (line === '' || line.startsWith('='))
+      throw badArgument(line, '-e, --env', `invalid environment variable: ${line}`)
+    return withValue(line, env) ?? line
+  })
+  return [...fromFiles, ...fromFlags]
+}
+
+function withValue(line: string, env: Environment): string | undefined {
+  if (line.includes('=')) return line
+  const value = env[line]
+  return value === undefined ? undefined : `${line}=${value}`
+}
+
+interface LabelOptions {
+  readonly flags: { readonly label: readonly string[]; readonly 'label-file': readonly string[] }
+  readonly cwd: string
+}
+
+/** Files first, then -l; a name alone is left out of a file. */
+export function labels({ flags, cwd }: LabelOptions): Readonly<Record<string, string>> {
+  const bad = flags.label.find((label) => label === '' || label.startsWith('='))
+  if (bad !== undefined) throw badArgument(bad, '-l, --label', `invalid label '${bad}': empty name`)
+  const fromFiles = flags['label-file'].flatMap((file) => readLines(file, cwd)).filter((line) => line.includes('='))
+  return pairsOf([...fromFiles, ...flags.label])
+}
+
+/** Lines of an --env-file or --label-file without blank ones and comments. */
+function readLines(file: string, cwd: string): readonly string[] {
+  const lines = read(resolve(cwd, file), file).split(/\r?\n/)
+  const wanted = lines.map((line) => line.trimStart()).filter((line) => line !== '' && !line.startsWith('#'))
+  const bad = wanted.find((line) => /\s/.test(line.split('=')[0] ?? ''))
+  if (bad !== undefined)
+    throw invalid(`invalid env file (${file}): variable '${bad.split('=')[0] ?? ''}' contains whitespaces`)
+  const nameless = wanted.find((line) => line.startsWith('='))
+  if (nameless !== undefined) throw invalid(`invalid env file (${file}): no variable name on line '${nameless}'`)
+  return wanted
+}
+
+function read(path: string, name: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+  } catch (error) {
+    const text = errorText(error, 'read', name)
+    // It opens, as Go sees it.
+    if (text.endsWith(': is a directory')) throw invalid(`invalid env file (${name}): ${text}`, { cause: error })
+    throw openError(error, name)
+  }
+}
