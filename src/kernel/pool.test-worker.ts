@@ -5,7 +5,12 @@ import { getXattr } from '#kernel/call'
 import { serveJobs } from './job.ts'
 import type { JobContext } from './types.ts'
 
-serveJobs({
+/** How often the thread gave memory back. */
+const rests: number[] = []
+Object.assign(globalThis, { gc: () => void rests.push(threadId) })
+
+const jobs = {
+  'test.rests': () => rests.length,
   'test.double': (input: number, context: JobContext) => {
     context.report({ got: input })
     return input * 2
@@ -38,4 +43,6 @@ serveJobs({
   },
   'test.thread': () => threadId,
   'test.die': () => process.exit(7),
-})
+}
+
+serveJobs(jobs, { restAfter: 100 })

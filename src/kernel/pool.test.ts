@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { EngineError, errnoOf, isKind } from '#base'
+import { EngineError, errnoOf, isKind, sleep } from '#base'
 import { isErrno, makeNode } from '#kernel/call'
 import { createWorkerPool } from './pool.ts'
 import type { Hang } from './types.ts'
@@ -86,6 +86,32 @@ test('calls without a pause start no thread each, also where they are more than 
     }),
   )
   assert.ok(new Set(used.flat()).size <= 4)
+})
+
+test('threads end when they had no work for a while, the last one later', async (t) => {
+  await using pool = createWorkerPool({ entry, size: 3 })
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const thread = (): Promise<number> => pool.run('test.thread', undefined)
+  const two = await Promise.all([thread(), thread()])
+  assert.equal(new Set(two).size, 2)
+  t.mock.timers.tick(16_000)
+  const [last] = new Set(await Promise.all([thread(), thread()])).intersection(new Set(two))
+  assert.ok(last !== undefined, 'one of them is kept')
+  t.mock.timers.tick(16_000)
+  const kept = await thread()
+  t.mock.timers.tick(16_000)
+  t.mock.timers.tick(290_000)
+  assert.equal(await thread(), kept)
+  t.mock.timers.tick(16_000)
+  t.mock.timers.tick(310_000)
+  assert.notEqual(await thread(), kept)
+})
+
+test('a thread without work gives memory back', async () => {
+  await using pool = createWorkerPool({ entry, size: 1 })
+  const rests = (): Promise<number> => pool.run('test.rests', undefined)
+  assert.equal(await rests(), 0)
+  for (const end = Date.now() + 10_000; (await rests()) === 0; await sleep(300)) assert.ok(Date.now() < end)
 })
 
 test('a closed pool stops its jobs and takes no more', async () => {

@@ -8,8 +8,8 @@ import type { JobOptions, Lane, WorkerPool } from './types.ts'
 const MOST_THREADS = 4
 /** Jobs that may wait for a client at the same time; one more waits for one of them. */
 const MOST_STREAMS = 32
-/** Milliseconds after which a thread without work ends; one stays, so that the next job need not wait for a start. */
-const IDLE_PATIENCE = 15_000
+/** Milliseconds after which a thread without work ends; one stays longer, so that the next job need not wait for a start. */
+const IDLE_PATIENCE = { others: 15_000, last: 300_000 } as const
 /**
  * A job that has stood in one call of the kernel for so long counts as one that hangs; one of those that came in the place of
  * such a job, and may look at the same file system, earlier. Where that is wrong, a thread too many is started. Milliseconds.
@@ -55,7 +55,7 @@ interface Thread {
 
 /**
  * Threads that run the jobs of `entry` (a file that calls `serveJobs`): at most `size` (default: cores + 1, at most 4), each
- * started when first needed; one is kept, the others end when they had no work for a while. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
+ * started when first needed; they end when they had no work for a while, the last one later. One is kept for `short` jobs where there are two or more; `stream` jobs get threads on
  * top, `streams` at most, so that clients that stand still hold up nobody else's work. A job that hangs in the kernel (a file
  * system whose server is gone) does not count: another thread does its share, up to `spare` of them; a job that waits behind
  * more, or behind others about the same thing, fails as `unavailable`. An aborted job ends as `cancelled`, once it has stopped; a job whose thread dies fails with
@@ -286,11 +286,13 @@ class Pool implements WorkerPool {
     thread.task = undefined
     thread.worker.unref()
     // One that came on top for a stream too: where clients call without a pause, each would else pay for the start of one.
-    thread.idle = setTimeout(() => this.#retire(thread), IDLE_PATIENCE).unref()
+    thread.idle = setTimeout(() => this.#retire(thread), IDLE_PATIENCE.others).unref()
   }
 
   #retire(thread: Thread): void {
-    if (!thread.task && this.#threads.size > 1) this.#end(thread)
+    if (thread.task) return
+    if (this.#threads.size > 1) this.#end(thread)
+    else thread.idle = setTimeout(() => this.#end(thread), IDLE_PATIENCE.last).unref()
   }
 
   #end(thread: Thread): void {
