@@ -3,6 +3,11 @@ import { corrupt } from '#base'
 /** Block size of the format; headers fill one, bodies are padded to it. */
 export const BLOCK = 512
 
+/** Of a body, with what fills its last block. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK
+}
+
 /** The text of a header field up to its first NUL, one character for each byte. */
 export function readText(block: Buffer, start: number, length: number): string {
   let end = start

@@ -8,7 +8,8 @@
  */
 export { type Filter, type Filters, compress, decompress, decompressForm, detectCompression } from './compression.ts'
 export { componentsOfName, nameOfText, pathOfName, quoteName, textOfName } from './name.ts'
-export { TarReader, type TarSink } from './reader.ts'
+export { TarReader, type TarSink, type TarTap } from './reader.ts'
 export { type TarMember, type TarSource, readTar, writeTar } from './stream.ts'
+export { type KnownEntries, type StretchNotes, StretchTap, type TarStretch } from './stretch.ts'
 export { TAR_RULES, TarWriter } from './writer.ts'
 export type { Compression, RawName, SparseRange, TarEntry, TarInput, TarKind } from './types.ts'

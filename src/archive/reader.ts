@@ -1,5 +1,5 @@
 import { corrupt } from '#base'
-import { BLOCK } from './field.ts'
+import { BLOCK, paddedSize } from './field.ts'
 import { type RawHeader, isZeroBlock, parseHeader, resolveEntry } from './header.ts'
 import { type PaxRecord, parsePax } from './pax.ts'
 import {
@@ -25,6 +25,18 @@ export interface TarSink {
   end(): void
 }
 
+/** Sees an archive's bytes as they stand, and may take whole entries before they are read. */
+export interface TarTap {
+  /** In front of each entry: how many of the next bytes it takes; 0 for none. */
+  take(): number
+  /** Bytes that it takes. */
+  taken(bytes: Buffer): void
+  /** All of them have come, or no more will: those that are to be read after all. It takes no such stretch twice. */
+  back(): Buffer | undefined
+  /** Bytes that are read, from `start` to `end`; the last before `take` end an entry. */
+  read(chunk: Buffer, start: number, end: number): void
+}
+
 /** An entry whose sparse map is still to come. */
 interface PendingEntry {
   entry: TarEntry
@@ -42,6 +54,9 @@ type Expecting = 'header' | 'extension' | 'old-map' | 'body-map'
  */
 export class TarReader {
   readonly #sink: TarSink
+  readonly #tap: TarTap | undefined
+  /** Bytes that the tap still takes. */
+  #taking = 0
   #expecting: Expecting = 'header'
   /** Bytes of the block or extension being gathered, where it did not come in one chunk. */
   #partial = Buffer.alloc(0)
@@ -57,19 +72,17 @@ export class TarReader {
   #pending: PendingEntry | undefined
   #body: BodyCursor | undefined
 
-  constructor(sink: TarSink) {
+  constructor(sink: TarSink, tap?: TarTap) {
     this.#sink = sink
+    this.#tap = tap
   }
 
   /** Bytes after the end of the archive are taken and ignored. */
   push(bytes: Uint8Array): void {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     let at = 0
-    while (at < chunk.length && this.#zeroBlocks < 2) {
-      if (this.#body) at = this.#takeBody(chunk, at)
-      else if (this.#skip > 0) at = this.#takeSkip(chunk, at)
-      else at = this.#takeBlock(chunk, at)
-    }
+    while (at < chunk.length && this.#zeroBlocks < 2)
+      at = this.#tap ? this.#readTapped(chunk, at, this.#tap) : this.#read(chunk, at)
   }
 
   /**
@@ -77,9 +90,44 @@ export class TarReader {
    * may be missing: so docker's client sends a context whose Dockerfile came from stdin.
    */
   finish(): void {
+    while (this.#taking > 0) this.#takeBack()
     const between = this.#expecting === 'header' && this.#filled === 0 && !this.#body && this.#skip < BLOCK
-    const extended = this.#records.length > 0 || this.#longPath !== undefined || this.#longLink !== undefined
-    if (!between || extended) throw corrupt('malformed tar: it ends in the middle of an entry')
+    if (!between || this.#isExtended()) throw corrupt('malformed tar: it ends in the middle of an entry')
+  }
+
+  #isExtended(): boolean {
+    return this.#records.length > 0 || this.#longPath !== undefined || this.#longLink !== undefined
+  }
+
+  #read(chunk: Buffer, at: number): number {
+    if (this.#body) return this.#takeBody(chunk, at)
+    return this.#skip > 0 ? this.#takeSkip(chunk, at) : this.#takeBlock(chunk, at)
+  }
+
+  #readTapped(chunk: Buffer, at: number, tap: TarTap): number {
+    if (this.#taking === 0 && this.#isBetween()) this.#taking = tap.take()
+    if (this.#taking === 0) {
+      const next = this.#read(chunk, at)
+      tap.read(chunk, at, next)
+      return next
+    }
+    const next = Math.min(at + this.#taking, chunk.length)
+    tap.taken(chunk.subarray(at, next))
+    if (next - at === this.#taking) this.#takeBack()
+    else this.#taking -= next - at
+    return next
+  }
+
+  #takeBack(): void {
+    this.#taking = 0
+    const back = this.#tap?.back()
+    if (back) this.push(back)
+  }
+
+  /** The next byte begins an entry, and nothing that came before says anything of it. */
+  #isBetween(): boolean {
+    if (this.#expecting !== 'header' || this.#filled > 0 || this.#body || this.#skip > 0) return false
+    return this.#zeroBlocks === 0 && this.#globals.size === 0 && !this.#isExtended()
   }
 
   #takeSkip(chunk: Buffer, at: number): number {
@@ -288,10 +336,6 @@ class BodyCursor {
     this.left -= taken
     return at + taken
   }
-}
-
-function paddedSize(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK
 }
 
 function untilNul(body: Buffer): RawName {

@@ -54,9 +54,26 @@ export class BodyDecoder {
         at = end
         if (this.#left === 0) this.#expecting = this.#chunked ? 'break' : 'nothing'
       } else {
-        at = this.#takeLine(pushed, at)
+        at = this.#takeBreak(pushed, at) ?? this.#takeLine(pushed, at)
       }
     }
+  }
+
+  /** What stands between most chunks, where it is here in one piece: an empty line, and a size without an extension. */
+  #takeBreak(pushed: Uint8Array, start: number): number | undefined {
+    if (this.#expecting !== 'break' || this.#line !== '') return undefined
+    if (pushed[start] !== CARRIAGE_RETURN || pushed[start + 1] !== LINE_FEED) return undefined
+    let at = start + 2
+    let size = 0
+    const end = at + MOST_DIGITS
+    for (let digit = digitOf(pushed[at]); digit >= 0 && at < end; digit = digitOf(pushed[at])) {
+      size = size * 16 + digit
+      at += 1
+    }
+    if (size === 0 || pushed[at] !== CARRIAGE_RETURN || pushed[at + 1] !== LINE_FEED) return undefined
+    this.#left = size
+    this.#expecting = 'bytes'
+    return at + 2
   }
 
   #takeLine(pushed: Uint8Array, at: number): number {
@@ -88,3 +105,12 @@ export class BodyDecoder {
 }
 
 const LINE_FEED = 10
+const CARRIAGE_RETURN = 13
+const MOST_DIGITS = 12
+
+/** Of a hexadecimal number; -1 for what is none. */
+function digitOf(byte = 0): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const letter = byte | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}

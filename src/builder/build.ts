@@ -12,7 +12,7 @@ import type { BuildContext } from './context.ts'
 import type { Flights } from './flights.ts'
 import { commitMetadata } from './metadata-step.ts'
 import type { CacheRecords } from './records.ts'
-import type { BuilderParts, Session, StepResult } from './session.ts'
+import type { BuilderParts, ContextHashes, Session, StepResult } from './session.ts'
 import { solveStage } from './solve.ts'
 import type { BuildOptions, BuildOutcome, BuildRequest } from './types.ts'
 
@@ -21,6 +21,7 @@ export interface Workshop {
   readonly parts: BuilderParts
   readonly records: CacheRecords
   readonly flights: Flights
+  readonly hashes: ContextHashes
   readonly limiter: Limiter
   /** `builder/` below the data root. */
   readonly folder: string

@@ -22,6 +22,7 @@ export function createBuilder(parts: BuilderParts): Builder {
     parts,
     records,
     flights: createFlights(),
+    hashes: new Map(),
     limiter: createLimiter(stepLimit()),
     folder: join(parts.dataRoot, 'builder'),
     active: 0,

@@ -6,7 +6,7 @@ import type { FoundArchives } from './archives.ts'
 import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
 import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
-import { type CopyInput, type CopyOutput, hashReceived, type SourceInput } from '#builder/files'
+import { type CopyInput, type CopyOutput, guessCopy, hashReceived, type SourceInput } from '#builder/files'
 import { contextUse, copyOrigin, createdBy, hashOf } from '#builder/plan'
 import { openNotes } from './layer-notes.ts'
 import { earlierLayer, solveLayer } from './layer-step.ts'
@@ -41,9 +41,11 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
       await using archives = await findArchives(site, node, local)
       const earlier = await notes?.earlier(await earlierLayer(session, input.root, { definition }))
       await using mounted = await mountRoot(session.folder, active.mounts)
-      const skipping = sources.map((source) =>
-        source === local.input ? { ...source, skip: archives.places, ...(!isOwn && { use: 'copy' as const }) } : source,
-      )
+      const skipping = sources.map((source, at) => ({
+        ...source,
+        ...(read[at] && { hash: read[at].hash }),
+        ...(source === local.input && { skip: archives.places, ...(!isOwn && { use: 'copy' as const }) }),
+      }))
       const to = { root: mounted.path, upper: active.upper, ...earlier }
       const job = { ...copyInput(node, destination, archives), sources: skipping, ...to }
       const done = await inTurn(session, () =>
@@ -57,9 +59,11 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
     named: async (chain) => {
       await notes?.named(chain)
       const layer = local.input?.use === 'move' ? read[0]?.layer : undefined
-      if (layer !== undefined) await session.context.received?.notes.save(chain, layer, local.input?.index ?? '')
+      const { received } = session.context
+      if (layer !== undefined && received !== undefined) await received.notes.save(chain, layer, received.files)
     },
   })
+  if (outcome.cached) await noteCached(session, { node, input: local.input, root: outcome.root })
   announceLayer(site, outcome)
   const shape = shapeOf(node, read, downloads.inputs.length)
   return withLayer(input, outcome, createdBy(input.state.config, historyText(node, shape, outcome.content)))
@@ -93,9 +97,45 @@ async function claimFiles({ context }: Session, { input }: OpenSource, below: Bu
   return isOwn
 }
 
+/** The layer has the files of this context too, which came without one that was known to have them. */
+async function noteCached(
+  { context }: Session,
+  { node, input, root }: { readonly node: CopyInstruction; readonly root: BuildRoot } & OpenFiles,
+): Promise<void> {
+  const guess = node.kind === 'copy' ? guessCopy(node) : undefined
+  const chain = root.known()?.chain
+  if (context.received === undefined || input?.use !== 'move' || guess === undefined || chain === undefined) return
+  const { source, name, destination } = guess
+  const places = [destination, `${destination}/${name}`]
+  const layer = input.foreseen?.find((foreseen) => foreseen.source === source && places.includes(foreseen.place))
+  if (layer !== undefined) await context.received.notes.save(chain, layer, context.received.files)
+}
+
 async function hashOne(session: Session, source: SourceInput, isLocal: boolean): Promise<CopyOutput> {
   if (isLocal && session.context.isSmall === true && isPlain(source)) return hashReceived(source)
-  return session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, session.reading)
+  const known = isLocal ? knownHash(session, source) : undefined
+  if (known?.found !== undefined) return known.found
+  const hashed = await session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, session.reading)
+  known?.keep(hashed)
+  return hashed
+}
+
+/** Hashes that are kept. */
+const MAX_HASHES = 64
+
+/** The same sources of the same index have the same hash. */
+function knownHash({ context, hashes }: Session, source: SourceInput) {
+  if (context.digest === undefined) return undefined
+  const { sources, ignore, excludes = [] } = source
+  const key = hashOf('received', context.digest, sources, ignore ?? null, excludes)
+  return {
+    found: hashes.get(key),
+    keep(hashed: CopyOutput): void {
+      hashes.set(key, hashed)
+      const [oldest] = hashes.keys()
+      if (hashes.size > MAX_HASHES && oldest !== undefined) hashes.delete(oldest)
+    },
+  }
 }
 
 /** No pattern is to be matched. */
@@ -151,10 +191,12 @@ function definitionOf(node: CopyInstruction, destination: string) {
   }
 }
 
-interface OpenSource extends AsyncDisposable {
+interface OpenFiles {
   /** Absent where all files stand in the Dockerfile or come from the web. */
-  readonly input?: SourceInput
+  readonly input?: SourceInput | undefined
 }
+
+interface OpenSource extends OpenFiles, AsyncDisposable {}
 
 async function openSource(site: StepSite, node: CopyInstruction): Promise<OpenSource> {
   const { session } = site

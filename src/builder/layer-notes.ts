@@ -47,8 +47,8 @@ function fileOf(folder: string, chain: ChainId): string {
   return join(folder, `${chain.replace(/^sha256:/, '')}.json`)
 }
 
-/** Builds of which is known what became of their context: two files each. */
-const MAX_RECEIVED = 32
+/** What is kept of builds of which is known what became of their context: three files each. */
+const MAX_RECEIVED = 48
 /** Fewer files are written sooner than looked up. */
 const WORTH = 256
 
@@ -65,11 +65,17 @@ export interface KnownContext {
   readonly parent: SnapshotId | undefined
 }
 
+/** Files of a context that say what it is. */
+export interface NotedFiles {
+  readonly index: string
+  readonly stretches: string
+}
+
 /** What is kept of received contexts. */
 export interface ReceivedNotes {
   find(snapshots: Pick<Snapshots, 'find'>, lease: Lease): Promise<KnownContext | undefined>
-  /** A copy has made this layer of the context whose index that is. */
-  save(chain: ChainId, layer: ForeseenLayer, index: string): Promise<void>
+  /** A copy has made this layer of the context that these are of. */
+  save(chain: ChainId, layer: ForeseenLayer, files: NotedFiles): Promise<void>
   forget(): Promise<void>
 }
 
@@ -78,7 +84,10 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
   const all = join(folder, 'received')
   const where = 'path' in dockerfile ? dockerfile.path : ''
   const file = join(all, `${hashOf('received', tags.map(canonicalReference), where, target ?? '')}.json`)
-  const indexOf = (chain: string): string => join(all, `${chain.replace(/^sha256:/, '')}.index`)
+  const filesOf = (chain: string): NotedFiles => {
+    const own = join(all, chain.replace(/^sha256:/, ''))
+    return { index: `${own}.index`, stretches: `${own}.stretches` }
+  }
   return {
     async find(snapshots, lease) {
       const note = noteOf(await ifExists(readFile(file, 'utf8')))
@@ -86,17 +95,19 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
       const chain = parseChainId(note.chain)
       lease.hold({ kind: 'snapshot', id: chain })
       const snapshot = await snapshots.find(chain)
-      const index = indexOf(chain)
+      const { index, stretches } = filesOf(chain)
       if (snapshot === undefined || (await ifExists(stat(index))) === undefined) return undefined
       const { source, place } = note
-      return { input: { upper: snapshot.upper, source, place, index }, parent: snapshot.parent }
+      return { input: { upper: snapshot.upper, source, place, index, stretches }, parent: snapshot.parent }
     },
-    async save(chain, { source, place, entries }, index) {
+    async save(chain, { source, place, entries }, files) {
       if (entries < WORTH) return
       await mkdir(all, { recursive: true, mode: 0o700 })
-      const own = indexOf(chain)
-      await rm(own, { force: true })
-      await link(index, own)
+      const own = filesOf(chain)
+      for (const kind of ['index', 'stretches'] as const) {
+        await rm(own[kind], { force: true })
+        await link(files[kind], own[kind])
+      }
       const temporary = `${file}.${shortId()}`
       await writeFile(temporary, JSON.stringify({ chain, source, place } satisfies ReceivedNote), { mode: 0o600 })
       await rename(temporary, file)

@@ -5,7 +5,7 @@ import { shortId, throwIfCancelled } from '#base'
 import type { BodyOnConnection, Bytes } from '#base'
 import type { CompleteInput, ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
 import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
-import type { KnownContext, ReceivedNotes } from './layer-notes.ts'
+import type { KnownContext, NotedFiles, ReceivedNotes } from './layer-notes.ts'
 import type { BuilderParts } from './session.ts'
 import type { ContextSource } from './types.ts'
 
@@ -21,6 +21,8 @@ export interface Place extends AsyncDisposable {
   readonly folder: string
   /** Of a context that was received: the index of its files, where there is one. */
   readonly index?: string
+  /** Of that index. */
+  readonly digest?: string
   /** So few entries that to hash and to remove them takes less than to hand that to a thread. */
   readonly isSmall?: boolean
   /** Its files may be moved to where they are wanted, if nobody reads them afterwards. */
@@ -39,6 +41,8 @@ export interface ReceivedFiles {
   /** Some of them are files of a layer: they are files of no layer but those that stand on the same one. */
   readonly shared?: Pick<KnownContext, 'parent'>
   readonly notes: ReceivedNotes
+  /** What is to be noted of them. */
+  readonly files: NotedFiles
   /** To be called before they are read: those that are as they were before may not be there yet. */
   complete(): Promise<void>
 }
@@ -61,6 +65,7 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
   const remove = (): Promise<void> => parts.pool.run('builder.remove', { folder: home }, { lane: 'short' })
   try {
     const index = join(home, 'index.json')
+    const stretches = join(home, 'stretches.json')
     const run: Run = (source) =>
       // the client may stand still: it takes no thread from other work
       parts.pool.run(
@@ -69,6 +74,7 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
           ...source,
           folder: root,
           index,
+          stretches,
           texts: paths,
           limit: MAX_TEXT,
           foresee,
@@ -79,7 +85,7 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
-    const { indexed, isMovable, texts, foreseen } = received
+    const { indexed, digest, isMovable, texts, foreseen } = received
     const complete = async (): Promise<void> => {
       if (!known || !received.isDeferred) return
       const input: CompleteInput = { folder: root, index, known: known.input }
@@ -89,10 +95,16 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     return {
       folder: root,
       ...(indexed !== undefined && { index }),
+      ...(digest !== undefined && { digest }),
       isSmall,
       isMovable,
       foreseen,
-      received: { notes, ...(known && received.isShared && { shared: known }), complete: once(complete) },
+      received: {
+        notes,
+        files: { index, stretches },
+        ...(known && received.isShared && { shared: known }),
+        complete: once(complete),
+      },
       text: (path) => texts[path],
       [Symbol.asyncDispose]: isSmall ? async () => rmSync(home, { recursive: true, force: true }) : remove,
     }

@@ -12,6 +12,7 @@ import type { Lease, Leases } from '#store/lease'
 import type { Snapshots } from '#store/snapshot'
 import type { Transfer } from '#transfer'
 import type { ArgumentSources, Plan, StageState, Step } from '#builder/plan'
+import type { CopyOutput } from '#builder/files'
 import type { BuildRoot } from './build-root.ts'
 import type { BuildContext } from './context.ts'
 import type { Flights } from './flights.ts'
@@ -50,11 +51,15 @@ export interface StepResult {
   readonly state: StageState
 }
 
+/** Hashes of what COPY and ADD read of received contexts, for one that comes again. */
+export type ContextHashes = Map<string, CopyOutput>
+
 /** One build under way. */
 export interface Session {
   readonly parts: BuilderParts
   readonly records: CacheRecords
   readonly flights: Flights
+  readonly hashes: ContextHashes
   readonly limiter: Limiter
   readonly folder: string
   readonly request: BuildRequest

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { cancelled, EngineError, invalid } from '#base'
 import { componentsOfName, quoteName, TarReader } from '#archive'
-import type { TarEntry, TarSink } from '#archive'
+import type { TarEntry, TarSink, TarTap } from '#archive'
 import type { JobContext } from '#kernel'
 import { makeDevice } from '#kernel'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
@@ -29,6 +29,8 @@ export interface UnpackOptions {
   readonly watch?: TarSink
   /** Knows files that need not be written. */
   readonly stand?: FileStand
+  /** Sees the archive itself; of entries that it takes, nothing else hears. */
+  readonly tap?: TarTap
   readonly context: JobContext
 }
 
@@ -54,7 +56,7 @@ interface HeldFile {
  */
 export function unpackTar(source: string | number | TarFeed, options: UnpackOptions): void {
   const sink = new UnpackSink(options)
-  const reader = new TarReader(sink)
+  const reader = new TarReader(sink, options.tap)
   try {
     feedOf(source)((bytes) => reader.push(bytes))
     reader.finish()

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -142,11 +143,19 @@ test('names of one file in a tar are files of their own in the image', { timeout
 
 /** A build of a folder that is sent as a tar. */
 function sending(bench: BuildBench, context: string, ...lines: readonly string[]): Promise<BuildRun> {
+  return sendingAs('sent', bench, context, ...lines)
+}
+
+function sendingAs(
+  tag: string,
+  bench: BuildBench,
+  ...[context, ...lines]: readonly [context: string, ...lines: string[]]
+): Promise<BuildRun> {
   const options = ['--sort=name', '--format=pax', '-c', '-C', context]
   return bench.build({
     context: { kind: 'tar', bytes: bytesOf(execFileSync('tar', [...options, '.'], { maxBuffer: 1 << 30 })) },
     dockerfile: dockerfile('FROM busybox', ...lines),
-    tags: [parseReference('sent')],
+    tags: [parseReference(tag)],
   })
 }
 
@@ -194,6 +203,54 @@ test('a context that is sent again brings only what changed, and only for the sa
     await withRoot(bench, fewer, (root) => assert.deepEqual(contentOf(join(root, 'files')), contentOf(files)))
     assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
   }),
+)
+
+test(
+  'a context of several stretches is taken from the layer that has it, also under a new name',
+  { timeout: 120_000 },
+  () =>
+    withBench(WORKER, async (bench, context) => {
+      const files = join(context, 'files')
+      const inner = Array.from({ length: 6 }, (_, at) => join(files, `d${at}`))
+      for (const path of inner) {
+        mkdirSync(path, { recursive: true, mode: 0o750 })
+        for (const name of NAMES.slice(0, 50)) writeFileSync(join(path, name), `${name} `.repeat(400))
+        symlinkSync('../d0/f1', join(path, 'link'))
+      }
+      const old = new Date(1_600_000_000_000)
+      for (const path of inner) utimesSync(path, old, old)
+      for (const name of NAMES) writeFileSync(join(files, name), name)
+      const first = await sending(bench, context, 'COPY files /files')
+      const before = await inodes(bench, first, 'files')
+      // the layer is found by what it holds: by that, its files are known for this name too
+      const renamed = await sendingAs('other', bench, context, 'COPY files /files')
+      assert.equal(renamed.image.id, first.image.id)
+      writeFileSync(join(files, 'd3/f7'), 'changed')
+      const second = await sendingAs('other', bench, context, 'COPY files /files')
+      assert.deepEqual(await inodes(bench, second, 'files'), before)
+      rmSync(join(files, 'd4'), { recursive: true })
+      chmodSync(join(files, 'd2'), 0o711)
+      const third = await sendingAs('other', bench, context, 'COPY files /files')
+      assert.deepEqual(await inodes(bench, third, 'files'), before)
+      for (const run of [first, second, third]) await assertPackable(bench, run, 'several stretches')
+      await withRoot(bench, third, (root) => {
+        const sent = factsOf(context, 'files').map((line) => line.replace(/ \d+:\d+/, ''))
+        assert.deepEqual(
+          factsOf(root, 'files')
+            .slice(1)
+            .map((line) => line.replace(/ \d+:\d+/, '')),
+          sent.slice(1),
+        )
+      })
+      const same = await sendingAs('other', bench, context, 'COPY files /files')
+      assert.equal(same.image.id, third.image.id)
+      // where the files are wanted on another root they are all there
+      const elsewhere = await sendingAs('other', bench, context, 'RUN true > /made', 'COPY files /files')
+      await assertPackable(bench, elsewhere, 'on another root')
+      const look = (run: BuildRun): Promise<readonly string[]> =>
+        withRoot(bench, run, (root) => factsOf(root, 'files').slice(1))
+      assert.deepEqual(await look(elsewhere), await look(third))
+    }),
 )
 
 /** Bytes that this process, its threads and the children that it has waited for have handed to write calls. */

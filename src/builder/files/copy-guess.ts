@@ -19,7 +19,7 @@ export function guessCopies(text: string, target: string | undefined): readonly 
   try {
     const file = parseDockerfile(text, 'Dockerfile')
     return neededStages(file, target).flatMap(({ instructions }) =>
-      instructions.flatMap((node) => (node.kind === 'copy' ? (guessOf(node) ?? []) : [])),
+      instructions.flatMap((node) => (node.kind === 'copy' ? (guessCopy(node) ?? []) : [])),
     )
   } catch (error) {
     if (error instanceof DockerfileError) return []
@@ -46,7 +46,7 @@ function neededStages({ stages }: Dockerfile, target: string | undefined): reado
 
 const PLAIN = /^[^$\\*?[\]"']+$/
 
-function guessOf(node: CopyInstruction): GuessedCopy | undefined {
+export function guessCopy(node: CopyInstruction): GuessedCopy | undefined {
   const { sources, destination, from, chown, chmod, excludes, inline } = node
   const [source = ''] = sources
   const isPlain = from === undefined && chown === undefined && chmod === undefined

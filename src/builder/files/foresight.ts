@@ -2,6 +2,7 @@ import { componentsOfName, type RawName, type TarEntry } from '#archive'
 import type { ConfinedRoot, Owner } from '#tree'
 import { guessCopies } from './copy-guess.ts'
 import { type ForeseenLayer, LayerForecast } from './foreseen-layer.ts'
+import type { NamedNode } from './tar-index.ts'
 
 /** What is to be foreseen of a build. */
 export interface ForesightInput {
@@ -58,6 +59,16 @@ export class Foresight {
     else for (const forecast of this.#forecasts) forecast.entry(path, entry)
   }
 
+  /** Entries that are known, with the bytes of all of them; `bodies`: where each file's begin. */
+  stretch(entries: readonly NamedNode[], bytes: Buffer, bodies: readonly number[]): void {
+    for (const [at, named] of entries.entries()) {
+      const entry = entryOf(named)
+      this.entry(entry)
+      const body = bodies[at] ?? 0
+      if (entry.size > 0) this.body(bytes.subarray(body, body + entry.size))
+    }
+  }
+
   body(chunk: Uint8Array): void {
     if (this.#isReading) this.#text?.push(Buffer.from(chunk))
     else for (const forecast of this.#forecasts ?? []) forecast.body(chunk)
@@ -91,4 +102,14 @@ export class Foresight {
       for (const forecast of this.#forecasts) forecast.catchUp(path, entry, root)
     this.#before.length = 0
   }
+}
+
+const NO_XATTRS: TarEntry['xattrs'] = new Map()
+const NOBODY = { uid: 0, gid: 0, major: 0, minor: 0, xattrs: NO_XATTRS }
+
+/** A file, folder or link, as far as it decides anything here. */
+function entryOf([path, { mode, mtime, link, bytes }]: NamedNode): TarEntry {
+  const known = { ...NOBODY, path, link: link ?? '', mode: mode & 0o7777, size: bytes?.size ?? 0, mtime: BigInt(mtime) }
+  if (bytes !== undefined) return { ...known, kind: 'file' }
+  return { ...known, kind: link === undefined ? 'directory' : 'symlink' }
 }

@@ -45,6 +45,8 @@ export interface SourceInput {
   readonly excludes?: readonly string[]
   /** Raw places of archives: they are unpacked, not copied. */
   readonly skip?: readonly string[]
+  /** What `builder.hash` gives for it, where that is known. */
+  readonly hash?: string
 }
 
 export interface CopyInput {
@@ -203,7 +205,7 @@ function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
       const isNew = isAlone && landOnNew(copy, kept, leave)
       const isMoved = isNew && source.use === 'move' && moveWhole(copy, tree, kept)
       if (isNew && input.earlier) copy.earlier = stack.use(new EarlierLayer(input.earlier))
-      const hash = isMoved ? hashSelections(tree, kept) : copySelections(copy, tree, kept)
+      const hash = isMoved ? (source.hash ?? hashSelections(tree, kept)) : copySelections(copy, tree, kept)
       if (isNew && input.files !== undefined) copy.files.save(input.files)
       const layer = isNew ? source.foreseen?.find((foreseen) => isAsForeseen(copy, foreseen, kept)) : undefined
       const isOnly = layer !== undefined && readdirSync(input.upper).length === 1

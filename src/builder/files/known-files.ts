@@ -1,9 +1,18 @@
-import { constants, lstatSync } from 'node:fs'
-import { componentsOfName, type RawName, type TarEntry } from '#archive'
+import { constants, lstatSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import {
+  componentsOfName,
+  type KnownEntries,
+  type RawName,
+  type StretchNotes,
+  type TarEntry,
+  type TarStretch,
+} from '#archive'
+import { errnoOf } from '#base'
 import { setTimes } from '#kernel'
-import { ConfinedRoot, type FileStand } from '#tree'
+import { ConfinedRoot, type FileStand, type Owner, TreeWriter } from '#tree'
 import { entryIn, type KnownInput, KnownLayer } from './known-layer.ts'
-import { isFolder, readTarIndex, type TarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
+import { isFolder, type NamedNode, readTarIndex, type TarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
 
 /** Larger files are written as they come. Bytes. */
 const MOST_HELD = 4 << 20
@@ -11,6 +20,7 @@ const MOST_HELD = 4 << 20
 interface Parts {
   /** Where the context is unpacked. */
   readonly root: ConfinedRoot
+  readonly owner: Owner
   readonly indexer: TarIndexer
   /** What is read from its file in any case. */
   readonly texts: ReadonlySet<RawName>
@@ -22,17 +32,26 @@ interface Parts {
  */
 export class KnownFiles implements FileStand, Disposable {
   readonly #layer: KnownLayer
+  readonly #source: RawName
   readonly #parts: Parts
+  /** Parts of the earlier archive. */
+  readonly stretches: StretchNotes | undefined
+  /** All entries of it, in their order. */
+  readonly #nodes: readonly NamedNode[]
   readonly #left: Map<RawName, TarNode>
-  #deferred: RawName[] = []
+  #deferred: NamedNode[] = []
   #held: { readonly path: RawName; readonly node: TarNode } | undefined
   #isSame: boolean
   #isUsed = false
 
   constructor(input: KnownInput, parts: Parts) {
+    const index = readTarIndex(input.index)
+    this.stretches = readStretches(input.stretches)
     this.#layer = new KnownLayer(input)
+    this.#source = input.source
     this.#parts = parts
-    this.#left = new Map(filesBelow(readTarIndex(input.index), input.source))
+    this.#nodes = [...index]
+    this.#left = new Map(filesBelow(index, input.source))
     for (const path of parts.texts) this.#left.delete(path)
     this.#isSame = this.#left.size > 0
   }
@@ -60,12 +79,38 @@ export class KnownFiles implements FileStand, Disposable {
     this.#left.delete(path)
     if (node !== undefined && hasFacts(node, entry)) {
       if (entry.size <= MOST_HELD) this.#held = { path, node }
-    } else if (
-      node !== undefined ||
-      entry.kind === 'hardlink' ||
-      (entry.kind === 'file' && !this.#parts.texts.has(path))
-    )
-      this.#differ()
+    } else if (node !== undefined || entry.kind === 'hardlink' || this.#isNew(path, entry)) this.#differ()
+  }
+
+  /** Files beside what is copied stand for themselves. */
+  #isNew(path: RawName, { kind }: TarEntry): boolean {
+    return kind === 'file' && !this.#parts.texts.has(path) && isBelow(path, this.#source)
+  }
+
+  /** Entries of the earlier archive. */
+  entriesOf({ first, bodies }: TarStretch): readonly NamedNode[] {
+    return this.#nodes.slice(first, first + bodies.length)
+  }
+
+  /** Entries that have come just as before. Undefined where they are to be read all the same. */
+  accept(entries: readonly NamedNode[]): KnownEntries | undefined {
+    const { indexer } = this.#parts
+    const last = entries.at(-1)?.[0]
+    const isThere = entries.every(([path, node]) => node.bytes === undefined || this.#hasStill(path, node))
+    const first = isThere ? indexer.append(entries) : undefined
+    if (last === undefined || first === undefined) return undefined
+    this.#held = undefined
+    for (const [path, node] of entries) {
+      this.#left.delete(path)
+      if (node.bytes !== undefined) this.#isUsed = true
+      if (this.#isSame) this.#deferred.push([path, node])
+      else this.#put(path, node)
+    }
+    return { first, last }
+  }
+
+  #hasStill(path: RawName, node: TarNode): boolean {
+    return this.#left.has(path) && this.#layer.has(path, node)
   }
 
   mayHave(): boolean {
@@ -83,7 +128,7 @@ export class KnownFiles implements FileStand, Disposable {
       return false
     }
     if (!this.#isSame && !this.#layer.link(path, this.#parts.root)) return false
-    if (this.#isSame) this.#deferred.push(path)
+    if (this.#isSame) this.#deferred.push([path, node])
     this.#isUsed = true
     return true
   }
@@ -91,7 +136,12 @@ export class KnownFiles implements FileStand, Disposable {
   /** To be called at the end. */
   finish(): void {
     const { indexer, texts } = this.#parts
-    if (this.#left.size > 0 || !indexer.isPlain || [...texts].some((path) => isThroughLink(path, indexer.index)))
+    if (
+      this.#left.size > 0 ||
+      !this.#isUsed ||
+      !indexer.isPlain ||
+      [...texts].some((path) => isThroughLink(path, indexer.index))
+    )
       this.#differ()
     // their folders have changed by the names that they got
     if (this.#isUsed && !this.#isSame) setFolderTimes(this.#parts.root, this.#parts.indexer.index)
@@ -101,8 +151,44 @@ export class KnownFiles implements FileStand, Disposable {
     this.#isSame = false
     const deferred = this.#deferred
     this.#deferred = []
-    for (const path of deferred) this.#layer.put(path, this.#parts.root)
+    for (const [path, node] of deferred) this.#put(path, node)
   }
+
+  #put(path: RawName, node: TarNode): void {
+    // a folder may have come once more
+    const now = isFolder(node) ? (this.#parts.indexer.index.get(path) ?? node) : node
+    putEntry(path, now, this.#layer, this.#parts)
+  }
+}
+
+function readStretches(path: string): StretchNotes | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as StretchNotes
+  } catch (error) {
+    if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** What is in the layer gets a second name; the rest is made. What stands there already stays. */
+function putEntry(
+  path: RawName,
+  node: TarNode,
+  layer: KnownLayer,
+  { root, owner }: Pick<Parts, 'root' | 'owner'>,
+): void {
+  if (node.bytes !== undefined) return layer.put(path, root)
+  if (!isFolder(node) && node.link === undefined) return
+  const isThere = lstatSync(entryIn(root, path), { throwIfNoEntry: false }) !== undefined
+  const attributes = { mode: node.mode & 0o7777, owner, xattrs: [] }
+  const writer = new TreeWriter(root)
+  const [parent, name] = [folderOf(path), posix.basename(path)]
+  if (isFolder(node)) writer.folder(parent, name, attributes)
+  else if (!isThere) writer.link(parent, name, { ...attributes, mtime: BigInt(node.mtime) }, node.link ?? '')
+}
+
+function folderOf(path: RawName): RawName {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
 export interface CompleteInput {
@@ -116,14 +202,26 @@ export function completeContext(input: CompleteInput): void {
   using root = new ConfinedRoot(input.folder)
   using layer = new KnownLayer(input.known)
   const index = readTarIndex(input.index)
-  for (const [path] of filesBelow(index, input.known.source))
-    if (lstatSync(entryIn(root, path), { throwIfNoEntry: false }) === undefined) layer.put(path, root)
+  const owner = ownIds()
+  const files = new Map(filesBelow(index, input.known.source))
+  for (const [path, node] of index) {
+    // a folder may be there without its attributes, for the sake of what came after all
+    if (path !== '' && (node.bytes === undefined || files.has(path))) putEntry(path, node, layer, { root, owner })
+  }
   setFolderTimes(root, index)
 }
 
-function filesBelow(index: TarIndex, source: RawName): readonly (readonly [RawName, TarNode])[] {
-  const isBelow = (path: RawName): boolean => source === '' || path === source || path.startsWith(`${source}/`)
-  return [...index].filter(([path, { bytes }]) => bytes !== undefined && isBelow(path))
+/** Whose the files of a context are. */
+export function ownIds(): Owner {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+}
+
+function filesBelow(index: TarIndex, source: RawName): readonly NamedNode[] {
+  return [...index].filter(([path, { bytes }]) => bytes !== undefined && isBelow(path, source))
+}
+
+function isBelow(path: RawName, source: RawName): boolean {
+  return source === '' || path === source || path.startsWith(`${source}/`)
 }
 
 function hasFacts(node: TarNode, { kind, mode, mtime, size, xattrs }: TarEntry): boolean {

@@ -60,7 +60,8 @@ export function linked(from: string | Buffer, to: string | Buffer): boolean {
   return isLinked(() => linkSync(from, to))
 }
 
-function isLinked(link: () => void): boolean {
+/** False where a link could not be made, for reasons that let the file be copied. */
+export function isLinked(link: () => void): boolean {
   try {
     link()
     return true

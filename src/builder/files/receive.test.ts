@@ -1,5 +1,19 @@
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'node:test'
@@ -8,6 +22,7 @@ import type { TarInput } from '#archive'
 import { ConfinedRoot, unpackTar } from '#tree'
 import { builderJobs } from './jobs.ts'
 import { receiveContext } from './receive.ts'
+import type { KnownInput } from './known-layer.ts'
 import type { ReceiveOutput } from './receive.ts'
 
 type Member = TarInput & { readonly text?: string }
@@ -31,11 +46,15 @@ class Scene implements Disposable {
   readonly index = join(this.home, 'index.json')
   readonly folder = join(this.home, 'root')
 
-  receive(bytes: Buffer, texts: readonly string[] = []): ReceiveOutput {
+  readonly stretches = join(this.home, 'stretches.json')
+
+  receive(bytes: Buffer, texts: readonly string[] = [], known?: KnownInput): ReceiveOutput {
     writeFileSync(this.sent, bytes)
     const pipe = openSync(this.sent, 'r')
     try {
-      return receiveContext({ fd: pipe, folder: this.folder, index: this.index, texts, limit: 1 << 20 }, context)
+      const files = { folder: this.folder, index: this.index, stretches: this.stretches }
+      const foresee = { dockerfile: { path: 'Dockerfile' } }
+      return receiveContext({ fd: pipe, ...files, texts, limit: 1 << 20, foresee, ...(known && { known }) }, context)
     } finally {
       closeSync(pipe)
     }
@@ -163,4 +182,136 @@ test('receiveContext() replaces a file that comes twice by the later one', () =>
   scene.receive(tarOf([file('a', 'first'), file('a', 'second')]), ['a'])
   const { tar, folder } = scene.hashes('a')
   assert.deepEqual(tar, folder)
+})
+
+const TIME = 1_700_000_000n * 1_000_000_000n
+const folder = (path: string, mode = 0o750): Member => ({ kind: 'directory', path, mode, mtime: TIME })
+const aged = (path: string, text: string): Member => ({ ...file(path, text), mtime: TIME })
+
+/** Enough for several stretches, with folders and links in them. */
+const SENT: readonly Member[] = [
+  file('.dockerignore', 'nothing\n'),
+  file('Dockerfile', 'FROM scratch\nCOPY files /files\n'),
+  folder('files/'),
+  ...Array.from({ length: 8 }, (_, at): readonly Member[] => [
+    folder(`files/${at + 10}/`, at % 2 === 0 ? 0o755 : 0o700),
+    ...Array.from({ length: 20 }, (__, index) => aged(`files/${at + 10}/${index + 10}`, `${at}`.repeat(index * 300))),
+    { kind: 'symlink', path: `files/${at + 10}/link`, link: `../${at}`, mtime: TIME },
+  ]).flat(),
+  aged('other', 'not of the layer'),
+]
+
+function replaced(path: string, ...by: readonly Member[]): readonly Member[] {
+  return SENT.flatMap((member) => (member.path === path ? by : [member]))
+}
+
+const FIRST = 'files/10/12'
+const MIDDLE = 'files/15/15'
+const AGAIN: readonly (readonly [string, readonly Member[]])[] = [
+  ['the same', SENT],
+  ['one changed', replaced(MIDDLE, aged(MIDDLE, 'changed'))],
+  ['one of the same size changed', replaced(FIRST, aged(FIRST, '9'.repeat(600)))],
+  [
+    'two changed',
+    replaced(MIDDLE, aged(MIDDLE, 'changed')).map((member) => (member.path === FIRST ? aged(FIRST, 'x') : member)),
+  ],
+  ['one with another mode', replaced(MIDDLE, { ...aged(MIDDLE, '5'.repeat(1500)), mode: 0o755 })],
+  ['a folder with another mode', replaced('files/15/', folder('files/15/', 0o711))],
+  ['one removed', replaced(MIDDLE)],
+  ['a folder removed', SENT.filter(({ path }) => !path.startsWith('files/15'))],
+  ['the folder of others left away', replaced('files/15/')],
+  ['the last removed', SENT.slice(0, -30)],
+  ['one added', replaced(MIDDLE, aged(`${MIDDLE}a`, 'new'), ...SENT.filter(({ path }) => path === MIDDLE))],
+  ['a link changed', replaced('files/15/link', { kind: 'symlink', path: 'files/15/link', link: 'x', mtime: TIME })],
+  ['a link for a folder', [...SENT.slice(0, 3), { kind: 'symlink', path: 'files/15', link: '11' }, ...SENT.slice(3)]],
+  ['a file in front of its folder', [...SENT.slice(0, 3), aged('files/15/new', 'x'), ...SENT.slice(3)]],
+  ['another Dockerfile', replaced('Dockerfile', file('Dockerfile', 'FROM scratch\nCOPY . /files\n'))],
+  ['the Dockerfile last', [...replaced('Dockerfile'), ...SENT.filter(({ path }) => path === 'Dockerfile')]],
+  ['a second name', [...SENT, { kind: 'hardlink', path: 'files/second', link: MIDDLE }]],
+  ['one twice', [...SENT, aged(MIDDLE, 'later')]],
+  ['a folder twice, then a change', [...SENT, folder('files/15/', 0o711), aged('files/15/z', '')]],
+  ['one that comes later as a folder', [...SENT, { kind: 'directory', path: MIDDLE, mode: 0o700 }]],
+  ['nothing but the texts', SENT.slice(0, 2)],
+]
+
+/** All that is below a folder, with what is kept of it. */
+function treeOf(path: string): readonly string[] {
+  return readdirSync(path)
+    .toSorted()
+    .flatMap((name) => {
+      const at = join(path, name)
+      const { mode, mtimeMs } = lstatSync(at)
+      const isFolder = lstatSync(at).isDirectory()
+      const isImplied = mtimeMs > Date.now() - 3_600_000
+      const text = lstatSync(at).isSymbolicLink() ? readlinkSync(at) : isFolder ? '' : readFileSync(at, 'latin1')
+      return [`${name} ${mode} ${isImplied ? '' : mtimeMs} ${text}`, ...(isFolder ? treeOf(at) : [])]
+    })
+}
+
+function layerOf(scene: Scene): KnownInput {
+  return { upper: scene.folder, source: 'files', place: 'files', index: scene.index, stretches: scene.stretches }
+}
+
+const TEXTS = ['Dockerfile', '.dockerignore']
+
+for (const [what, members] of AGAIN)
+  test(`a context that comes again is as if it came first: ${what}`, { skip: process.getuid?.() !== 0 }, () => {
+    using before = new Scene()
+    using again = new Scene()
+    using plain = new Scene()
+    using third = new Scene()
+    before.receive(tarOf(SENT), TEXTS)
+    const layer = treeOf(before.folder)
+    const expected = plain.receive(tarOf(members), TEXTS)
+    // the third by the notes of the second, of which some were taken from the first
+    for (const [scene, earlier] of [
+      [again, before],
+      [third, again],
+    ] as const) {
+      const known = existsSync(earlier.index) ? layerOf(earlier) : undefined
+      const output = scene.receive(tarOf(members), TEXTS, known)
+      if (what === 'the same') assert.equal(output.isDeferred, true)
+      if (known !== undefined && output.isDeferred) {
+        assert.equal(output.isShared, true)
+        assert.ok(treeOf(scene.folder).length < treeOf(plain.folder).length)
+        builderJobs['builder.complete']({ folder: scene.folder, index: scene.index, known })
+      }
+      assert.deepEqual(treeOf(scene.folder), treeOf(plain.folder))
+      assert.deepEqual(output.texts, expected.texts)
+      assert.equal(output.digest, expected.digest)
+      assert.equal(output.isMovable, expected.isMovable)
+      if (existsSync(plain.index)) assert.equal(readFileSync(scene.index, 'utf8'), readFileSync(plain.index, 'utf8'))
+      const sizes = output.foreseen.map(({ source, size, content, entries }) => ({ source, size, content, entries }))
+      const wanted = expected.foreseen.map(({ source, size, content, entries }) => ({ source, size, content, entries }))
+      if (!output.isDeferred) assert.deepEqual(sizes, wanted)
+    }
+    assert.deepEqual(treeOf(before.folder), layer)
+  })
+
+test('a file that its layer has no more, or not as it was, is written', { skip: process.getuid?.() !== 0 }, () => {
+  for (const harm of [
+    (at: string) => unlinkSync(at),
+    (at: string) => chmodSync(at, 0o666),
+    (at: string) => writeFileSync(at, ''),
+  ]) {
+    using before = new Scene()
+    using again = new Scene()
+    before.receive(tarOf(SENT), TEXTS)
+    const sound = treeOf(before.folder)
+    harm(join(before.folder, MIDDLE))
+    const { isDeferred, isShared } = again.receive(tarOf(SENT), TEXTS, layerOf(before))
+    assert.deepEqual([isDeferred, isShared], [false, true])
+    assert.deepEqual(treeOf(again.folder), sound)
+  }
+})
+
+test('without notes of its stretches a context is told by its files', { skip: process.getuid?.() !== 0 }, () => {
+  for (const text of [undefined, '', '{']) {
+    using before = new Scene()
+    using again = new Scene()
+    before.receive(tarOf(SENT), TEXTS)
+    if (text === undefined) unlinkSync(before.stretches)
+    else writeFileSync(before.stretches, text)
+    assert.equal(again.receive(tarOf(SENT), TEXTS, layerOf(before)).isDeferred, true)
+  }
 })

@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { errnoOf, type FramedBody } from '#base'
-import { nameOfText, type TarSink } from '#archive'
+import { componentsOfName, nameOfText, type RawName, StretchTap, type TarEntry, type TarSink } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
-import { ConfinedRoot, type Owner, unpackTar } from '#tree'
+import { ConfinedRoot, unpackTar } from '#tree'
 import { Foresight, type ForesightInput } from './foresight.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
-import { KnownFiles } from './known-files.ts'
+import { KnownFiles, ownIds } from './known-files.ts'
 import type { KnownInput } from './known-layer.ts'
-import { TarIndexer } from './tar-index.ts'
+import { TarIndexer, writeTarIndex } from './tar-index.ts'
 
 /** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
 export interface ReceiveInput {
@@ -19,6 +19,8 @@ export interface ReceiveInput {
   readonly folder: string
   /** Where its index is kept: the builder's own. */
   readonly index: string
+  /** Where it is kept by what its tar is known when it comes again. */
+  readonly stretches: string
   /** Paths of files whose texts are wanted. */
   readonly texts: readonly string[]
   /** Of a text. Bytes. */
@@ -31,6 +33,8 @@ export interface ReceiveInput {
 export interface ReceiveOutput {
   /** Entries in the index; absent where the tar is one of which none can be made. */
   readonly indexed?: number
+  /** Of the index. */
+  readonly digest?: string
   /** Each file has one name: what is copied whole may be moved. */
   readonly isMovable: boolean
   /** Some files are files of the known layer. */
@@ -54,24 +58,32 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   const owner = ownIds()
   const { fd, framed, foresee } = input
   const wanted = new Set(input.texts.map(nameOfText))
-  using known = input.known && openKnown(input.known, { root, indexer, texts: wanted })
+  using known = input.known && openKnown(input.known, { root, owner, indexer, texts: wanted })
   const foresight = foresee && new Foresight(foresee, { root, owner, isAsleep: () => known?.isSame === true })
+  const tap = new StretchTap(known?.stretches, (stretch, bytes) => {
+    const entries = known?.entriesOf(stretch) ?? []
+    const accepted = known?.accept(entries)
+    if (accepted) foresight?.stretch(entries, bytes, stretch.bodies)
+    return accepted
+  })
   // docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent
   unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
     root,
     place: '',
     owner,
-    watch: watchOf(indexer, known, foresight),
+    watch: watchOf({ indexer, known, foresight, tap, wanted }),
     ...(known && { stand: known }),
+    tap,
     context,
   })
   known?.finish()
   const { isPlain, hasLinks, index } = indexer
-  if (isPlain) writeFileSync(input.index, JSON.stringify([...index]))
+  const digest = isPlain ? writeTarIndex(input.index, index) : undefined
+  if (isPlain) writeFileSync(input.stretches, JSON.stringify(tap.notes), { mode: 0o600 })
   const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
   const isMovable = isPlain && !hasLinks
   return {
-    ...(isPlain && { indexed: index.size }),
+    ...(digest !== undefined && { indexed: index.size, digest }),
     isMovable,
     ...sharingOf(known),
     texts: textsOf(texts),
@@ -84,10 +96,6 @@ function sharingOf(known: KnownFiles | undefined): Pick<ReceiveOutput, 'isShared
   return { isShared, isDeferred: isShared && known.isSame }
 }
 
-function ownIds(): Owner {
-  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
-}
-
 /** Undefined where it is not noted any more what the layer has. */
 function openKnown(input: KnownInput, parts: ConstructorParameters<typeof KnownFiles>[1]): KnownFiles | undefined {
   try {
@@ -98,12 +106,26 @@ function openKnown(input: KnownInput, parts: ConstructorParameters<typeof KnownF
   }
 }
 
-function watchOf(indexer: TarIndexer, known: KnownFiles | undefined, foresight: Foresight | undefined): TarSink {
+interface Watched {
+  readonly indexer: TarIndexer
+  readonly known: KnownFiles | undefined
+  readonly foresight: Foresight | undefined
+  readonly tap: StretchTap
+  /** Read each time. */
+  readonly wanted: ReadonlySet<RawName>
+}
+
+function watchOf({ indexer, known, foresight, tap, wanted }: Watched): TarSink {
   return {
     entry(entry) {
+      const before = indexer.index.size
       indexer.entry(entry)
       known?.look(entry)
       foresight?.entry(entry)
+      const path = componentsOfName(entry.path).join('/')
+      const isPlain = indexer.isPlain && isRepeatable(entry) && !wanted.has(path)
+      const place = isPlain && indexer.index.size === before + 1 ? before : undefined
+      tap.entry({ path, size: entry.size, place })
     },
     body(chunk) {
       indexer.body(chunk)
@@ -113,6 +135,12 @@ function watchOf(indexer: TarIndexer, known: KnownFiles | undefined, foresight: 
       indexer.end()
     },
   }
+}
+
+/** It is made of what the index says. */
+function isRepeatable({ kind, sparse, xattrs }: TarEntry): boolean {
+  const isKnown = kind === 'file' || kind === 'directory' || kind === 'symlink'
+  return isKnown && sparse === undefined && !xattrs.has('security.capability')
 }
 
 function textsOf(entries: readonly (readonly [string, string | undefined])[]): Readonly<Record<string, string>> {

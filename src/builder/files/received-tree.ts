@@ -9,6 +9,7 @@ import type { TarIndex, TarNode } from './tar-index.ts'
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW
 const CHUNK = 1 << 20
+const NO_XATTRS: readonly Xattr[] = []
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40
 
@@ -18,6 +19,8 @@ export class ReceivedTree implements SourceTree, Disposable {
   readonly #root: ConfinedRoot
   readonly #index: TarIndex
   readonly #names = new Map<string, string[]>()
+  /** The folder that was asked for last, and what it means. */
+  #folderAsked: { readonly path: string; readonly place: string | undefined } | undefined
   readonly #now = BigInt(Date.now()) * 1_000_000n
 
   constructor(folder: string, index: string) {
@@ -55,8 +58,10 @@ export class ReceivedTree implements SourceTree, Disposable {
   }
 
   xattrs(folder: string, name: string): readonly Xattr[] {
-    const found = this.#index.get(this.#placeOf(folder, name))?.xattrs ?? []
-    return found.map(([key, value]) => ({ name: key, value: Buffer.from(value, 'hex') }))
+    const found = this.#index.get(this.#placeOf(folder, name))?.xattrs
+    return found === undefined
+      ? NO_XATTRS
+      : found.map(([key, value]) => ({ name: key, value: Buffer.from(value, 'hex') }))
   }
 
   known(folder: string, name: string): FileFacts {
@@ -109,7 +114,8 @@ export class ReceivedTree implements SourceTree, Disposable {
   }
 
   #placeOf(folder: string, name: string): string {
-    const place = this.resolve(folder) ?? folder
+    if (this.#folderAsked?.path !== folder) this.#folderAsked = { path: folder, place: this.resolve(folder) }
+    const place = this.#folderAsked.place ?? folder
     if (name === '') return place
     return place === '' ? name : `${place}/${name}`
   }

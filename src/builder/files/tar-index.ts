@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { constants, readFileSync } from 'node:fs'
+import { constants, readFileSync, writeFileSync } from 'node:fs'
 import { componentsOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
@@ -21,11 +21,20 @@ export interface TarNode {
   readonly xattrs?: readonly (readonly [string, string])[]
 }
 
+export type NamedNode = readonly [path: string, node: TarNode]
+
 /** Entries by their path; the root has the empty one. A folder stands before what is in it. */
 export type TarIndex = Map<string, TarNode>
 
 export function readTarIndex(path: string): TarIndex {
   return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
+}
+
+/** Gives the digest of what was written. */
+export function writeTarIndex(path: string, index: TarIndex): string {
+  const text = JSON.stringify([...index])
+  writeFileSync(path, text)
+  return hash('sha256', text)
 }
 
 const TYPES = {
@@ -58,6 +67,25 @@ export class TarIndexer implements TarSink {
     if (path === undefined || !this.isPlain) return
     if (entry.kind === 'hardlink') this.#addLink(path, entry)
     else this.#add(path, entry)
+  }
+
+  /** Entries that have come, one behind the other: the place of the first, or undefined where they would not all be new and plain. */
+  append(entries: readonly NamedNode[]): number | undefined {
+    const folders = new Set<string>()
+    const isFolderThere = (path: string): boolean => {
+      const there = this.index.get(path)
+      return there !== undefined && isFolder(there)
+    }
+    for (const [path, node] of entries) {
+      const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+      if (this.index.has(path) || (!folders.has(parent) && !isFolderThere(parent))) return undefined
+      folders.add(parent)
+      if (isFolder(node)) folders.add(path)
+    }
+    if (!this.isPlain) return undefined
+    const first = this.index.size
+    for (const [path, node] of entries) this.index.set(path, node)
+    return first
   }
 
   body(chunk: Buffer): void {

@@ -7,7 +7,7 @@ import { closeDescriptor } from './descriptor.ts'
 import { createPipe } from './pipe.ts'
 import { setNonBlocking } from './poll.ts'
 import { isErrno } from './system-call-error.ts'
-import { readWaiting, sendFileWaiting, writeWaiting } from './waiting.ts'
+import { readBodyWaiting, readWaiting, sendFileWaiting, writeWaiting } from './waiting.ts'
 
 const going = { cancelled: () => false }
 const stopped = { cancelled: () => true }
@@ -71,4 +71,31 @@ test('a closed other end is EPIPE', (t) => {
     () => writeWaiting(to, Buffer.from('x'), going),
     (error) => isErrno(error, 'EPIPE'),
   )
+})
+
+test('a body is read to its end, each time in one piece what came at once, and nothing behind it', (t) => {
+  const { from, to } = pipe(t, true)
+  const taken: string[] = []
+  let sent = 0
+  const pieces = ['4\r\nWiki\r\n5\r\npedia\r\n3', '\r\n in\r\nA\r\n', ' ten bytes\r\n0\r\n\r\nGET']
+  const stopper = {
+    cancelled() {
+      writeWaiting(to, Buffer.from(pieces[sent++] ?? ''), going)
+      return false
+    },
+  }
+  const framed = { framing: 'chunked', begun: Buffer.from('3\r\nin \r\n') } as const
+  readBodyWaiting(from, framed, (bytes) => taken.push(Buffer.from(bytes).toString('latin1')), stopper)
+  assert.deepEqual(taken, ['in ', 'Wikipedia', ' in', ' ten bytes'])
+  assert.equal(sent, pieces.length)
+})
+
+test('a body that ends early is refused', (t) => {
+  const { from, to } = createPipe()
+  t.after(() => closeDescriptor(from))
+  writeWaiting(to, Buffer.from('12345'), going)
+  closeDescriptor(to)
+  assert.throws(() => readBodyWaiting(from, { framing: 6, begun: Buffer.alloc(0) }, () => undefined, going), {
+    kind: 'invalid',
+  })
 })
