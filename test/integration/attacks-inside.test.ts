@@ -33,8 +33,11 @@ const UP = '/..'.repeat(12)
 let daemon: TestDaemon
 let docker: Docker
 let port = 0
+/** Before there was a daemon. */
+let abstractBefore: ReadonlySet<string>
 
 before(async () => {
+  abstractBefore = new Set(abstractNames(readFileSync('/proc/net/unix', 'utf8')))
   daemon = await startDaemon({ folder: folder.path, flags: ['-H', 'tcp://127.0.0.1:0'] })
   docker = dockerClient(daemon.host)
   port = await until('the port is said', () => Number(/tcp:\/\/127\.0\.0\.1:(\d+)/.exec(daemon.log())?.[1] ?? 0))
@@ -125,25 +128,31 @@ test('a program that is /proc/self/exe never is the runtime, nor can it be writt
 })
 
 test('in the network of the host no socket of the engine is found by an abstract name', async () => {
-  const before = new Set(abstractNames(readFileSync('/proc/net/unix', 'utf8')))
+  // The resolver, a terminal and a published port have sockets too.
+  await docker.ok('network', 'create', 'own')
+  const other = await docker.ok('run', '-dt', '--network', 'own', '-p', '127.0.0.1::80', 'busybox', 'sleep', '1000')
   const id = await docker.ok('run', '-d', '--network', 'host', 'busybox', 'sleep', '1000')
   const seen = await docker.ok('exec', id, 'cat', '/proc/net/unix')
+  assert.match(seen, /\/mica\.sock$/m)
   assert.deepEqual(
-    abstractNames(seen).filter((name) => !before.has(name)),
+    abstractNames(seen).filter((name) => !abstractBefore.has(name)),
     [],
   )
-  await docker.ok('rm', '-f', id)
+  await docker.ok('rm', '-f', id, other)
+  await docker.ok('network', 'rm', 'own')
 })
 
-const abstractNames = (text: string): readonly string[] =>
-  text.split('\n').flatMap((line) => / (@\S*)$/.exec(line)?.[1] ?? [])
+function abstractNames(text: string): readonly string[] {
+  return text.split('\n').flatMap((line) => / (@\S*)$/.exec(line)?.[1] ?? [])
+}
 
 test('the engine’s port is not reached from containers, but by the loopback of the host', async () => {
   const gateway = await docker.ok('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', 'bridge')
-  const script = `for host in 127.0.0.1 ${gateway} 169.254.169.254; do timeout 2 wget -q -O - http://$host:${port}/_ping && echo "by $host"; done; true`
+  const script = `for host in 127.0.0.1 ${gateway} 169.254.169.254; do timeout 2 wget -q -O - http://$host:${port}/_ping && echo "by $host"
+    timeout 2 nc $host ${port} </dev/null >/dev/null 2>&1 && echo "connected to $host"; done; true`
   assert.equal(await docker.ok('run', '--rm', 'busybox', 'sh', '-c', script), '')
   const host = await docker.ok('run', '--rm', '--network', 'host', 'busybox', 'sh', '-c', script)
-  assert.match(host, /by 127\.0\.0\.1/)
+  assert.match(host, /by 127\.0\.0\.1\nconnected to 127\.0\.0\.1/)
 })
 
 test('another user of the machine neither lists nor reads what the engine keeps, nor calls it', async () => {
@@ -166,6 +175,17 @@ test('another user of the machine neither lists nor reads what the engine keeps,
       new RegExp(`${root}/\\w+/`),
       root,
     )
+  const short = id.slice(0, 12)
+  const known = [`${daemon.execRoot}/r/${short}/root/file`, `${daemon.execRoot}/c/${short}/config.json`]
+  const snapshots = join(daemon.dataRoot, 'snapshots')
+  const tree = readdirSync(snapshots)
+    .map((name) => join(snapshots, name, 'fs'))
+    .find((path) => existsSync(`${path}/file`))
+  const log = await docker.ok('inspect', '-f', '{{.LogPath}}', id)
+  const names = [...known, `${tree}/file`, log, `${daemon.dataRoot}/containers/${id}/hosts`]
+  // Names that are known or guessed, of files that are there.
+  for (const path of [`${tree}/file`, log]) assert.ok(existsSync(path), path)
+  for (const path of names) assert.equal(as(`cat ${path} 2>/dev/null`), '', path)
   assert.equal(as(`cat ${daemon.dataRoot}/volumes/kept/_data/file ${daemon.dataRoot}/engine.db 2>/dev/null`), '')
   assert.equal(as(`curl -s --unix-socket ${daemon.socket} http://x/_ping`), '')
   assert.equal(await docker.ok('exec', id, 'cat', '/file'), 'hidden')

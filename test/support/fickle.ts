@@ -2,8 +2,8 @@ import { attachMount, unmountSync } from '#kernel'
 import { close, constants, openSync, read, writeSync } from 'node:fs'
 
 /*
- * A file system that answers otherwise each time: its name `s` is a folder, then a link, then a folder… at one look after the
- * other. Who looks at a path and then uses it by name gets something else. No luck is needed for it, as in a race.
+ * A file system whose answers change: its name `s` is a folder, then a link, then a folder…, at every look or at every second
+ * or third. Who looks at a path and then uses it by name gets something else. No luck is needed for it, as in a race.
  *
  *   s/secret, s/m/secret   «inside»        calm/file   «quiet», always
  */
@@ -48,6 +48,8 @@ export class FickleFolder implements Disposable {
   readonly #links: readonly string[]
   /** By number; each look at `s` gets a new one, so that nothing is taken from a cache. */
   readonly #kinds = new Map<bigint, Kind>([[ROOT, 'root']])
+  /** After so many walks by its name it changes. */
+  every = 1
   #looks = 0
   #next = ROOT
 
@@ -133,7 +135,7 @@ export class FickleFolder implements Disposable {
     if (kind === undefined) return ENOENT
     this.#next += 1n
     if (kind === 's') this.#looks += 1
-    const isLink = kind === 's' && Math.floor(this.#looks / 2) % 2 === 1
+    const isLink = kind === 's' && Math.floor(this.#looks / 2 / this.every) % 2 === 1
     this.#kinds.set(this.#next, isLink ? 'link' : kind)
     const entry = Buffer.alloc(40)
     entry.writeBigUInt64LE(this.#next, 0)
