@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, readlinkSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { posix } from 'node:path'
-import { pathOfName, quoteName, type RawName, textOfName } from '#archive'
+import { pathOfName, type RawName, textOfName } from '#archive'
 import { EngineError, errnoOf } from '#base'
 import { descriptorPath, openInRoot, openRoot } from '#kernel'
 
@@ -124,7 +124,7 @@ export function followLinks(root: number, path: RawName): RawName {
     }
     links += 1
     if (links > MAX_LINKS)
-      throw new EngineError('internal', `evalSymlinksInScope: too many links in ${quoteName(path)}`)
+      throw new EngineError('internal', `evalSymlinksInScope: too many links in ${textOfName(path)}`)
     if (target.startsWith('/')) found = []
     ahead.push(...target.split('/').toReversed())
   }
