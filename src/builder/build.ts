@@ -63,8 +63,11 @@ async function carryOut(workshop: Workshop, request: BuildRequest, options: Carr
   try {
     workshop.active += 1
     const result = withLabels(session, await solveAll(session, stop))
-    const image = await assemble(session, result)
-    return await finish(session, image)
+    const outcome = await finish(session, await assemble(session, result))
+    await Promise.allSettled(session.pending)
+    await lease[Symbol.asyncDispose]()
+    options.onOutcome?.(outcome)
+    return outcome
   } finally {
     workshop.active -= 1
     for (const key of used) release(workshop.inUse, key)

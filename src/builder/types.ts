@@ -43,6 +43,8 @@ export type BuildEvent =
 
 export interface BuildOptions {
   readonly onEvent: (event: BuildEvent) => void
+  /** The image is there, and has its names: what the build has used is cleared away only then. */
+  readonly onOutcome?: (outcome: BuildOutcome) => void
   readonly signal?: AbortSignal
 }
 

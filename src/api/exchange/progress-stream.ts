@@ -6,6 +6,8 @@ import type { Exchange, ReplyStream } from './exchange.ts'
 export interface ProgressStream {
   /** Never waits: what comes out is small beside what is done. Lines of one turn of the event loop go out together. */
   readonly line: (line: ProgressLine) => void
+  /** That was the last line: what is still done is nothing to the client. */
+  readonly end: () => void
 }
 
 /** Carries `work` out, and ends the reply: an error is a line once there were others, and thrown before. */
@@ -16,6 +18,7 @@ export async function streamProgress(
   let output: ReplyStream | undefined
   let waiting = ''
   let soon: NodeJS.Immediate | undefined
+  let ended = false
   const send = (): ReplyStream => {
     clearImmediate(soon)
     const sent = (output ??= exchange.stream('application/json'))
@@ -24,19 +27,24 @@ export async function streamProgress(
     return sent
   }
   const line = (value: ProgressLine): void => {
+    if (ended) return
     if (waiting === '') soon = setImmediate(send)
     waiting += encodeLine(value)
   }
+  const end = (): void => {
+    if (!ended) send().end()
+    ended = true
+  }
   try {
-    await work({ line })
+    await work({ line, end })
   } catch (error) {
-    if ((!output && waiting === '') || exchange.signal.aborted) {
+    if ((!output && waiting === '') || ended || exchange.signal.aborted) {
       clearImmediate(soon)
       throw error
     }
     line(errorLine(error))
   }
-  send().end()
+  end()
 }
 
 /** An error as the last line of a stream; `code` is the exit code of a command that failed. */

@@ -30,16 +30,19 @@ function refuseBuildKit(exchange: Exchange): void {
 async function build(builds: Engine['builds'], exchange: Exchange): Promise<void> {
   const request = parseBuild(exchange)
   const quiet = exchange.query.flag('q')
-  await streamProgress(exchange, async ({ line }) => {
+  await streamProgress(exchange, async ({ line, end }) => {
     const held: ProgressLine[] = []
     const stream = new BuildStream(quiet ? (said) => held.push(said) : line)
     try {
-      const outcome = await builds.build(request, {
+      await builds.build(request, {
         onEvent: (event) => stream.event(event),
+        onOutcome: (outcome) => {
+          if (quiet) line({ stream: `${outcome.image}\n` })
+          else stream.finish(outcome)
+          end()
+        },
         signal: exchange.signal,
       })
-      if (quiet) line({ stream: `${outcome.image}\n` })
-      else stream.finish(outcome)
     } catch (error) {
       stream.flush()
       for (const said of held) line(said)
