@@ -116,7 +116,7 @@ async function cachedRoot(session: Session, below: SealedRoot, record: FoundReco
   session.lease.hold({ kind: 'snapshot', id: record.chain })
   const [snapshot, layer] = await Promise.all([
     session.parts.snapshots.find(record.chain),
-    session.parts.layers.find(record.chain),
+    session.parts.layers.facts(record.chain),
   ])
   if (snapshot === undefined || layer === undefined) return undefined
   return sealedRoot(snapshot.id, { chain: record.chain, diffIds: [...below.diffIds, layer.diffId] })

@@ -50,7 +50,7 @@ async function layersOf(parts: LayersViewParts, image: Image): Promise<readonly 
       diffId: image.config.rootfs.diff_ids[index] ?? '',
       role: roleOf(index, chains.length, base),
       instruction: instructionOf(instructions[index]),
-      size: (await parts.layers.find(chain))?.content ?? 0,
+      size: (await parts.layers.facts(chain))?.content ?? 0,
       changes: await parts.layers.count(chain),
       sharedWith: others.get(chain) ?? [],
     })),

@@ -40,7 +40,7 @@ export function createSummaries(parts: SummaryParts): Summaries {
     },
     async of(image) {
       const { chains, created } = tell(image)
-      const found = await Promise.all(chains.map((chain) => parts.layers.find(chain)))
+      const found = await Promise.all(chains.map((chain) => parts.layers.facts(chain)))
       const size = found.reduce((sum, layer) => sum + (layer?.content ?? 0), 0)
       return { record: image, image, created, size, folders: await foldersOf(parts, chains.at(-1)) }
     },

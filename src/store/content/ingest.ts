@@ -214,7 +214,7 @@ class FileIngest implements Ingest {
   async #publish(blob: BlobInfo): Promise<void> {
     const { folders, records } = this.#parts
     const { handle, key } = this.#facts
-    if (await this.#parts.holdsFile(blob.digest)) {
+    if (this.#parts.holdsFile(blob.digest)) {
       await rm(this.path, { force: true })
     } else {
       await handle.chmod(BLOB_MODE)

@@ -15,5 +15,5 @@ export interface ContentParts {
   /** Keys of ingests that are being written. */
   readonly open: Set<string>
   /** True where record and file are both there. */
-  holdsFile(digest: Digest): Promise<boolean>
+  holdsFile(digest: Digest): boolean
 }

@@ -116,7 +116,7 @@ function imageChanges(database: Pick<Database, 'run'>, clock: Clock): Omit<Image
     add: ({ id, chain, parent }) =>
       void database.run(
         `INSERT INTO image (id, chain, parent, created_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (id) DO UPDATE SET parent = coalesce(parent, ?3)`,
+         ON CONFLICT (id) DO UPDATE SET parent = ?3 WHERE parent IS NULL AND ?3 IS NOT NULL`,
         id,
         chain ?? null,
         parent ?? null,

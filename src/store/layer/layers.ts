@@ -88,6 +88,10 @@ class LayerStore implements Layers {
     return this.#records.find(chain)
   }
 
+  async facts(chain: ChainId): Promise<LayerFacts | undefined> {
+    return this.#records.facts(chain)
+  }
+
   async list(): Promise<readonly LayerRecord[]> {
     return this.#records.list()
   }

@@ -2,11 +2,12 @@ import { parseChainId, parseDiffId, parseDigest } from '#oci'
 import type { ChainId, Descriptor, DiffId, Digest } from '#oci'
 import { type Database, type Row, readNumber, readText } from '#store/db'
 import { getSnapshotId } from '#store/snapshot'
-import type { LayerChanges, LayerRecord } from './types.ts'
+import type { LayerChanges, LayerFacts, LayerRecord } from './types.ts'
 
 /** The tables of this room; a layer's row goes with its snapshot's. All calls are synchronous. */
 export interface LayerRecords {
   find(chain: ChainId): LayerRecord | undefined
+  facts(chain: ChainId): LayerFacts | undefined
   list(): readonly LayerRecord[]
   sizes(): ReadonlyMap<ChainId, number>
   /** Fine where it is there already. */
@@ -22,11 +23,9 @@ export function layerRecords(database: Database): LayerRecords {
   const blobsOf = (diffId: string): Descriptor[] =>
     database.all('SELECT * FROM layer_blob WHERE diff_id = ? ORDER BY digest', diffId).map(blobOf)
   const layerOf = (row: Row): LayerRecord => ({
+    ...factsOf(row),
     chain: parseChainId(readText(row, 'chain')),
-    diffId: parseDiffId(readText(row, 'diff_id')),
     snapshot: getSnapshotId(String(readNumber(row, 'snapshot'))),
-    size: readNumber(row, 'size'),
-    content: readNumber(row, 'content'),
     ...(row['rules'] === null ? {} : { rules: readNumber(row, 'rules') }),
     blobs: blobsOf(readText(row, 'diff_id')),
   })
@@ -34,6 +33,10 @@ export function layerRecords(database: Database): LayerRecords {
     find(chain) {
       const row = database.get('SELECT * FROM layer WHERE chain = ?', chain)
       return row && layerOf(row)
+    },
+    facts(chain) {
+      const row = database.get('SELECT diff_id, size, content FROM layer WHERE chain = ?', chain)
+      return row && factsOf(row)
     },
     list: () => database.all('SELECT * FROM layer ORDER BY snapshot').map(layerOf),
     sizes: () =>
@@ -74,6 +77,14 @@ export function layerRecords(database: Database): LayerRecords {
         removed,
         chain,
       ),
+  }
+}
+
+function factsOf(row: Row): LayerFacts {
+  return {
+    diffId: parseDiffId(readText(row, 'diff_id')),
+    size: readNumber(row, 'size'),
+    content: readNumber(row, 'content'),
   }
 }
 

@@ -128,6 +128,8 @@ export interface Layers {
    */
   restore(diffIds: readonly DiffId[], lease: Lease, signal?: AbortSignal): Promise<SealedSnapshot | undefined>
   find(chain: ChainId): Promise<LayerRecord | undefined>
+  /** As `find`, for those who do not ask for its blobs. */
+  facts(chain: ChainId): Promise<LayerFacts | undefined>
   list(): Promise<readonly LayerRecord[]>
   /** The `content` of every layer. */
   sizes(): Promise<ReadonlyMap<ChainId, number>>

@@ -14,20 +14,26 @@ export interface DamageRecords {
 }
 
 export function damageRecords(database: Database, clock: Clock): DamageRecords {
-  const list = (): SnapshotDamage[] =>
-    database
-      .all('SELECT snapshot, why FROM snapshot_damage ORDER BY snapshot')
-      .map((row) => ({ id: getSnapshotId(String(readNumber(row, 'snapshot'))), why: readText(row, 'why') }))
+  // Each step of a build and each start asks, and nearly always there is none: only a mark changes that.
+  let isEmpty = false
+  const list = (): readonly SnapshotDamage[] => {
+    if (isEmpty) return []
+    const rows = database.all('SELECT snapshot, why FROM snapshot_damage ORDER BY snapshot')
+    isEmpty = rows.length === 0
+    return rows.map((row) => ({ id: getSnapshotId(String(readNumber(row, 'snapshot'))), why: readText(row, 'why') }))
+  }
   return {
     list,
-    mark: (id, why) =>
-      void database.run(
+    mark(id, why) {
+      isEmpty = false
+      database.run(
         `INSERT INTO snapshot_damage (snapshot, why, found_at) VALUES (?1, ?2, ?3)
          ON CONFLICT (snapshot) DO UPDATE SET why = ?2`,
         id,
         why,
         clock.nanoseconds(),
-      ),
+      )
+    },
     clear: (id) => void database.run('DELETE FROM snapshot_damage WHERE snapshot = ?', id),
     findIn(ids) {
       const wanted = new Set(ids)
