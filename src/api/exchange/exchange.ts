@@ -67,10 +67,7 @@ export interface ExchangeFacts {
 
 export function createExchange(facts: ExchangeFacts): Exchange {
   const { request, response, head } = facts
-  const gone = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort()
-  })
+  let signal: AbortSignal | undefined
   const body = facts.taken?.bytes ?? bodyOf(request)
   const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
   const reply: Exchange['reply'] = (status, value, headers = {}) => {
@@ -81,7 +78,9 @@ export function createExchange(facts: ExchangeFacts): Exchange {
     query: createQuery(facts.search),
     params: facts.params,
     local: facts.local,
-    signal: gone.signal,
+    get signal() {
+      return (signal ??= signalOf(response))
+    },
     body,
     bodyOnConnection: facts.taken,
     get begun() {
@@ -100,6 +99,17 @@ export function createExchange(facts: ExchangeFacts): Exchange {
     },
     fail: (error) => reply(statusOf(error), statusOf(error) === 304 ? undefined : errorBody(error)),
   }
+}
+
+/** Made for those who ask: most replies are given at once. */
+function signalOf(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  const close = (): void => {
+    if (!response.writableFinished) gone.abort()
+  }
+  if (response.destroyed || response.closed) close()
+  else response.once('close', close)
+  return gone.signal
 }
 
 /** A longer text is made bytes of once, a shorter one goes in one piece with the head. Characters. */

@@ -124,11 +124,24 @@ export async function* upgradeBody(request: IncomingMessage, limit: number): Byt
 }
 
 /** Resolves once there is something to read, or the end. */
-export async function moreToRead(socket: Socket): Promise<void> {
-  const over = new AbortController()
-  const { signal } = over
-  await Promise.race(['readable', 'end', 'close'].map((event) => once(socket, event, { signal })))
-  over.abort()
+export function moreToRead(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const events = ['readable', 'end', 'close'] as const
+    const leave = (): void => {
+      for (const event of events) socket.off(event, more)
+      socket.off('error', fail)
+    }
+    const more = (): void => {
+      leave()
+      resolve()
+    }
+    const fail = (error: Error): void => {
+      leave()
+      reject(error)
+    }
+    for (const event of events) socket.on(event, more)
+    socket.on('error', fail)
+  })
 }
 
 export function createRawStream(socket: Socket): RawStream {
