@@ -7,6 +7,8 @@ export type Framing = 'chunked' | number
 export interface BodyOnConnection {
   /** The body's first bytes: six or more, fewer only where it has no more. */
   first(): Promise<Uint8Array>
+  /** Once `first` is known: all of it has come, nothing is left to read. */
+  readonly isWhole: boolean
   /** Leaves the connection to the caller's worker: nobody else reads it until the request is answered, or `giveBack`. */
   take(): FramedBody & { readonly descriptor: number }
   /** The body has been read to its end: a client that leaves from now on is noticed. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { decompress, detectCompression } from '#archive'
 import { shortId, throwIfCancelled } from '#base'
 import type { BodyOnConnection, Bytes } from '#base'
+import { receiveContext as receiveAtOnce } from '#builder/files'
 import type { CompleteInput, ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
 import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
 import type { KnownContext, NotedFiles, ReceivedNotes } from './layer-notes.ts'
@@ -66,22 +67,20 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
   try {
     const index = join(home, 'index.json')
     const stretches = join(home, 'stretches.json')
-    const run: Run = (source) =>
-      // the client may stand still: it takes no thread from other work
-      parts.pool.run(
-        'builder.receive',
-        {
-          ...source,
-          folder: root,
-          index,
-          stretches,
-          texts: paths,
-          limit: MAX_TEXT,
-          foresee,
-          ...(known && { known: known.input }),
-        },
-        { signal, lane: 'stream' },
-      )
+    const input = {
+      folder: root,
+      index,
+      stretches,
+      texts: paths,
+      limit: MAX_TEXT,
+      foresee,
+      ...(known && { known: known.input }),
+    }
+    const run: Run = async (source, atOnce = false) =>
+      atOnce
+        ? receiveAtOnce({ ...source, ...input }, { cancelled: () => signal.aborted, report: () => undefined })
+        : // the client may stand still: it takes no thread from other work
+          parts.pool.run('builder.receive', { ...source, ...input }, { signal, lane: 'stream' })
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
@@ -120,11 +119,21 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return () => (begun ??= work())
 }
 
-type Run = (source: Pick<ReceiveInput, 'fd' | 'framed'>) => Promise<ReceiveOutput>
+type Run = (source: Pick<ReceiveInput, 'fd' | 'framed'>, atOnce?: boolean) => Promise<ReceiveOutput>
 
-/** A worker reads the client's connection itself. */
+/** A body that is there with its head, and no longer, is unpacked sooner than a thread is woken for it. Bytes. */
+const AT_ONCE = 32 << 10
+
+/** A worker reads the client's connection itself, unless nothing is left to be read from it. */
 async function takeOver(connection: BodyOnConnection, run: Run): Promise<ReceiveOutput> {
   const { descriptor, framing, begun } = connection.take()
+  if (connection.isWhole && begun.length <= AT_ONCE) {
+    try {
+      return await run({ fd: descriptor, framed: { framing, begun } }, true)
+    } finally {
+      connection.giveBack()
+    }
+  }
   // ours is not closed, and given to another client, under the worker's hands
   const fd = duplicate(descriptor)
   try {

@@ -37,6 +37,12 @@ async function readSome(fd: number): Promise<string> {
   }
 }
 
+/** Says whether all of the body was there once its first bytes were. */
+const wondering = taking(async ({ bodyOnConnection, reply }) => {
+  await bodyOnConnection?.first()
+  reply(200, bodyOnConnection?.isWhole ? 'whole' : 'begun')
+})
+
 const refusing = taking(() => {
   throw conflict('not now')
 })
@@ -152,3 +158,12 @@ test(
     }
   },
 )
+
+for (const { name, pieces, word } of [
+  { name: 'with its head', pieces: [`${CHUNKED}7\r\nchunked\r\n0\r\n\r\n`], word: 'whole' },
+  { name: 'without its end', pieces: [`${CHUNKED}7\r\nchunked\r\n`], word: 'begun' },
+])
+  test(`a body that comes ${name} is ${word}`, async (t) => {
+    await using server = await serve([wondering])
+    assert.match(await talk(t, server.socketPath, pieces), new RegExp(`\\r\\n\\r\\n${word}$`))
+  })

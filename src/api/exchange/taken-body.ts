@@ -44,6 +44,9 @@ export function createTakenBody(
       while (lengthOf(body) < FIRST && (await more()));
       return Buffer.concat(body)
     },
+    get isWhole() {
+      return decoder.done
+    },
     take() {
       const handle = handleOf(socket)
       if (!handle) throw invalid('connection is gone')

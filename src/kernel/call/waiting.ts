@@ -54,6 +54,7 @@ export function readBodyWaiting(
 ): void {
   const decoder = new BodyDecoder(framing)
   decoder.push(begun, take)
+  if (decoder.done) return
   const buffer = Buffer.allocUnsafe(BODY_AT_ONCE)
   while (!decoder.done) {
     const size = readWaiting(fd, buffer, stopper)
