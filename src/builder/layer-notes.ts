@@ -1,6 +1,7 @@
-import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, ifExists, shortId } from '#base'
+import { errnoOf, shortId } from '#base'
 import type { CopyInput, ForeseenLayer, KnownInput, SourceInput } from '#builder/files'
 import { hashOf } from '#builder/plan'
 import { canonicalReference, type ChainId, parseChainId } from '#oci'
@@ -90,13 +91,13 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
   }
   return {
     async find(snapshots, lease) {
-      const note = noteOf(await ifExists(readFile(file, 'utf8')))
+      const note = existsSync(file) ? noteOf(readFileSync(file, 'utf8')) : undefined
       if (note === undefined) return undefined
       const chain = parseChainId(note.chain)
       lease.hold({ kind: 'snapshot', id: chain })
       const snapshot = await snapshots.find(chain)
       const { index, stretches } = filesOf(chain)
-      if (snapshot === undefined || (await ifExists(stat(index))) === undefined) return undefined
+      if (snapshot === undefined || !existsSync(index)) return undefined
       const { source, place } = note
       return { input: { upper: snapshot.upper, source, place, index, stretches }, parent: snapshot.parent }
     },
@@ -117,9 +118,9 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
   }
 }
 
-function noteOf(text: string | undefined): ReceivedNote | undefined {
+function noteOf(text: string): ReceivedNote | undefined {
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as ReceivedNote)
+    return JSON.parse(text) as ReceivedNote
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error

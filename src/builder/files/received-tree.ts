@@ -16,7 +16,8 @@ const MAX_LINKS = 40
 /** A context that was received: what is known of its files is in the index, their bytes are in the folder, of the same names. */
 export class ReceivedTree implements SourceTree, Disposable {
   readonly #folder: string
-  readonly #root: ConfinedRoot
+  /** Only once bytes are wanted: a hash wants none. */
+  #root: ConfinedRoot | undefined
   readonly #index: TarIndex
   readonly #names = new Map<string, string[]>()
   /** The folder that was asked for last, and what it means. */
@@ -25,14 +26,13 @@ export class ReceivedTree implements SourceTree, Disposable {
 
   constructor(folder: string, index: string) {
     this.#folder = folder
-    this.#root = new ConfinedRoot(folder)
     this.#index = readTarIndex(index)
     for (const path of this.#index.keys()) if (path !== '') this.#nameIn(parentOf(path), posix.basename(path))
     for (const names of this.#names.values()) names.sort()
   }
 
   [Symbol.dispose](): void {
-    this.#root[Symbol.dispose]()
+    this.#root?.[Symbol.dispose]()
   }
 
   resolve(path: string): string | undefined {
@@ -91,7 +91,9 @@ export class ReceivedTree implements SourceTree, Disposable {
 
   /** A path for node:fs to what stands at a place. */
   pathOf(place: string): string | Buffer {
-    return place === '' ? this.#folder : this.#root.entry(parentOf(place), posix.basename(place))
+    if (place === '') return this.#folder
+    this.#root ??= new ConfinedRoot(this.#folder)
+    return this.#root.entry(parentOf(place), posix.basename(place))
   }
 
   pathAt(folder: string, name: string): string | Buffer {

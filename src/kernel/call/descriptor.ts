@@ -3,7 +3,7 @@ import { constants as osConstants } from 'node:os'
 import { invalid } from '#base'
 import { ffi } from './ffi.ts'
 import { AT_FDCWD, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
-import { checked, checkedAsync, isErrno, systemCallError } from './system-call-error.ts'
+import { checked, checkedAsync, systemCallError } from './system-call-error.ts'
 import type { Path } from './xattr.ts'
 
 const RESOLVE_NO_XDEV = 0x01
@@ -31,6 +31,11 @@ export function openRoot(folder: Path): number {
  * without magic links). `flags` are those of fs.constants, O_CLOEXEC is added. The caller closes the descriptor.
  */
 export function openInRoot(rootFd: number, path: Path, flags: number, options: OpenInRootOptions = {}): number {
+  return checked(tryOpenInRoot(rootFd, path, flags, options), { call: 'open inside the root', path })
+}
+
+/** As `openInRoot`; -1 where it fails, for `errno` to say why. */
+function tryOpenInRoot(rootFd: number, path: Path, flags: number, options: OpenInRootOptions): number {
   const how = {
     path: path.length === 0 ? '.' : path,
     flags: flags | (options.follow ? 0 : constants.O_NOFOLLOW),
@@ -40,7 +45,7 @@ export function openInRoot(rootFd: number, path: Path, flags: number, options: O
   for (let attempt = 1; ; attempt += 1) {
     const fd = openat2(rootFd, how)
     if (fd < 0 && ffi().errno() === osConstants.errno.EAGAIN && attempt < RACED_ATTEMPTS) continue
-    return checked(fd, { call: 'open inside the root', path })
+    return fd
   }
 }
 
@@ -79,13 +84,13 @@ export function readFileInRoot(
   }
 }
 
+const { ENOENT, ENOTDIR, ELOOP, EXDEV } = osConstants.errno
+
+/** Often there is none: no error is made of that. */
 function findInRoot(rootFd: number, path: Path, options: OpenInRootOptions): number | undefined {
-  try {
-    return openInRoot(rootFd, path, O_PATH, { ...options, follow: true })
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV')) return undefined
-    throw error
-  }
+  const fd = tryOpenInRoot(rootFd, path, O_PATH, { ...options, follow: true })
+  if (fd < 0 && [ENOENT, ENOTDIR, ELOOP, EXDEV].includes(ffi().errno())) return undefined
+  return checked(fd, { call: 'open inside the root', path })
 }
 
 function readUpTo(fd: number, size: number): Buffer {
