@@ -6,7 +6,15 @@ import type { FoundArchives } from './archives.ts'
 import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
 import { downloadSources, isGitAddress, isWebAddress } from './downloads.ts'
-import { type CopyInput, type CopyOutput, guessCopy, hashReceived, type SourceInput } from '#builder/files'
+import {
+  type CopyInput,
+  type CopyOutput,
+  type ForetellInput,
+  type ForetoldCopy,
+  guessCopy,
+  hashReceived,
+  type SourceInput,
+} from '#builder/files'
 import { contextUse, copyOrigin, createdBy, hashOf } from '#builder/plan'
 import { openNotes } from './layer-notes.ts'
 import { earlierLayer, solveLayer } from './layer-step.ts'
@@ -24,6 +32,7 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
   await using downloads = await downloadSources(site, node)
   const sources = [...(local.input === undefined ? [] : [local.input]), ...downloads.inputs]
   let read: readonly CopyOutput[] = []
+  let foretold: ForetoldCopy | undefined
   const hash = async (): Promise<string> => {
     read = await Promise.all(sources.map((source) => hashOne(session, source, source === local.input)))
     return joinHashes(read)
@@ -37,6 +46,7 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
     content: hash,
     hashFirst: node.kind === 'add',
     perform: async (active) => {
+      const madeAt = session.parts.clock.nanoseconds()
       const isOwn = await claimFiles(session, local, input.root)
       await using archives = await findArchives(site, node, local)
       const earlier = await notes?.earlier(await earlierLayer(session, input.root, { definition }))
@@ -46,16 +56,18 @@ export async function filesStep(site: StepSite, input: StepResult, node: CopyIns
         ...(read[at] && { hash: read[at].hash }),
         ...(source === local.input && { skip: archives.places, ...(!isOwn && { use: 'copy' as const }) }),
       }))
-      const to = { root: mounted.path, upper: active.upper, ...earlier }
+      const to = { root: mounted.path, upper: active.upper, ...earlier, ...(earlier?.earlier && { madeAt }) }
       const job = { ...copyInput(node, destination, archives), sources: skipping, ...to }
+      await using foretelling = foretell(session, job)
       const done = await inTurn(session, () =>
         session.parts.pool.run<CopyInput, readonly CopyOutput[]>('builder.copy', job, session.reading),
       )
+      foretold = await foretelling.outcome
       if (archives.places.length > 0) return hash()
       read = done
       return joinHashes(done)
     },
-    foreseen: () => read[0]?.layer,
+    foreseen: () => read[0]?.layer ?? (foretold?.made === read[0]?.made ? foretold : undefined),
     named: async (chain) => {
       await notes?.named(chain)
       const layer = local.input?.use === 'move' ? read[0]?.layer : undefined
@@ -85,6 +97,37 @@ async function inTurn<T>({ limiter, signal }: Session, work: () => Promise<T>): 
   } finally {
     signal.removeEventListener('abort', giveUp)
   }
+}
+
+/**
+ * Hashes the layer of a copy beside it, where most of its files are those of an earlier layer. Its outcome is believed only where the copy has
+ * made just that. Ends before the context goes.
+ */
+function foretell({ parts, signal, reading }: Session, { madeAt, earlier, sources, ...copy }: CopyInput): Foretelling {
+  const [source, ...others] = sources
+  const isPlain = copy.chown === undefined && copy.chmod === undefined && copy.inline.length + others.length === 0
+  if (madeAt === undefined || earlier === undefined || source === undefined || !isPlain)
+    return { outcome: undefined, async [Symbol.asyncDispose]() {} }
+  const stop = new AbortController()
+  const input: ForetellInput = { source, destination: copy.destination, earlier, madeAt }
+  const outcome = parts.pool
+    .run<ForetellInput, ForetoldCopy | undefined>('builder.foretell', input, {
+      ...reading,
+      signal: AbortSignal.any([signal, stop.signal]),
+    })
+    // what cannot be read now is said by the copy
+    .catch(() => undefined)
+  return {
+    outcome,
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await outcome
+    },
+  }
+}
+
+interface Foretelling extends AsyncDisposable {
+  readonly outcome: Promise<ForetoldCopy | undefined> | undefined
 }
 
 /** The files of the context are all there after it. False where they may be copied, but be no files of a layer on this root. */

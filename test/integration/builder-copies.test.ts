@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { bytesOf } from '#base'
+import { setXattr } from '#kernel'
 import { chainIds, parseReference } from '#oci'
 import { type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
@@ -121,6 +122,53 @@ test('a context that came as a tar gives what the folder gives, wherever it goes
       assert.deepEqual(await look(sent), await look(inPlace), copies)
     }
     assert.deepEqual(readdirSync(join(bench.folder, 'data/builder/contexts')), [])
+  }),
+)
+
+/** Whether the layer of a copy of known files, one of them changed, is hashed beside the copy. */
+const BESIDE: Readonly<Record<string, boolean>> = {
+  'COPY files /new': true,
+  'COPY files /new/': true,
+  'COPY . /new': true,
+  'COPY files/deep /new': true,
+  'COPY --exclude=f3* files /new': true,
+  'WORKDIR /\nCOPY files new': true,
+  // where it leads to is the root's matter
+  'COPY files /link': false,
+  'COPY --chown=1:2 files /new': false,
+  'COPY --chmod=700 files /new': false,
+  'COPY files /new/below': false,
+  'COPY files /etc': false,
+  'COPY files Dockerfile /new/': false,
+}
+
+test('the layer of known files is hashed beside the copy', { timeout: 240_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    mkdirSync(join(context, 'files/deep/more'), { recursive: true })
+    for (const name of NAMES) {
+      writeFileSync(join(context, 'files', name), `${name} `.repeat(50))
+      writeFileSync(join(context, 'files/deep', name), name, { mode: 0o4755 })
+    }
+    writeFileSync(join(context, 'files/deep/more/empty'), '')
+    symlinkSync('../f1', join(context, 'files/deep/link'))
+    writeFileSync(join(context, 'Dockerfile'), 'FROM busybox')
+    const made = Date.now()
+    await until('the files are settled', async () => Date.now() - made > 2500)
+    const built = async (copies: string): Promise<BuildRun> => {
+      const text = dockerfile('FROM busybox', 'RUN ln -s /target /link', copies)
+      return bench.build({ context: { kind: 'folder', path: context }, dockerfile: text })
+    }
+    for (const [copies, isClaimed] of Object.entries(BESIDE)) {
+      await assertPackable(bench, await built(copies), copies)
+      writeFileSync(join(context, 'files/deep/f7'), `changed for ${copies}`)
+      const changed = await built(copies)
+      assert.equal(bench.claimed.at(-1), isClaimed, copies)
+      await assertPackable(bench, changed, copies)
+    }
+    // attributes go with a file, and are in no guess
+    setXattr(join(context, 'files/deep/f8'), 'user.test', Buffer.from('1'))
+    await assertPackable(bench, await built('COPY files /new'), 'with an attribute')
+    assert.equal(bench.claimed.at(-1), false)
   }),
 )
 

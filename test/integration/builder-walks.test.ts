@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -153,4 +154,33 @@ test('ignore rules and sources are told apart', () =>
       assert.equal(remembered, fresh, JSON.stringify(options))
     }
     assert.equal(new Set(asked.map((options) => hash(options).remembered)).size, asked.length)
+  }))
+
+test('what is foretold of a copy names what was read, not what was expected', () =>
+  withContext(async ({ folder, digests }) => {
+    const upper = join(folder, '../earlier')
+    mkdirSync(join(upper, 'new'), { recursive: true })
+    writeFileSync(join(upper, 'new/two'), 'text of a/two')
+    const two = createHash('sha256').update('text of a/two').digest('hex')
+    const notes = join(folder, '../notes.json')
+    writeFileSync(notes, JSON.stringify([['new/two', two]]))
+    const source = { folder, sources: ['a'], digests, keepOwners: false }
+    const input = { source, destination: '/new', earlier: { upper, files: notes }, madeAt: 7n }
+    const foretell = () => builderJobs['builder.foretell'](input, CONTEXT)
+    const path = join(folder, 'a/one')
+    utimesSync(path, 5, 5)
+    const before = foretell()
+    assert.ok(before)
+    assert.deepEqual(foretell(), before)
+    utimesSync(path, 9, 9)
+    const touched = foretell()
+    utimesSync(path, 5, 5)
+    assert.deepEqual(foretell(), before)
+    writeFileSync(path, 'TEXT OF a/one')
+    utimesSync(path, 5, 5)
+    const after = foretell()
+    for (const key of ['made', 'diffId'] as const)
+      assert.equal(new Set([before[key], touched?.[key], after?.[key]]).size, 3, key)
+    writeFileSync(notes, '[]')
+    assert.equal(foretell(), undefined)
   }))

@@ -37,6 +37,8 @@ export interface BuildBench extends AsyncDisposable {
   readonly garbage: GarbageCollector
   /** Commands that were started, in order. */
   readonly started: CommandSpec[]
+  /** Of each layer that was hashed, in order: whether its digest was known before. */
+  readonly claimed: boolean[]
   build(request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>, signal?: AbortSignal): Promise<BuildRun>
 }
 
@@ -64,6 +66,12 @@ async function openBuildBench(folder: string, worker: URL, options: BenchOptions
     await openSnapshots({ database, folder: snapshotFolder, jobs: pool, clock, log, bootId: bootId() }),
   )
   const layers = createLayers({ database, content, snapshots, jobs: pool, programs: NO_PROGRAMS })
+  const claimed: boolean[] = []
+  const diff = layers.diff.bind(layers)
+  layers.diff = (frozen, lease, options) => {
+    claimed.push(options?.claim !== undefined)
+    return diff(frozen, lease, options)
+  }
   const images = createImages({ database, content, events, clock })
   const registryFor = (): never => {
     throw new Error('a test of the builder pulls nothing')
@@ -92,6 +100,7 @@ async function openBuildBench(folder: string, worker: URL, options: BenchOptions
     folder,
     garbage,
     started,
+    claimed,
     build: (request, signal) => run(builder, images, request, signal),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

@@ -4,10 +4,9 @@ import { nameOfText } from '#archive'
 import type { InlineFile } from '#dockerfile'
 import { parseChmod } from './chmod.ts'
 import type { ModeChange } from './chmod.ts'
-import { findOwner } from './owner.ts'
-import { attributesOf, modeOf, ROOT } from './attributes.ts'
-import { type EarlierLayer, LayerFiles } from './layer-files.ts'
-import { linkFile } from './link-file.ts'
+import type { MadeHash } from './foretold-copy.ts'
+import { attributesOf, findOwner, modeOf, ROOT } from './owner.ts'
+import { type EarlierLayer, LayerFiles, linkFile } from './layer-files.ts'
 import { join, standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
 import { TreeHash } from './tree-hash.ts'
@@ -37,6 +36,8 @@ export interface Copy {
   landing?: Landing
   /** What the same copy made before; only where it lands on a new place. */
   earlier?: EarlierLayer
+  /** Where something says beside what the copy will make: what it has made. */
+  made?: MadeHash
   /** Files that went into the layer. */
   readonly files: LayerFiles
   readonly owner: Owner | undefined
@@ -140,11 +141,15 @@ function copyEntry({ copy, tree, hash, selection, entry, place }: EntryCopy): vo
   if (entry.kind === 'file') {
     const facts = copyFile({ copy, tree, hash, selection, entry, place }, to)
     if (facts.xattrs.length === 0) copy.files.note(path, facts.digest)
+    const { digest: content, xattrs } = facts
+    copy.made?.add(path, { kind: 'file', ...attributesOf(copy, entry), xattrs, content })
     return hash.entry(entry, facts)
   }
   const xattrs = entry.kind === 'link' ? [] : tree.source.xattrs(...standing(selection, entry))
   hash.entry(entry, { xattrs })
   const attributes = { ...attributesOf(copy, entry), xattrs }
+  if (entry.path !== '' || entry.kind !== 'folder')
+    copy.made?.add(path, { kind: entry.kind, ...attributes, content: entry.link })
   if (entry.kind === 'link') copy.writer.link(to.folder, to.name, attributes, entry.link ?? '')
   else if (entry.kind === 'node')
     copy.writer.node(to.folder, to.name, { ...attributes, mode: Number(entry.stat.mode) }, entry.stat.rdev)

@@ -74,12 +74,13 @@ export class FileDigests {
   }
 }
 
-let shared: Buffer | undefined
+/** What is read into, one file after the other. */
+const room: { buffer?: Buffer } = {}
 
 /** Reads an open file to its end; each chunk goes to `take` (which must not keep it, nor read another). Gives the sha256 in hex. */
 export function hashDescriptor(fd: number, take: (chunk: Buffer) => void = () => undefined): string {
   const hash = createHash('sha256')
-  const buffer = (shared ??= Buffer.allocUnsafeSlow(CHUNK))
+  const buffer = (room.buffer ??= Buffer.allocUnsafeSlow(CHUNK))
   for (let at = 0; ;) {
     const read = readBytes(fd, buffer, buffer.length, at)
     if (read === 0) return hash.digest('hex')

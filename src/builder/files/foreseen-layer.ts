@@ -21,6 +21,9 @@ export interface ForeseenLayer {
   readonly content: number
 }
 
+/** What counts of an entry that comes. */
+export type ForeseenEntry = Pick<TarEntry, 'kind' | 'mode' | 'size' | 'mtime' | 'link' | 'xattrs' | 'sparse'>
+
 const KINDS: ReadonlySet<TarKind> = new Set(['file', 'directory', 'symlink'])
 const MADE_MODE = 0o755
 /** Times that every file system keeps. Nanoseconds. */
@@ -38,7 +41,7 @@ export class LayerForecast {
   readonly #owner: Owner
   readonly #tar: TarWriter
   readonly #hash = createHash('sha256')
-  readonly #now = BigInt(Date.now()) * 1_000_000n
+  readonly #madeAt: bigint
   readonly #folders = new Set<RawName>()
   #size = 0
   #content = 0
@@ -51,7 +54,9 @@ export class LayerForecast {
   /** Some entry, by its place in the context, with the time it is to have. */
   #sample: { readonly path: RawName; readonly mtime: bigint } | undefined
 
-  constructor(guess: GuessedCopy, owner: Owner) {
+  /** `madeAt`: the time of the folder that the copy makes (nanoseconds since the epoch). */
+  constructor(guess: GuessedCopy, owner: Owner, madeAt = BigInt(Date.now()) * 1_000_000n) {
+    this.#madeAt = madeAt
     this.#guess = guess
     this.#owner = owner
     this.#place = guess.destination
@@ -63,7 +68,7 @@ export class LayerForecast {
   }
 
   /** `path`: its place in the context. True where its bytes are wanted. */
-  entry(path: RawName, entry: TarEntry): boolean {
+  entry(path: RawName, entry: ForeseenEntry): boolean {
     this.#isOpen = false
     const { source } = this.#guess
     if (this.#isOver || path === '' || (source !== '' && path !== source && !path.startsWith(`${source}/`)))
@@ -97,16 +102,16 @@ export class LayerForecast {
     }
   }
 
-  /** To be called when all is written: undefined where nothing can be said, or `root` does not keep what was written. */
-  finish(root: ConfinedRoot): ForeseenLayer | undefined {
-    if (this.#isOver || this.#entries === 0 || !this.#isKept(root)) return undefined
+  /** To be called when all is written: undefined where nothing can be said, or `root`, which has the files, does not keep what was written. */
+  finish(root?: ConfinedRoot): ForeseenLayer | undefined {
+    if (this.#isOver || this.#entries === 0 || (root !== undefined && !this.#isKept(root))) return undefined
     this.#tar.finish()
     const { source, destination } = this.#guess
     return {
       source,
       entries: this.#entries,
       place: this.#place,
-      ...(this.#folders.has('') && { made: { folder: destination, mtime: this.#now } }),
+      ...(this.#folders.has('') && { made: { folder: destination, mtime: this.#madeAt } }),
       diffId: `sha256:${this.#hash.digest('hex')}`,
       size: this.#size,
       content: this.#content,
@@ -118,14 +123,14 @@ export class LayerForecast {
     const { destination, name, isFolder: isIntoFolder } = this.#guess
     if (!isFolder && isIntoFolder) this.#place = `${destination}/${name}`
     if (!isFolder && !isIntoFolder) return
-    this.#tar.entry({ kind: 'directory', path: destination, mode: MADE_MODE, mtime: this.#now })
+    this.#tar.entry({ kind: 'directory', path: destination, mode: MADE_MODE, mtime: this.#madeAt })
     // stands for that folder, which is in no context
     this.#folders.add('')
     if (isFolder && this.#guess.source === '') this.#entries = 1
   }
 
   /** In the order in which a tree is walked, each folder before what is in it, and nothing but what can be said from here. */
-  #follows(path: RawName, { kind, mtime, xattrs, sparse }: TarEntry): boolean {
+  #follows(path: RawName, { kind, mtime, xattrs, sparse }: ForeseenEntry): boolean {
     if (!KINDS.has(kind) || sparse !== undefined || xattrs.has('security.capability')) return false
     if (mtime < 0n || mtime > LATEST || posix.basename(path).startsWith('.wh.')) return false
     const order = path.replaceAll('/', '\0')
@@ -135,7 +140,7 @@ export class LayerForecast {
     return isNext && (path === this.#guess.source || this.#folders.has(parent === '.' ? '' : parent))
   }
 
-  #write(path: RawName, { kind, mode, size, mtime, link }: TarEntry): void {
+  #write(path: RawName, { kind, mode, size, mtime, link }: ForeseenEntry): void {
     const { source } = this.#guess
     const below = source === '' ? `/${path}` : path.slice(source.length)
     const attributes = { mode: kind === 'symlink' ? 0o777 : mode & 0o7777, ...this.#owner, mtime }

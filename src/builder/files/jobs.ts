@@ -1,4 +1,5 @@
 import { readdirSync, rmSync } from 'node:fs'
+import { posix } from 'node:path'
 import { invalid } from '#base'
 import { nameOfText } from '#archive'
 import { parseIgnore } from '#dockerfile'
@@ -6,13 +7,14 @@ import type { IgnoreRules, InlineFile } from '#dockerfile'
 import { type JobContext, type JobTable, unmountSync } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
 import { beginCopy, checkDestination, copySelections, folderPlace, writeInline } from './copy-tree.ts'
-import type { Copy } from './copy-tree.ts'
+import type { Copy, Landing } from './copy-tree.ts'
 import { FileDigests } from './file-digests.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
+import { foretellCopy, type ForetoldCopy, MadeHash } from './foretold-copy.ts'
 import { completeContext } from './known-files.ts'
 import { isSure, KnownWalks, seenBy, walksBeside } from './known-walks.ts'
 import { findUser } from './owner.ts'
-import { isAsForeseen, landOnNew, moveWhole } from './landing.ts'
+import { isAsForeseen, landOnNew, moveWhole, takesTime } from './landing.ts'
 import { EarlierLayer } from './layer-files.ts'
 import { receiveContext } from './receive.ts'
 import { ReceivedTree } from './received-tree.ts'
@@ -64,6 +66,8 @@ export interface CopyInput {
   readonly earlier?: { readonly upper: string; readonly files: string }
   /** Where it is noted what the copy made. */
   readonly files?: string
+  /** What the folder that the copy makes gets as its time; with it, what was made is named. Nanoseconds since the epoch. */
+  readonly madeAt?: bigint
   /** Plain tars to unpack into the destination, in place of sources. */
   readonly archives: readonly string[]
 }
@@ -75,6 +79,17 @@ export interface CopyOutput {
   readonly shape: 'file' | 'dir' | 'multi'
   /** What the copy has made, with nothing else in its layer, where that was foreseen. */
   readonly layer?: ForeseenLayer
+  /** What the copy has made, with nothing else in its layer, where that can be said. */
+  readonly made?: string
+}
+
+/** A copy whose layer is wanted while another thread carries it out. */
+export interface ForetellInput {
+  readonly source: SourceInput
+  /** As of `CopyInput`. */
+  readonly destination: string
+  readonly earlier: { readonly upper: string; readonly files: string }
+  readonly madeAt: bigint
 }
 
 export interface Head {
@@ -92,6 +107,7 @@ export interface HeadOutput {
 export const builderJobs = {
   'builder.hash': hashJob,
   'builder.copy': copyJob,
+  'builder.foretell': foretellJob,
   'builder.folder': folderJob,
   'builder.receive': receiveContext,
   'builder.complete': completeContext,
@@ -124,6 +140,7 @@ function withSource<T>(
   input: SourceInput,
   context: JobContext,
   use: (tree: ReadTree, selections: readonly Selection[]) => T,
+  isRemembered = true,
 ): T {
   const ignore: IgnoreRules | undefined =
     input.ignore === undefined ? undefined : parseIgnore(input.ignore.text, input.ignore.file)
@@ -138,7 +155,7 @@ function withSource<T>(
   using root = new ConfinedRoot(input.folder)
   const digests = new FileDigests(input.digests)
   const outcome = read(new FolderTree(root, digests, clock))
-  digests.save()
+  if (isRemembered) digests.save()
   return outcome
 }
 
@@ -205,13 +222,43 @@ function copyJob(input: CopyInput, context: JobContext): readonly CopyOutput[] {
       const isNew = isAlone && landOnNew(copy, kept, leave)
       const isMoved = isNew && source.use === 'move' && moveWhole(copy, tree, kept)
       if (isNew && input.earlier) copy.earlier = stack.use(new EarlierLayer(input.earlier))
+      if (copy.landing !== undefined && input.madeAt !== undefined)
+        copy.made = new MadeHash(copy.landing.place, copy.landing.isFolder)
       const hash = isMoved ? (source.hash ?? hashSelections(tree, kept)) : copySelections(copy, tree, kept)
       if (isNew && input.files !== undefined) copy.files.save(input.files)
-      const layer = isNew ? source.foreseen?.find((foreseen) => isAsForeseen(copy, foreseen, kept)) : undefined
-      const isOnly = layer !== undefined && readdirSync(input.upper).length === 1
-      return { hash, shape: shapeOf(selections), ...(isOnly && { layer }) }
+      return { hash, shape: shapeOf(selections), ...layerOf(copy, input, kept) }
     }),
   )
+}
+
+/** What can be said of the layer without reading it: what was foreseen, or what somebody tells beside the copy. */
+function layerOf(
+  copy: Copy,
+  { madeAt, upper, sources }: CopyInput,
+  selections: readonly Selection[],
+): Pick<CopyOutput, 'layer' | 'made'> {
+  const { landing } = copy
+  if (landing === undefined) return {}
+  const layer = sources[0]?.foreseen?.find((foreseen) => isAsForeseen(copy, foreseen, selections))
+  const made = madeAt === undefined ? undefined : madeBy(copy, landing, madeAt)
+  const isOnly = (layer !== undefined || made !== undefined) && readdirSync(upper).length === 1
+  return { ...(isOnly && layer && { layer }), ...(isOnly && made !== undefined && { made }) }
+}
+
+/** Undefined where there is more, or less, than what the hash of a copy says. */
+function madeBy({ made }: Copy, landing: Landing, madeAt: bigint): string | undefined {
+  // a folder above it would be in the layer too
+  if (made === undefined || landing.place.includes('/')) return undefined
+  if (landing.isFolder && !takesTime(landing, madeAt)) return undefined
+  return made.isKept(landing) ? made.digest() : undefined
+}
+
+function foretellJob({ source, ...input }: ForetellInput, context: JobContext): ForetoldCopy | undefined {
+  using earlier = new EarlierLayer(input.earlier)
+  if (!earlier.isNoted) return undefined
+  const destination = nameOfText(posix.resolve('/', input.destination).slice(1))
+  const facts = { destination, isFolder: input.destination.endsWith('/'), earlier, madeAt: input.madeAt }
+  return withSource(source, context, (tree, selections) => foretellCopy({ ...facts, tree }, selections), false)
 }
 
 function unpackArchive(copy: Copy, archive: string, context: JobContext): void {

@@ -17,7 +17,7 @@ import { type ConfinedRoot, TreeWriter } from '#tree'
 import { folderPlace, placeOf } from './copy-tree.ts'
 import type { Copy, Landing } from './copy-tree.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
-import { hasOwnAttributes } from './link-file.ts'
+import { hasOwnAttributes } from './layer-files.ts'
 import { ReceivedTree } from './received-tree.ts'
 import type { Selection } from './select.ts'
 import type { ReadTree } from './tree-hash.ts'
@@ -70,14 +70,19 @@ export function isAsForeseen(copy: Copy, foreseen: ForeseenLayer, selections: re
   if (selection.place !== source || selection.entries.length !== entries || placeOf(copy, selection) !== place)
     return false
   if (made === undefined) return !landing.isFolder
-  if (landing.place !== made.folder) return false
-  const at = landing.root.entry(posix.dirname(made.folder), posix.basename(made.folder))
+  return landing.place === made.folder && takesTime(landing, made.mtime)
+}
+
+/** Gives the folder that a copy has made this time. False where the folder has something else that nobody foresees. */
+export function takesTime({ root, place }: Landing, mtime: bigint): boolean {
+  const at = root.entry(posix.dirname(place), posix.basename(place))
   // overlay marks a new folder so, to be faster: nothing is below that it could hide
   removeXattr(at, 'trusted.overlay.opaque')
   const { mode, uid, gid } = lstatSync(at)
   if ((mode & 0o7777) !== MADE_MODE || uid !== 0 || gid !== 0 || listXattrs(at).length > 0) return false
-  setTimes(at, made.mtime, made.mtime)
-  return true
+  setTimes(at, mtime, mtime)
+  // a file system may round it
+  return lstatSync(at, { bigint: true }).mtimeNs === mtime
 }
 
 /** The destination keeps its own attributes. */

@@ -188,6 +188,7 @@ interface Memory {
   readonly second: Buffer
   readonly statx: Buffer
   readonly words: Int32Array
+  readonly keeper: Keeper
 }
 
 /** No name of a folder is longer (NAME_MAX). */
@@ -202,6 +203,7 @@ const memory = lazy((): Memory => {
     second: Buffer.allocUnsafeSlow(NAME_ROOM),
     statx,
     words: new Int32Array(statx.buffer, statx.byteOffset, STATX / 4),
+    keeper: new Keeper(),
   }
 })
 
@@ -226,22 +228,30 @@ function newNumbers(count: number): Numbers {
   return { words, bytes: Buffer.from(words.buffer) }
 }
 
-let shared = newNumbers(0)
-let used = 0
-
 /** Where struct statx has what is kept, in words. */
 const FIELDS = [7, 8, 9, 10, 11, 28, 29, 30, 24, 25, 26, 4, 5, 6, 32, 33, 34, 35, 16, 17, 18, 12, 13] as const
 
-/** Keeps what the last call has said. */
-function keep(): EntryStat {
-  if (used + KEPT > shared.words.length) {
-    shared = newNumbers(KEPT * AT_ONCE)
-    used = 0
+/** Takes what is kept of each call out of the struct that the next one overwrites. */
+class Keeper {
+  #kept = newNumbers(0)
+  #used = 0
+
+  keep(words: Int32Array): EntryStat {
+    if (this.#used + KEPT > this.#kept.words.length) {
+      this.#kept = newNumbers(KEPT * AT_ONCE)
+      this.#used = 0
+    }
+    const start = this.#used
+    const to = this.#kept.words
+    for (let index = 0; index < KEPT; index += 1) to[start + index] = words[FIELDS[index] ?? 0] ?? 0
+    to[start] = (words[FIELDS[0]] ?? 0) & 0xffff
+    this.#used += KEPT
+    return new EntryStat(this.#kept, start)
   }
-  const { words } = memory()
-  const kept = shared.words
-  for (let index = 0; index < KEPT; index += 1) kept[used + index] = words[FIELDS[index] ?? 0] ?? 0
-  kept[used] = (words[FIELDS[0]] ?? 0) & 0xffff
-  used += KEPT
-  return new EntryStat(shared, used - KEPT)
+}
+
+/** What the last call has said. */
+function keep(): EntryStat {
+  const { keeper, words } = memory()
+  return keeper.keep(words)
 }
