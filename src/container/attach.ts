@@ -15,7 +15,7 @@ export interface AttachOptions {
 /** The live streams of a container, or of its next run; with `logs`, what was written so far comes first. */
 export async function attachContainer(parts: Parts, name: string, options: AttachOptions): Promise<StreamEnds> {
   const { record } = parts.records.resolve(name)
-  if (record.state === 'paused') throw conflict('container is paused, unpause the container before attach')
+  if (record.state === 'paused') throw conflict(`container ${name} is paused, unpause the container before attach`)
   const past = options.logs && parts.lives.of(record.id).log ? await collectLog(parts, record) : []
   if (!options.stream) return pastOnly(past)
   const { hub } = parts.lives.of(record.id)

@@ -63,11 +63,17 @@ async function copyChanges(
   signal: AbortSignal | undefined,
 ): Promise<FrozenSnapshot> {
   const stop = pause && record.state === 'running'
-  if (stop) await parts.runtime.pause(record.id)
+  if (stop) {
+    await parts.runtime.pause(record.id)
+    emitEvent(parts, 'pause', record)
+  }
   try {
     return await parts.snapshots.fork(snapshot as SnapshotId, lease, signal)
   } finally {
-    if (stop) await parts.runtime.resume(record.id)
+    if (stop) {
+      await parts.runtime.resume(record.id)
+      emitEvent(parts, 'unpause', record)
+    }
   }
 }
 

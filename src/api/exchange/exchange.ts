@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { type BodyOnConnection, type Bytes, collect, invalid } from '#base'
 import type { Connection } from '#engine'
-import { type ApiVersion, encodeLine } from '#wire'
+import { type ApiVersion, encodeLine, RAW_STREAM } from '#wire'
 import { createRawStream, handleOf, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
 import { createQuery, type Query } from './query.ts'
 import { errorBody, statusOf } from './status.ts'
@@ -171,12 +171,13 @@ async function hasRoom(response: ServerResponse): Promise<void> {
   over.abort()
 }
 
+/** Only who asks for an upgrade is told whether the bytes come in frames, as in Docker. */
 function beginRaw(request: IncomingMessage, response: ServerResponse, contentType: string): RawStream {
   const upgraded = isUpgrade(request)
   const socket = takeSocket(request, response)
   const head = upgraded
     ? ['HTTP/1.1 101 UPGRADED', `Content-Type: ${contentType}`, 'Connection: Upgrade', 'Upgrade: tcp']
-    : ['HTTP/1.1 200 OK', `Content-Type: ${contentType}`]
+    : ['HTTP/1.1 200 OK', `Content-Type: ${RAW_STREAM}`]
   const raw = createRawStream(socket)
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   return raw

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type TestContext, test } from 'node:test'
 import { conflict, defer } from '#base'
 import { createClient } from '#client'
@@ -12,7 +14,7 @@ const hijacking = (handle: Handler): Route => ({ method: 'POST', pattern: '/take
 /** Says the JSON body, then sends everything back, and says so when the client ended its side. */
 const echo = hijacking(async (exchange) => {
   const body = await exchange.json()
-  const client = exchange.hijack('application/vnd.docker.raw-stream')
+  const client = exchange.hijack('application/vnd.docker.multiplexed-stream')
   await client.write(Buffer.from(`${JSON.stringify(body ?? null)};`))
   for await (const chunk of client.input) await client.write(chunk)
   await client.write(Buffer.from(';end'))
@@ -35,9 +37,9 @@ function headOf(upgrade: boolean, body: string): string {
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-for (const { name, upgrade, head } of [
-  { name: 'with an upgrade', upgrade: true, head: /^HTTP\/1\.1 101 UPGRADED\r\n/ },
-  { name: 'the old way', upgrade: false, head: /^HTTP\/1\.1 200 OK\r\n/ },
+for (const { name, upgrade, head, kind } of [
+  { name: 'with an upgrade', upgrade: true, head: /^HTTP\/1\.1 101 UPGRADED\r\n/, kind: 'multiplexed' },
+  { name: 'the old way', upgrade: false, head: /^HTTP\/1\.1 200 OK\r\n/, kind: 'raw' },
 ]) {
   test(`a connection taken ${name} carries bytes both ways and outlives the client's half`, async (t) => {
     await using server = await serve([echo])
@@ -48,7 +50,7 @@ for (const { name, upgrade, head } of [
     socket.end(' world')
     const text = await all
     assert.match(text, head)
-    assert.match(text, /\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/)
+    assert.ok(text.includes(`\r\nContent-Type: application/vnd.docker.${kind}-stream\r\n`))
     assert.equal(text.split('\r\n\r\n')[1], '{"a":1};hello world;end')
   })
 
@@ -191,3 +193,37 @@ test('what is written with a head comes behind it, and is said to be free once i
   assert.equal(text.length, 9 + (3 << 20))
   assert.deepEqual(freed, [1, 2, 3, 4])
 })
+
+for (const upgrade of [true, false]) {
+  test(`nothing is kept of a connection that was taken and has ended, upgrade: ${upgrade}`, async (t) => {
+    const taken: WeakRef<AbortSignal>[] = []
+    const server = await serve([
+      hijacking(async (exchange) => {
+        const client = exchange.hijack('application/vnd.docker.raw-stream')
+        taken.push(new WeakRef(client.closed))
+        for await (const chunk of client.input) await client.write(chunk)
+        client.end()
+      }),
+    ])
+    for (let n = 0; n < 20; n++) {
+      const { socket, all } = await dial(t, server.socketPath)
+      socket.end(headOf(upgrade, ''))
+      await all
+    }
+    await server[Symbol.asyncDispose]()
+    assert.ok((await collect(taken)) < taken.length / 2)
+  })
+}
+
+/** How many are still there after the garbage was collected. */
+async function collect(refs: readonly WeakRef<object>[]): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const gc: unknown = runInNewContext('gc')
+  assert.ok(typeof gc === 'function')
+  // One turn for what is freed later, one for what that held.
+  for (let round = 0; round < 2; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    gc()
+  }
+  return refs.filter((ref) => ref.deref()).length
+}
