@@ -111,8 +111,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bin: ['base', 'kernel', 'engine/namespace', 'switchboard', 'engine', 'api', 'buildkit', 'cli'],
 }
 
-/** The worker's entry file puts the job tables of the rooms together. */
-const WORKER_ENTRY = 'bin/worker.ts'
+/** The worker's part puts the job tables of the rooms together. */
+const WORKER_ENTRY = 'bin/worker-jobs.ts'
 const WORKER_MAY_IMPORT = [...GROUND, ...STORE, ...MOVING, ...RUNNING, 'builder']
 
 const MAX_LINES = 400

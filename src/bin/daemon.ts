@@ -1,8 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
 import { isKind, messageOf, sleep } from '#base'
 import { enterOwnNamespace, inheritedHost } from '#engine/namespace'
+import { keepCompiled } from './compiled.ts'
 import { parseDaemonOptions } from './daemon-options.ts'
 import type { DaemonOptions } from './daemon-options.ts'
 
@@ -41,11 +40,6 @@ function enterNamespace(options: DaemonOptions): void {
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
   const args = [...SPARING, ...process.execArgv, ...process.argv.slice(1)]
   enterOwnNamespace(options.execRoot, args, { MALLOC_ARENA_MAX: '2', ...process.env })
-}
-
-/** The bundle is compiled once, not at each start; where its folder cannot be written, at each start. */
-function keepCompiled(): void {
-  if (import.meta.url.endsWith('.js')) enableCompileCache(join(import.meta.dirname, '.compiled'))
 }
 
 /** Asks the daemon of this exec root to end, and waits for it. */

@@ -1,19 +1,5 @@
-import { builderJobs } from '#builder'
-import { containerJobs } from '#container'
-import { serveJobs } from '#kernel'
-import { contentJobs } from '#store/content'
-import { databaseJobs } from '#store/db'
-import { layerJobs } from '#store/layer'
-import { snapshotJobs } from '#store/snapshot'
-import { volumeJobs } from '#volume'
+import { keepCompiled } from './compiled.ts'
 
-/** The entry file of worker threads: the job tables of all rooms that bring some. */
-serveJobs({
-  ...databaseJobs,
-  ...contentJobs,
-  ...snapshotJobs,
-  ...layerJobs,
-  ...builderJobs,
-  ...containerJobs,
-  ...volumeJobs,
-})
+// The entry file of worker threads. The jobs take a third of its start to compile.
+keepCompiled()
+await import('./worker-jobs.ts')
