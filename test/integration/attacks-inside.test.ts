@@ -11,6 +11,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -169,6 +170,10 @@ test('another user of the machine neither lists nor reads what the engine keeps,
   await until('it is written', async () => (await attempt('exec', id, 'cat', '/kept/file')).code === 0)
   const as = (script: string): string =>
     spawnSync('sh', ['-c', script], { uid: 65_534, gid: 65_534, encoding: 'utf8' }).stdout
+  // The test's own folder is no wall here.
+  chmodSync(folder.path, 0o711)
+  writeFileSync(folder.join('anybody'), 'seen', { mode: 0o644 })
+  assert.equal(as(`cat ${folder.join('anybody')}`), 'seen')
   for (const root of [daemon.dataRoot, daemon.execRoot])
     assert.doesNotMatch(
       as(`find ${root} 2>/dev/null; ls ${root}/* ${root}/*/* 2>/dev/null`),
