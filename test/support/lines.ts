@@ -10,7 +10,7 @@ const LINES = join(import.meta.dirname, '..', 'conformance', 'lines')
 /** One line for a shell, with `docker` in it. */
 export interface Line {
   readonly text: string
-  /** The entry of docs/differs.md that says why mica answers otherwise, by the docker CLI's major version; `*` is every. */
+  /** The entry of docs/differs.md that says why mica answers otherwise, by the client: a major version of docker's, or `mica`; `*` is every. */
   readonly differs: ReadonlyMap<string, string>
 }
 
@@ -35,14 +35,14 @@ export function readAreas(): readonly Area[] {
 }
 
 /**
- * `# …` is a comment, `#differs ID` belongs to the next line, `#differs-20 ID` too for that docker CLI alone, `\` at the
- * end joins a line to the next.
+ * `# …` is a comment, `#differs ID` belongs to the next line, `#differs-20 ID` too for that docker CLI alone and
+ * `#differs-mica ID` for mica's own, `\` at the end joins a line to the next.
  */
 function parseLines(text: string): readonly Line[] {
   const lines: Line[] = []
   let differs = new Map<string, string>()
   for (const line of text.replaceAll(/\\\n\s*/g, '').split('\n')) {
-    const [, major = '*', mark] = /^#differs(?:-(\d+))? (\S+)$/.exec(line) ?? []
+    const [, major = '*', mark] = /^#differs(?:-(\d+|mica))? (\S+)$/.exec(line) ?? []
     if (mark !== undefined) differs.set(major, mark)
     if (line === '' || line.startsWith('#')) continue
     lines.push({ text: line, differs })
@@ -52,7 +52,7 @@ function parseLines(text: string): readonly Line[] {
 }
 
 export interface LineTarget {
-  /** A docker client. */
+  /** A docker client, or mica's. */
   readonly docker: string
   readonly host: string
   /** An empty folder for the lines' own files. */
