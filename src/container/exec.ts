@@ -50,6 +50,8 @@ export function createExecs(parts: Parts): Execs {
   }
   const finish = (exec: KnownExec, exitCode: number): void => {
     exec.record = { ...exec.record, running: false, pid: 0, exitCode }
+    // Its streams are not kept with what can be looked at.
+    delete exec.process
     setTimeout(() => known.delete(exec.record.id), KEPT).unref()
   }
   return {

@@ -38,11 +38,21 @@ export function takeSocket(request: IncomingMessage, response: ServerResponse): 
     freeFromParser(socket)
     for (const event of ['data', 'end', 'close', 'drain', 'timeout', 'readable', 'error'])
       socket.removeAllListeners(event)
+    const told = whenGone.get(socket)
+    if (told) socket.once('close', told)
   }
   socket.allowHalfOpen = true
   socket.setTimeout(0)
   socket.setNoDelay(true)
   return socket
+}
+
+const whenGone = new WeakMap<Socket, () => void>()
+
+/** Calls once the connection is gone, also where it is taken meanwhile, which ends what else listens to it. */
+export function onceGone(socket: Socket, call: () => void): void {
+  whenGone.set(socket, call)
+  socket.once('close', call)
 }
 
 /** The part of a connection's libuv handle that a worker's work on the connection needs. */
@@ -188,9 +198,21 @@ async function* readInput(socket: Socket): Bytes {
   }
 }
 
-/** node:http reads through a parser that has «consumed» the socket's handle; it must let go before raw bytes come. */
-function freeFromParser(socket: Socket & { parser?: { unconsume?: () => void; remove?: () => void } | null }): void {
-  socket.parser?.unconsume?.()
-  socket.parser?.remove?.()
+interface Parser {
+  unconsume?(): void
+  remove?(): void
+  close?(): void
+}
+
+/**
+ * node:http reads through a parser that has «consumed» the socket's handle; it must let go before raw bytes come. Nobody else
+ * closes it then, and one that is not closed is kept for ever, with its socket and request; not at once, for it calls us.
+ */
+function freeFromParser(socket: Socket & { parser?: Parser | null }): void {
+  const { parser } = socket
   socket.parser = null
+  if (!parser) return
+  parser.unconsume?.()
+  parser.remove?.()
+  setImmediate(() => parser.close?.())
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { EngineError, type Framing, internal, isKind, type Log, messageOf } from '#base'
 import { API_VERSION, negotiateVersion } from '#wire'
 import { createExchange, type Exchange } from './exchange.ts'
-import { leaveBodies, responseForUpgrade } from './hijack.ts'
+import { leaveBodies, onceGone, responseForUpgrade } from './hijack.ts'
 import { checkCaller, listenOn, parseListenAddress } from './listener.ts'
 import type { Route, Router } from './route.ts'
 import { statusOf } from './status.ts'
@@ -38,7 +38,7 @@ export function createApiServer(options: ServerOptions): ApiServer {
     const server = createHttpServer(options, address.kind === 'unix')
     server.on('connection', (socket) => {
       sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      onceGone(socket, () => sockets.delete(socket))
     })
     const text = await listenOn(server, address)
     servers.add(server)
