@@ -1,9 +1,12 @@
 // dist/cli.image: the CLI as a start image of Node, so that a short command loads and compiles next to nothing
 // (docs/decisions/022-a-start-image.md). Without it bin/mica runs dist/cli.js.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { packagedNode, project } from './place.mjs'
+import { withStandIn } from './stand-in.mjs'
 
 const SCRIPT = 'cli-ready.cjs'
 
@@ -53,17 +56,18 @@ export async function bundleStartImage(esbuild, folder) {
   )
   writeFileSync(join(folder, SCRIPT), code)
   writeFileSync(join(folder, 'sources.sh'), freshness(Object.keys(metafile.inputs)))
-  makeStartImage(folder)
+  await makeStartImage(folder)
 }
 
 /** By the Node that bin/mica starts, on the machine where it does. Where that can make none, there is none. */
-export function makeStartImage(folder) {
+export async function makeStartImage(folder) {
   const [script, image] = [join(folder, SCRIPT), join(folder, 'cli.image')]
   const node = packagedNode()
   if (node === undefined || !existsSync(script)) return
-  const made = spawnSync(node, ['--no-flush-bytecode', '--snapshot-blob', image, '--build-snapshot', script])
-  if (made.status !== 0) {
-    process.stderr.write(`no start image of the CLI, it starts without: ${String(made.stderr).trim().split('\n')[0]}\n`)
+  const words = ['--snapshot-blob', image, '--build-snapshot', script]
+  const refusal = await withStandIn((socket) => make(node, [...words, socket])).catch(({ message }) => message)
+  if (refusal !== undefined) {
+    process.stderr.write(`no start image of the CLI, it starts without: ${refusal}\n`)
     return rmSync(image, { force: true })
   }
   const whole = readFileSync(image)
@@ -71,6 +75,13 @@ export function makeStartImage(folder) {
   if (short) writeFileSync(image, short)
   if (short && !starts(node, image)) writeFileSync(image, whole)
   if (!starts(node, image)) rmSync(image)
+}
+
+/** Resolves to why it could not be made, if so. */
+async function make(node, words) {
+  const child = spawn(node, words, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const [said, [status]] = await Promise.all([text(child.stderr), once(child, 'close')])
+  return status === 0 ? undefined : said.trim().split('\n')[0]
 }
 
 function starts(node, image) {

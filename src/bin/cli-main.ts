@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, unavailable } from '#base'
-import { runCli } from '#cli'
+import { type Io, runCli } from '#cli'
 import { createIo } from './io.ts'
 import { VERSION } from './version.ts'
 
@@ -92,25 +92,28 @@ function endUnread(error: unknown): never {
   return process.exit(1)
 }
 
+/** What a command is given, but its words and its folder. */
+export function surroundings() {
+  const io = createIo(process, endUnread)
+  return { env: process.env, io, now: () => Date.now(), version: VERSION, runProgram, becomeDaemon, startDaemon }
+}
+
 /** Runs the command of this process's own words, and ends the process with its status. */
 export function main(): void {
-  const io = createIo(process, endUnread)
-  runCli({
-    words: process.argv.slice(2),
-    env: process.env,
-    cwd: process.cwd(),
-    io,
-    now: () => Date.now(),
-    version: VERSION,
-    runProgram,
-    becomeDaemon,
-    startDaemon,
-  }).then(
-    // A slow reader has taken everything before the process ends.
-    (exit) => Promise.all([io.stdout.drained(), io.stderr.drained()]).then(() => process.exit(exit)),
-    (error: unknown) => {
-      process.stderr.write(`mica: ${error instanceof Error ? (error.stack ?? messageOf(error)) : String(error)}\n`)
-      process.exit(125)
-    },
-  )
+  const own = surroundings()
+  runCli({ ...own, words: process.argv.slice(2), cwd: process.cwd() })
+    .then((exit) => drained(own.io, exit))
+    .then(
+      (exit) => process.exit(exit),
+      (error: unknown) => {
+        process.stderr.write(`mica: ${error instanceof Error ? (error.stack ?? messageOf(error)) : String(error)}\n`)
+        process.exit(125)
+      },
+    )
+}
+
+/** A slow reader has taken everything before the process ends. */
+export async function drained({ stdout, stderr }: Io, exit: number): Promise<number> {
+  await Promise.all([stdout.drained(), stderr.drained()])
+  return exit
 }

@@ -1,14 +1,12 @@
 /**
- * The CLI as a start image of Node (docs/decisions/022): this file runs when the bundle is built. It uses the common
- * commands once, so that the image holds them loaded and compiled, and leaves `main` to be run at each start.
+ * The CLI as a start image of Node (docs/decisions/022): this file runs when the image is made, and its only word is the
+ * socket of a stand-in for the daemon (scripts/lib/start-image.mjs). It uses the common commands once, so that the image
+ * holds them loaded and compiled, and leaves `main` to be run at each start.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startupSnapshot } from 'node:v8'
-import { type Io, type Output, runCli } from '#cli'
-import { main } from './cli-main.ts'
+import { dirname } from 'node:path'
+import { queryObjects, setFlagsFromString, startupSnapshot } from 'node:v8'
+import { runCli } from '#cli'
+import { drained, main, surroundings } from './cli-main.ts'
 
 const COMMANDS = [
   'ps -a',
@@ -22,88 +20,29 @@ const COMMANDS = [
   '--help',
 ]
 
-const container = {
-  Id: 'c'.repeat(64),
-  Names: ['/name'],
-  Image: 'image',
-  ImageID: `sha256:${'d'.repeat(64)}`,
-  Command: 'true',
-  Created: 1,
-  Ports: [{ IP: '0.0.0.0', PrivatePort: 80, PublicPort: 80, Type: 'tcp' }],
-  Labels: {},
-  State: 'running',
-  Status: 'Up 1 second',
-  Mounts: [],
-  NetworkSettings: { Networks: { bridge: {} } },
-}
-const image = {
-  Id: `sha256:${'d'.repeat(64)}`,
-  RepoTags: ['image:latest'],
-  RepoDigests: [],
-  Created: 1,
-  Size: 1,
-  Labels: {},
-}
-const version = { Platform: { Name: '' }, Components: [], Version: '', ApiVersion: '', Os: '', Arch: '' }
-
-/** What a daemon might say: only the shapes matter. */
-function answerTo(path: string): unknown {
-  if (path.startsWith('/containers/json')) return [container]
-  if (path.startsWith('/images/json')) return [image]
-  if (path.startsWith('/version')) return version
-  return { Id: container.Id, Warnings: [] }
+/** Node's own functions are all there compiled. Of them and of ours the image keeps only the code that runs from here on. */
+function forgetCompiled(): void {
+  setFlagsFromString('--stress-flush-code')
+  // Collects garbage, and with it the code.
+  queryObjects(class Nothing {})
+  setFlagsFromString('--no-stress-flush-code')
+  setFlagsFromString('--no-flush-bytecode')
 }
 
-const nothing = (): Disposable => ({ [Symbol.dispose]: () => undefined })
-const silent: Output = {
-  terminal: false,
-  write: () => undefined,
-  drained: () => Promise.resolve(),
-  size: () => ({ rows: 0, columns: 0 }),
-  onResize: nothing,
-}
-async function* noBytes() {}
-const io: Io = {
-  stdout: silent,
-  stderr: silent,
-  stdin: { terminal: false, bytes: noBytes(), raw: nothing },
-  onSignals: nothing,
-}
-
-/** Uses each command once against a stand-in; nothing of it stays open. */
-async function rehearse(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'mica-'))
-  const path = join(folder, 'socket')
-  const server = createServer((socket) => {
-    socket.once('data', (bytes) => {
-      const [, target = ''] = String(bytes).split(' ')
-      const body = JSON.stringify(answerTo(target))
-      socket.end(
-        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
-      )
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(path, resolve))
+/** Uses each command once against the stand-in. Nothing of it stays open; what they say goes to a stdout that nobody reads. */
+async function rehearse(socket: string): Promise<void> {
+  const env = { MICA_HOST: `unix://${socket}`, HOME: dirname(socket) }
   for (const command of COMMANDS) {
-    const exit = await runCli({
-      words: ['-H', path, ...command.split(' ')],
-      env: {},
-      cwd: '/',
-      io,
-      now: () => Date.now(),
-      version: '',
-      runProgram: () => Promise.resolve({ status: undefined, stdout: '' }),
-      becomeDaemon: () => Promise.resolve(1),
-      startDaemon: () => ({ alive: () => false, output: () => '' }),
-    })
+    // Not this process's own folder: Node would remember in the image that it was asked for it.
+    const own = { ...surroundings(), env, cwd: '/' }
+    const exit = await drained(own.io, await runCli({ ...own, words: command.split(' ') }))
     if (exit !== 0) throw new Error(`mica ${command} ended with ${exit} when it was tried for the start image`)
   }
-  await new Promise((resolve) => server.close(resolve))
-  rmSync(folder, { recursive: true })
 }
 
 startupSnapshot.setDeserializeMainFunction(main)
-rehearse().catch((error: unknown) => {
+forgetCompiled()
+rehearse(process.argv[2] ?? '').catch((error: unknown) => {
   process.stderr.write(`${String(error)}\n`)
   process.exit(1)
 })

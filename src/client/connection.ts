@@ -91,7 +91,8 @@ function createConnection(socket: Socket): Connection {
         if (head.length > MAX_HEAD) throw corrupt('cannot read reply: its head is too long')
       }
     },
-    [Symbol.dispose]: () => void socket.destroy(),
+    // Node opens the stream of stderr to compare it with a socket that is destroyed: a short command ends before.
+    [Symbol.dispose]: () => void setImmediate(() => socket.destroy()),
   }
 }
 
