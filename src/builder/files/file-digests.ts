@@ -77,13 +77,20 @@ export class FileDigests {
 /** What is read into, one file after the other. */
 const room: { buffer?: Buffer } = {}
 
-/** Reads an open file to its end; each chunk goes to `take` (which must not keep it, nor read another). Gives the sha256 in hex. */
-export function hashDescriptor(fd: number, take: (chunk: Buffer) => void = () => undefined): string {
+/**
+ * Reads so much of an open file, as it had when it was looked at: one that grows meanwhile is taken as it was. Each chunk goes
+ * to `take` (which must not keep it, nor read another). Gives the sha256 in hex, and how much was there.
+ */
+export function hashDescriptor(
+  fd: number,
+  size: number,
+  take: (chunk: Buffer) => void = () => undefined,
+): { readonly digest: string; readonly length: number } {
   const hash = createHash('sha256')
   const buffer = (room.buffer ??= Buffer.allocUnsafeSlow(CHUNK))
   for (let at = 0; ;) {
-    const read = readBytes(fd, buffer, buffer.length, at)
-    if (read === 0) return hash.digest('hex')
+    const read = at === size ? 0 : readBytes(fd, buffer, Math.min(buffer.length, size - at), at)
+    if (read === 0) return { digest: hash.digest('hex'), length: at }
     const chunk = buffer.subarray(0, read)
     hash.update(chunk)
     take(chunk)

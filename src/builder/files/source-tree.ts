@@ -1,4 +1,6 @@
 import { closeSync, constants, readlinkSync, readSync } from 'node:fs'
+import { quoteName } from '#archive'
+import { conflict, type EngineError } from '#base'
 import { type EntryStat as AnyStat, getXattr, hasXattrs, listXattrs, statDescriptor } from '#kernel'
 import type { ConfinedRoot, Xattr } from '#tree'
 import { type FileDigests, type FileFacts, hashDescriptor } from './file-digests.ts'
@@ -117,7 +119,9 @@ export class FolderTree implements SourceTree {
     const fd = this.#root.openEntry(folder, name, READ_FLAGS)
     try {
       const before = statDescriptor(fd)
-      const digest = hashDescriptor(fd, take)
+      const size = Number(before.size)
+      const { digest, length } = hashDescriptor(fd, size, take)
+      if (length < size) throw cutShort(keyOf(folder, name))
       const facts = { digest, xattrs: hasXattrs(fd) ? this.xattrs(folder, name) : [] }
       const after = statDescriptor(fd)
       this.#digests.remember(keyOf(folder, name), { before, after, now: this.#now() }, facts)
@@ -136,6 +140,11 @@ export class FolderTree implements SourceTree {
       closeSync(fd)
     }
   }
+}
+
+/** Half a file is no file of a layer. */
+function cutShort(path: string): EngineError {
+  return conflict(`cannot copy ${quoteName(path)}: it became shorter while it was read`)
 }
 
 function keyOf(folder: string, name: string): string {
