@@ -1,6 +1,6 @@
 import { EngineError, invalid } from '#base'
-import { command, flag, writeAll, writeFrames } from '#cli/kit'
-import { type ContainerJson, parseTimestamp } from '#wire'
+import { apiTime, command, flag, writeAll, writeFrames } from '#cli/kit'
+import type { ContainerJson } from '#wire'
 import { pathOf } from './each.ts'
 
 export const logs = command({
@@ -34,13 +34,11 @@ export const logs = command({
 
 /** Checked here, and a duration counted from this machine's time, as docker's client does. */
 function timeOf(name: string, text: string | undefined, now: number): string | undefined {
-  if (text === undefined || text === '') return undefined
   try {
-    const time = parseTimestamp(text, BigInt(now) * 1_000_000n)
-    return `${time / 1_000_000_000n}.${String(time % 1_000_000_000n).padStart(9, '0')}`
+    return apiTime(text, now)
   } catch (error) {
     if (!(error instanceof EngineError)) throw error
-    throw invalid(`invalid value for "${name}": ${whyNoTime(text)}`, { cause: error })
+    throw invalid(`invalid value for "${name}": ${whyNoTime(text ?? '')}`, { cause: error })
   }
 }
 

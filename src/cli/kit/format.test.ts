@@ -5,7 +5,7 @@ import { parseFilterFlags } from './filter.ts'
 import { parseKeys } from './keys.ts'
 import { ellipsis, formatTable } from './table.ts'
 import { formatTemplate } from './template.ts'
-import { ago, size } from './units.ts'
+import { ago, apiTime, size } from './units.ts'
 
 const columns = { ID: 'CONTAINER ID', Image: 'IMAGE', Names: 'NAMES' }
 const rows = [
@@ -98,4 +98,18 @@ test('parseKeys() reads detach sequences', () => {
   assert.deepEqual([...parseKeys(undefined)], [16, 17])
   assert.deepEqual([...parseKeys('ctrl-a,x,ctrl-[')], [1, 120, 27])
   assert.throws(() => parseKeys('ctrl-1'), /Unknown character: 'ctrl-1'/)
+})
+
+test('apiTime() leaves numbers as they are, and counts durations from here', () => {
+  const table: readonly (readonly [string | undefined, string | undefined])[] = [
+    [undefined, undefined],
+    ['', undefined],
+    ['10', '10'],
+    ['5.5', '5.5'],
+    ['1m', '40.000000000'],
+    ['1970-01-01T00:00:05.5Z', '5.500000000'],
+    ['1970-01-01T00:00:05.5+02:00', '-7195.500000000'],
+  ]
+  for (const [text, expected] of table) assert.equal(apiTime(text, 100_000), expected, text)
+  assert.throws(() => apiTime('soon', 0), { kind: 'invalid' })
 })

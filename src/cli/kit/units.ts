@@ -1,4 +1,4 @@
-import { formatRoughly, formatSize } from '#wire'
+import { formatRoughly, formatSize, parseTimestamp } from '#wire'
 
 /** Bytes with three digits in thousands, as Docker's tables show them («164MB», «0B»). */
 export function size(bytes: number): string {
@@ -23,3 +23,17 @@ function zone(minutes: number): string {
   const whole = Math.abs(minutes)
   return `${minutes < 0 ? '-' : '+'}${two(Math.floor(whole / 60))}:${two(whole % 60)}`
 }
+
+/**
+ * A time that was typed, as the daemon reads it: a number as it is, a duration counted from this machine's clock (docker's
+ * client does the same). Throws `invalid` where it is no time.
+ */
+export function apiTime(text: string | undefined, now: number): string | undefined {
+  if (text === undefined || text === '') return undefined
+  const time = parseTimestamp(text, BigInt(now) * 1_000_000n)
+  if (/^-?\d+(\.\d+)?$/.test(text)) return text
+  const nanoseconds = ((time % SECOND) + SECOND) % SECOND
+  return `${(time - nanoseconds) / SECOND}.${String(nanoseconds).padStart(9, '0')}`
+}
+
+const SECOND = 1_000_000_000n

@@ -40,7 +40,7 @@ test('containerRequest() leaves command and entrypoint to the image where none i
     Image: 'busybox',
     Cmd: null,
     Entrypoint: null,
-    Env: [],
+    Env: null,
     Tty: false,
     OpenStdin: false,
   })

@@ -41,7 +41,7 @@ export function containerRequest(options: RequestOptions): Readonly<Record<strin
     Tty: flags.tty,
     OpenStdin: flags.interactive,
     StdinOnce: flags.interactive && attachment.stdin,
-    Env: environment(options),
+    Env: someOf(environment(options)),
     Cmd: command.length > 0 ? command : null,
     Image: image,
     Volumes: keys(ownVolumes(flags.volume)),

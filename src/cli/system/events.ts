@@ -1,6 +1,6 @@
-import { command, CommandLineError, flag, parseFilterFlags } from '#cli/kit'
+import { apiTime, command, CommandLineError, flag, parseFilterFlags } from '#cli/kit'
 import { createView, parseTemplate, TemplateError } from '#cli/template'
-import { decodeText, type EventJson, parseTimestamp } from '#wire'
+import { decodeText, type EventJson } from '#wire'
 
 export const events = command({
   usage: '[OPTIONS]',
@@ -24,10 +24,8 @@ export const events = command({
 
 /** As the daemon would read it; durations count from this machine's time. */
 function checkTime(text: string | undefined, now: number): string | undefined {
-  if (text === undefined || text === '') return undefined
   try {
-    const time = parseTimestamp(text, BigInt(now) * 1_000_000n)
-    return `${time / 1_000_000_000n}.${String(time % 1_000_000_000n).padStart(9, '0')}`
+    return apiTime(text, now)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     throw new CommandLineError(`failed to parse value as time or duration: "${text}"`, { exit: 1 })
