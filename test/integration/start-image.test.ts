@@ -113,7 +113,9 @@ test('the environment is that of each start', async () => {
   mkdirSync(folder.join('config'))
   writeFileSync(folder.join('config/config.json'), '{"psFormat":"mine {{.Names}}"}')
   assert.equal((await typed(['create', '--name', 'shown', 'busybox'])).code, 0)
-  const { stdout } = await typed(['ps', '-a', '--filter', 'name=shown'], { env: { DOCKER_CONFIG: folder.join('config') } })
+  const { stdout } = await typed(['ps', '-a', '--filter', 'name=shown'], {
+    env: { DOCKER_CONFIG: folder.join('config') },
+  })
   assert.equal(stdout, 'mine shown\n')
   assert.equal((await typed(['rm', 'shown'])).stdout, 'shown\n')
 })
