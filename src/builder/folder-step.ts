@@ -1,7 +1,6 @@
 import type { TextInstruction } from '#dockerfile'
 import { createdBy, resolveWorkdir } from '#builder/plan'
-import { solveLayer } from './layer-step.ts'
-import { announceLayer, withLayer } from './outcome.ts'
+import { announceLayer, NOTHING_READ, solveLayer, withLayer } from './layer-step.ts'
 import { mountRoot } from './scratch-mount.ts'
 import type { StepResult, StepSite } from './session.ts'
 
@@ -22,7 +21,7 @@ export async function folderStep(site: StepSite, input: StepResult, node: TextIn
         { root: mounted.path, path, user },
         { signal: session.signal, lane: 'short' },
       )
-      return ''
+      return { content: NOTHING_READ }
     },
   })
   announceLayer(site, outcome)

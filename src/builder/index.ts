@@ -6,7 +6,7 @@
  * others fulfil; what layers are kept is the collector's matter, by the cache records of this room.
  */
 export { createBuilder } from './builder.ts'
-export { createCacheCollector } from './collector.ts'
+export { createCacheCollector } from './records.ts'
 export { CommandError } from './command-error.ts'
 export { builderJobs } from '#builder/files'
 export { applyChanges } from '#builder/plan'

@@ -1,15 +1,26 @@
 import { readdir, stat } from 'node:fs/promises'
 import { formatTime, invalid, longId } from '#base'
-import type { ChainId } from '#oci'
+import type { ChainId, HistoryEntry } from '#oci'
 import type { LayerClaim } from '#store/layer'
 import type { FrozenSnapshot, ActiveSnapshot, SealedSnapshot } from '#store/snapshot'
 import type { Lease } from '#store/lease'
-import { hashOf } from '#builder/plan'
+import type { CopyOutput } from '#builder/files'
+import { advance, hashOf } from '#builder/plan'
 import { identityOf, pendingRoot, sealedRoot } from './build-root.ts'
 import type { BuildRoot, SealedRoot } from './build-root.ts'
 import type { Flight } from './flights.ts'
 import type { CacheRecord, FoundRecord, NewRecord } from './records.ts'
-import type { Session } from './session.ts'
+import type { Session, StepResult, StepSite } from './session.ts'
+
+/** What a step has read of files. */
+export interface Content {
+  /** Of all of it; empty where nothing was read. */
+  readonly hash: string
+  /** Of each source. */
+  readonly sources: readonly CopyOutput[]
+}
+
+export const NOTHING_READ: Content = { hash: '', sources: [] }
 
 /** A step that may change files. */
 export interface LayerStep {
@@ -17,15 +28,26 @@ export interface LayerStep {
   readonly description: string
   /** All that decides the outcome, but for the root before and the contents of files. */
   readonly definition: Readonly<Record<string, unknown>>
-  /** The hash of the files that it reads; absent where it reads none. */
-  readonly content?: () => Promise<string>
+  /** Reads the files that it needs, to know what they are; absent where it needs none. */
+  readonly content?: () => Promise<Content>
   /** Contents are hashed before in any case. */
   readonly hashFirst: boolean
-  /** Changes the root; gives the hash of what it read. The snapshot is not mounted any more when it resolves. */
-  readonly perform: (active: ActiveSnapshot, id: string) => Promise<string>
-  /** The layer that was performed, where it is known already: asked for after it. */
-  readonly foreseen?: () => LayerClaim | undefined
-  /** What was performed has its name now. */
+  /** Changes the root. The snapshot is not mounted any more when it resolves. */
+  readonly perform: (active: ActiveSnapshot, work: Work) => Promise<Performed>
+}
+
+interface Work {
+  readonly id: string
+  /** What was read before, to look for it in the cache. */
+  readonly content: Content | undefined
+}
+
+/** What a step made of the root. */
+export interface Performed {
+  readonly content: Content
+  /** The layer, where it is known already. */
+  readonly layer?: LayerClaim | undefined
+  /** It has its name now. */
   readonly named?: (chain: ChainId) => Promise<void>
 }
 
@@ -33,7 +55,7 @@ export interface LayerOutcome {
   readonly root: BuildRoot
   /** RFC 3339. */
   readonly created: string
-  readonly content: string
+  readonly content: Content
   readonly cached: boolean
   /** False where no file was changed: then there is no layer. */
   readonly changed: boolean
@@ -51,16 +73,16 @@ export async function solveLayer(session: Session, below: BuildRoot, step: Layer
   return { ...value, cached: joined }
 }
 
-function flightOf(session: Session, below: BuildRoot, step: LayerStep, content: string | undefined): Flight<Done> {
-  const task = () => carryOut(session, below, step)
+function flightOf(session: Session, below: BuildRoot, step: LayerStep, content: Content | undefined): Flight<Done> {
+  const task = () => carryOut(session, below, step, content)
   if (content === undefined || session.request.noCache) return { key: longId(), task }
-  const keyOf = (): string => hashOf('flight', identityOf(below), step.definition, content)
+  const keyOf = (): string => hashOf('flight', identityOf(below), step.definition, content.hash)
   return { key: keyOf(), alias: () => below.sealed.then(keyOf), task }
 }
 
-/** The content's hash, where the step reads nothing, or where it is worth knowing before the work. */
-async function contentBefore(session: Session, below: BuildRoot, step: LayerStep): Promise<string | undefined> {
-  if (step.content === undefined) return ''
+/** What the step reads, where that is nothing, or where it is worth knowing before the work. */
+async function contentBefore(session: Session, below: BuildRoot, step: LayerStep): Promise<Content | undefined> {
+  if (step.content === undefined) return NOTHING_READ
   const known = below.known()
   const worth = known !== undefined && !session.request.noCache && session.records.hasPrefix(prefixKey(known, step))
   return step.hashFirst || session.crowded() || worth ? await step.content() : undefined
@@ -84,15 +106,15 @@ export async function earlierLayer(
   return session.parts.snapshots.find(chain)
 }
 
-function recordKey(below: SealedRoot, step: LayerStep, content: string): string {
-  return hashOf('step', below.chain ?? 'scratch', step.definition, content)
+function recordKey(below: SealedRoot, step: LayerStep, { hash }: Content): string {
+  return hashOf('step', below.chain ?? 'scratch', step.definition, hash)
 }
 
 async function findCached(
   session: Session,
   below: BuildRoot,
   step: LayerStep,
-  content: string,
+  content: Content,
 ): Promise<LayerOutcome | undefined> {
   const known = below.known()
   if (known === undefined || session.request.noCache) return undefined
@@ -128,7 +150,12 @@ type Done = Omit<LayerOutcome, 'cached'>
 const MAX_LAYERS = 480
 
 /** Prepares a snapshot, changes it, freezes it; hashing goes on behind. What fails leaves nothing. */
-async function carryOut(session: Session, below: BuildRoot, step: LayerStep): Promise<Done> {
+async function carryOut(
+  session: Session,
+  below: BuildRoot,
+  step: LayerStep,
+  known: Content | undefined,
+): Promise<Done> {
   const { snapshots, leases, clock } = session.parts
   if (below.depth >= MAX_LAYERS)
     throw invalid(`max depth exceeded: an image has at most ${MAX_LAYERS} layers that change files`)
@@ -136,16 +163,18 @@ async function carryOut(session: Session, below: BuildRoot, step: LayerStep): Pr
   try {
     const id = longId()
     const active = await snapshots.prepare(`build-${id}`, below.snapshot, lease, { volatile: true })
-    const kept = await keepOrRemove(session, active, () => step.perform(active, id))
+    const { performed, frozen } = await keepOrRemove(session, active, () =>
+      step.perform(active, { id, content: known }),
+    )
     const created = formatTime(clock.nanoseconds())
-    const facts = { created, content: kept.content }
-    if (kept.frozen === undefined) {
+    const facts = { created, content: performed.content }
+    if (frozen === undefined) {
       follow(session, recordUnchanged({ session, below, step, lease, ...facts }))
       return { root: below, ...facts, changed: false }
     }
-    const sealed = sealAndRecord({ session, below, step, frozen: kept.frozen, lease, ...facts })
+    const sealed = sealAndRecord({ session, below, step, performed, frozen, lease, created })
     follow(session, sealed)
-    return { root: pendingRoot(below, kept.frozen.id, sealed), ...facts, changed: true }
+    return { root: pendingRoot(below, frozen.id, sealed), ...facts, changed: true }
   } catch (error) {
     await lease[Symbol.asyncDispose]()
     throw error
@@ -159,20 +188,20 @@ function follow(session: Session, work: Promise<unknown>): void {
 }
 
 interface Kept {
-  readonly content: string
+  readonly performed: Performed
   /** Absent where nothing was changed. */
   readonly frozen?: FrozenSnapshot
 }
 
-async function keepOrRemove(session: Session, active: ActiveSnapshot, work: () => Promise<string>): Promise<Kept> {
+async function keepOrRemove(session: Session, active: ActiveSnapshot, work: () => Promise<Performed>): Promise<Kept> {
   let keep = false
   try {
     const before = await stat(active.upper)
-    const content = await work()
+    const performed = await work()
     const [names, after] = await Promise.all([readdir(active.upper), stat(active.upper)])
     const same = before.mode === after.mode && before.uid === after.uid && before.gid === after.gid
     keep = names.length > 0 || !same
-    return keep ? { content, frozen: await active.freeze() } : { content }
+    return keep ? { performed, frozen: await active.freeze() } : { performed }
   } finally {
     if (!keep) await session.parts.snapshots.remove(active.key)
   }
@@ -180,31 +209,38 @@ async function keepOrRemove(session: Session, active: ActiveSnapshot, work: () =
 
 interface Facts {
   readonly created: string
-  readonly content: string
+  readonly content: Content
 }
 
-async function recordUnchanged({ session, below, step, lease, ...facts }: Omit<Sealing, 'frozen'>): Promise<void> {
+async function recordUnchanged({ session, below, step, lease, ...facts }: Recording & Facts): Promise<void> {
   await using _held = lease
   const known = await below.sealed
   session.records.save({ ...newRecord(known, step, facts), ...chainOf(known), size: 0 })
 }
 
-interface Sealing extends Facts {
+interface Recording {
   readonly session: Session
   readonly below: BuildRoot
   readonly step: LayerStep
-  readonly frozen: FrozenSnapshot
   readonly lease: Lease
 }
 
+interface Sealing extends Recording {
+  readonly created: string
+  readonly performed: Performed
+  readonly frozen: FrozenSnapshot
+}
+
 /** Hashes beside the steps that go on; a name and a cache record as soon as the layers below have theirs. */
-async function sealAndRecord({ session, below, step, frozen, lease, ...facts }: Sealing): Promise<SealedRoot> {
+async function sealAndRecord({ session, below, step, frozen, lease, ...made }: Sealing): Promise<SealedRoot> {
   await using _held = lease
-  const layer = await session.parts.layers.diff(frozen, lease, { claim: step.foreseen?.() })
+  const { content, layer: claim, named } = made.performed
+  const layer = await session.parts.layers.diff(frozen, lease, { claim })
   const known = await below.sealed
   const sealed = await session.parts.layers.adopt(frozen, known.chain, layer)
-  session.records.save({ ...newRecord(known, step, facts), chain: sealed.chain, size: layer.content })
-  await step.named?.(sealed.chain)
+  const record = newRecord(known, step, { created: made.created, content })
+  session.records.save({ ...record, chain: sealed.chain, size: layer.content })
+  await named?.(sealed.chain)
   return { chain: sealed.chain, diffIds: [...known.diffIds, layer.diffId] }
 }
 
@@ -218,7 +254,21 @@ function newRecord(known: SealedRoot, step: LayerStep, facts: Facts): Omit<NewRe
     prefix: prefixKey(known, step),
     kind: step.kind,
     description: step.description,
-    ingredients: JSON.stringify({ parent: known.chain ?? 'scratch', ...step.definition, content: facts.content }),
+    ingredients: JSON.stringify({ parent: known.chain ?? 'scratch', ...step.definition, content: facts.content.hash }),
     created: facts.created,
   }
+}
+
+/** The result after a step that may have made a layer. */
+export function withLayer(input: StepResult, outcome: LayerOutcome, createdBy: string): StepResult {
+  const entry: HistoryEntry = {
+    created: outcome.created,
+    created_by: createdBy,
+    ...(outcome.changed ? {} : { empty_layer: true }),
+  }
+  return { root: outcome.root, state: advance(input.state, {}, entry) }
+}
+
+export function announceLayer(site: StepSite, outcome: LayerOutcome): void {
+  if (outcome.cached) site.session.emit({ kind: 'cached', step: site.step.number })
 }

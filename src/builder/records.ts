@@ -3,6 +3,7 @@ import { parseChainId } from '#oci'
 import type { ChainId } from '#oci'
 import { readBigInt, readNumber, readOptionalText, readText } from '#store/db'
 import type { Database, Row } from '#store/db'
+import type { Collector } from '#store/gc'
 
 /** What a step made, kept under the key of what decided it. */
 export interface CacheRecord {
@@ -127,4 +128,17 @@ function chainIn(row: Row): { readonly chain?: ChainId } {
 
 function kindOf(value: string): CacheRecord['kind'] {
   return value === 'run' || value === 'files' || value === 'folder' ? value : 'metadata'
+}
+
+/** Cache records keep the roots that they name. */
+export function createCacheCollector(options: { readonly database: Database; readonly clock: Clock }): Collector {
+  const records = cacheRecords(options.database, options.clock)
+  return {
+    roots: () => records.chains().map(({ key }) => ({ kind: 'cache', id: key })),
+    *edges(from) {
+      const chain = from.kind === 'cache' ? records.chainOf(from.id) : undefined
+      if (chain !== undefined) yield { kind: 'snapshot', id: chain }
+    },
+    sweep: () => ({ resources: [], removeBytes: async () => 0 }),
+  }
 }

@@ -6,9 +6,7 @@ import type { Mount } from '#kernel'
 import type { ActiveSnapshot } from '#store/snapshot'
 import { prepareCommand, type PreparedCommand, runText, SCRIPT_FOLDER } from '#builder/plan'
 import { CommandError, createTail } from './command-error.ts'
-import { solveLayer } from './layer-step.ts'
-import type { LayerOutcome } from './layer-step.ts'
-import { announceLayer, withLayer } from './outcome.ts'
+import { announceLayer, type LayerOutcome, NOTHING_READ, solveLayer, withLayer } from './layer-step.ts'
 import type { StepResult, StepSite } from './session.ts'
 
 /** RUN: the command's effect on the root. Key: arguments, environment with arguments in use, folder, user. */
@@ -30,9 +28,9 @@ export async function runStep(site: StepSite, input: StepResult, node: RunInstru
     description: `RUN ${node.rest}`,
     definition,
     hashFirst: true,
-    perform: async (active, id) => {
+    perform: async (active, { id }) => {
       await session.limiter.run(() => start(site, { input, node, command, active, id }), session.signal)
-      return ''
+      return { content: NOTHING_READ }
     },
   })
   announceLayer(site, outcome)
