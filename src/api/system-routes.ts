@@ -1,7 +1,7 @@
 import type { Engine, Finding, VolumeRecord } from '#engine'
 import { compareVersions, type DiskUsageJson, type FindingJson } from '#wire'
 import { containerSummary } from '#api/container'
-import { type Exchange, type Route, timeText, wallClock } from '#api/exchange'
+import { type Exchange, type Route, type SmallExchange, timeText, wallClock } from '#api/exchange'
 import { imageSummary, withVirtualSize } from '#api/image'
 import { volumeJson } from '#api/network'
 import { diskRoutes } from './disk-routes.ts'
@@ -9,10 +9,10 @@ import { infoJson, versionJson } from './system-info.ts'
 
 export function systemRoutes(engine: Engine): readonly Route[] {
   return [
-    { method: 'GET', pattern: '/_ping', handle: ping },
-    { method: 'HEAD', pattern: '/_ping', handle: ping },
-    { method: 'GET', pattern: '/version', handle: ({ reply }) => reply(200, versionJson(engine)) },
-    { method: 'GET', pattern: '/info', handle: (exchange) => info(engine, exchange) },
+    { method: 'GET', pattern: '/_ping', isSmall: true, handle: ping },
+    { method: 'HEAD', pattern: '/_ping', isSmall: true, handle: ping },
+    { method: 'GET', pattern: '/version', isSmall: true, handle: ({ reply }) => reply(200, versionJson(engine)) },
+    { method: 'GET', pattern: '/info', isSmall: true, handle: (exchange) => info(engine, exchange) },
     { method: 'GET', pattern: '/system/df', handle: (exchange) => diskUsage(engine, exchange) },
     ...diskRoutes(engine),
     {
@@ -24,7 +24,7 @@ export function systemRoutes(engine: Engine): readonly Route[] {
 }
 
 /** `Builder-Version: 1` is the classic builder, the one that clients find here. */
-function ping({ reply }: Exchange): void {
+function ping({ reply }: SmallExchange): void {
   reply(200, 'OK', {
     'Builder-Version': '1',
     'Cache-Control': 'no-cache, no-store, must-revalidate',
@@ -33,7 +33,7 @@ function ping({ reply }: Exchange): void {
   })
 }
 
-async function info(engine: Engine, { version, reply }: Exchange): Promise<void> {
+async function info(engine: Engine, { version, reply }: SmallExchange): Promise<void> {
   reply(200, await infoJson(engine, version))
 }
 

@@ -24,15 +24,14 @@ export function compareVersions(a: ApiVersion, b: ApiVersion): number {
 
 /** The version that a request is answered in; absent means the newest. Throws `invalid` in Docker's words. */
 export function negotiateVersion(text: string | undefined): ApiVersion {
-  const newest = known(API_VERSION)
-  if (text === undefined) return newest
+  if (text === undefined || text === API_VERSION) return NEWEST
   const version = known(text)
-  if (compareVersions(version, known(MIN_API_VERSION)) < 0) {
+  if (compareVersions(version, OLDEST) < 0) {
     throw invalid(
       `client version ${text} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     )
   }
-  if (compareVersions(version, newest) > 0) {
+  if (compareVersions(version, NEWEST) > 0) {
     throw invalid(`client version ${text} is too new. Maximum supported API version is ${API_VERSION}`)
   }
   return version
@@ -43,3 +42,6 @@ function known(text: string): ApiVersion {
   if (!version) throw invalid(`invalid API version: ${text}`)
   return version
 }
+
+const NEWEST = known(API_VERSION)
+const OLDEST = known(MIN_API_VERSION)

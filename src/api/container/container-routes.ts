@@ -1,7 +1,7 @@
 import { invalid, messageOf, systemClock, unsupported } from '#base'
 import type { ContainerRecord, Engine, WaitCondition } from '#engine'
 import type { CreatedJson, WaitJson } from '#wire'
-import type { Exchange, Handler, ReplyStream, Route } from '#api/exchange'
+import type { Exchange, Handler, ReplyStream, Route, SmallExchange } from '#api/exchange'
 import { archiveRoutes } from './archive-routes.ts'
 import { selectContainers } from './container-filter.ts'
 import { containerDataRoutes } from './container-data-routes.ts'
@@ -17,9 +17,14 @@ export function containerRoutes(engine: Parts): readonly Route[] {
   const clock = systemClock()
   const now = (): bigint => clock.nanoseconds()
   return [
-    { method: 'GET', pattern: '/containers/json', handle: (exchange) => list(exchange, engine, now()) },
+    { method: 'GET', pattern: '/containers/json', isSmall: true, handle: (exchange) => list(exchange, engine, now()) },
     { method: 'POST', pattern: '/containers/create', handle: (exchange) => create(exchange, engine) },
-    { method: 'GET', pattern: '/containers/{id...}/json', handle: (exchange) => inspect(exchange, engine) },
+    {
+      method: 'GET',
+      pattern: '/containers/{id...}/json',
+      isSmall: true,
+      handle: (exchange) => inspect(exchange, engine),
+    },
     { method: 'DELETE', pattern: '/containers/{id...}', handle: (exchange) => remove(exchange, engine) },
     { method: 'POST', pattern: '/containers/{id...}/wait', handle: (exchange) => wait(exchange, engine) },
     ...lifeRoutes(engine),
@@ -100,7 +105,7 @@ function refusedRoutes({ containers }: Parts): readonly Route[] {
   ]
 }
 
-async function list({ query, reply, version }: Exchange, engine: Parts, now: bigint): Promise<void> {
+async function list({ query, reply, version }: SmallExchange, engine: Parts, now: bigint): Promise<void> {
   const records = await selectContainers(engine.containers, engine.images, {
     all: query.flag('all'),
     limit: Math.max(0, query.integer('limit') ?? 0),
@@ -169,7 +174,7 @@ async function create(exchange: Exchange, { containers }: Parts): Promise<void> 
   } satisfies CreatedJson)
 }
 
-async function inspect(exchange: Exchange, engine: Parts): Promise<void> {
+async function inspect(exchange: SmallExchange, engine: Parts): Promise<void> {
   const { containers, system } = engine
   const record = await containers.get(exchange.param('id'))
   const size = exchange.query.flag('size') ? await sizeOf(record, engine) : undefined

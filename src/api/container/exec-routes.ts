@@ -36,6 +36,7 @@ export function execRoutes({ containers }: Pick<Engine, 'containers'>, log: Log)
     {
       method: 'GET',
       pattern: '/exec/{id}/json',
+      isSmall: true,
       handle: async (exchange) => exchange.reply(200, execJson(await containers.execGet(exchange.param('id')))),
     },
   ]

@@ -4,6 +4,7 @@ import { type BodyOnConnection, type Bytes, collect, invalid } from '#base'
 import type { Connection } from '#engine'
 import { type ApiVersion, encodeLine, RAW_STREAM } from '#wire'
 import { createRawStream, handleOf, isUpgrade, type RawStream, takeSocket, upgradeBody } from './hijack.ts'
+import { type Outlet, outletOf } from './outlet.ts'
 import { createQuery, type Query } from './query.ts'
 import { errorBody, statusOf } from './status.ts'
 import type { TakenBody } from './taken-body.ts'
@@ -19,8 +20,8 @@ export interface ReplyStream {
   readonly connection: () => Promise<Connection | undefined>
 }
 
-/** One request and its reply. */
-export interface Exchange {
+/** One request that asks with its head alone, and its reply, given in one piece. */
+export interface SmallExchange {
   readonly version: ApiVersion
   readonly query: Query
   /** The named parts of the path, decoded. */
@@ -29,32 +30,34 @@ export interface Exchange {
   readonly local: boolean
   /** Aborted when the client goes away before the reply ended. */
   readonly signal: AbortSignal
-  /** The body's bytes, as they come. */
-  readonly body: Bytes
-  /** The body where a worker may read it instead, of a route that `takesBody`. */
-  readonly bodyOnConnection: BodyOnConnection | undefined
   /** True once a head was sent: from then on an error can only be a line of the stream. */
   readonly begun: boolean
   readonly header: (name: string) => string | undefined
   readonly param: (name: string) => string
+  readonly reply: (status: number, value?: unknown, headers?: Readonly<Record<string, string>>) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** One request and its reply. */
+export interface Exchange extends SmallExchange {
+  /** The body's bytes, as they come. */
+  readonly body: Bytes
+  /** The body where a worker may read it instead, of a route that `takesBody`. */
+  readonly bodyOnConnection: BodyOnConnection | undefined
   /** The JSON body; undefined where there is none. Throws `invalid` in Docker's words. */
   readonly json: () => Promise<unknown>
-  readonly reply: (status: number, value?: unknown, headers?: Readonly<Record<string, string>>) => void
   /** Sends the head at once. */
   readonly stream: (contentType: string, headers?: Readonly<Record<string, string>>) => ReplyStream
   /** The socket, after `101 UPGRADED`, or after `200 OK` for clients that asked for no upgrade. */
   readonly hijack: (contentType: string) => RawStream
   /** The payloads of a WebSocket, after `101 Switching Protocols`; undefined where none was asked for. */
   readonly webSocket: (kind: 'text' | 'binary') => RawStream | undefined
-  readonly fail: (error: unknown) => void
 }
 
 /** Longest JSON body that is read. */
 const MAX_BODY = 8 * 1024 * 1024
 
-export interface ExchangeFacts {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+export interface RequestFacts {
   readonly version: ApiVersion
   /** The query, still encoded. */
   readonly search: string
@@ -62,34 +65,72 @@ export interface ExchangeFacts {
   readonly local: boolean
   /** Names and values, in turn, of headers that each reply has. */
   readonly head: readonly string[]
-  readonly taken?: TakenBody
 }
 
-export function createExchange(facts: ExchangeFacts): Exchange {
-  const { request, response, head } = facts
-  let signal: AbortSignal | undefined
-  const body = facts.taken?.bytes ?? bodyOf(request)
-  const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
-  const reply: Exchange['reply'] = (status, value, headers = {}) => {
-    sendReply(response, status, { head: [...head, ...Object.entries(headers).flat()], value })
+/** Where it comes from, and where its reply goes. */
+export interface SmallEnds {
+  readonly header: SmallExchange['header']
+  readonly outlet: Outlet
+}
+
+export function createSmallExchange(facts: RequestFacts, { header, outlet }: SmallEnds): SmallExchange {
+  const { params } = facts
+  let query: Query | undefined
+  const reply: Exchange['reply'] = (status, value, headers) => {
+    const head = headers ? [...facts.head, ...Object.entries(headers).flat()] : facts.head
+    sendReply(outlet, status, { head, value })
   }
   return {
     version: facts.version,
-    query: createQuery(facts.search),
-    params: facts.params,
+    get query() {
+      return (query ??= createQuery(facts.search))
+    },
+    params,
     local: facts.local,
     get signal() {
-      return (signal ??= signalOf(response))
+      return outlet.signal
     },
-    body,
-    bodyOnConnection: facts.taken,
     get begun() {
-      return response.headersSent
+      return outlet.begun
     },
     header,
-    param: (name) => facts.params[name] ?? '',
-    json: async () => parseJsonBody(await readBody(body), header('content-type')),
+    param: (name) => params[name] ?? '',
     reply,
+    fail: (error) => reply(statusOf(error), statusOf(error) === 304 ? undefined : errorBody(error)),
+  }
+}
+
+export interface ExchangeEnds {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly taken?: TakenBody
+}
+
+export function createExchange(facts: RequestFacts, { request, response, taken }: ExchangeEnds): Exchange {
+  const header = (name: string): string | undefined => request.headersDistinct[name.toLowerCase()]?.[0]
+  const small = createSmallExchange(facts, { header, outlet: outletOf(response) })
+  const body = taken?.bytes ?? bodyOf(request)
+  const { head } = facts
+  return {
+    version: small.version,
+    get query() {
+      return small.query
+    },
+    params: small.params,
+    local: small.local,
+    get signal() {
+      return small.signal
+    },
+    get begun() {
+      return small.begun
+    },
+    header,
+    param: small.param,
+    reply: small.reply,
+    fail: small.fail,
+    body,
+    bodyOnConnection: taken,
+    json: async () => parseJsonBody(await readBody(body), header('content-type')),
     stream: (contentType, headers = {}) =>
       beginStream(response, [...head, 'Content-Type', contentType, ...Object.entries(headers).flat()]),
     hijack: (contentType) => beginRaw(request, response, contentType),
@@ -97,40 +138,26 @@ export function createExchange(facts: ExchangeFacts): Exchange {
       const answer = acceptWebSocket(header)
       return answer === undefined ? undefined : beginWebSocket(request, response, { answer, kind })
     },
-    fail: (error) => reply(statusOf(error), statusOf(error) === 304 ? undefined : errorBody(error)),
   }
-}
-
-/** Made for those who ask: most replies are given at once. */
-function signalOf(response: ServerResponse): AbortSignal {
-  const gone = new AbortController()
-  const close = (): void => {
-    if (!response.writableFinished) gone.abort()
-  }
-  if (response.destroyed || response.closed) close()
-  else response.once('close', close)
-  return gone.signal
 }
 
 /** A longer text is made bytes of once, a shorter one goes in one piece with the head. Characters. */
 const LONG = 16 << 10
 
 function sendReply(
-  response: ServerResponse,
+  outlet: Outlet,
   status: number,
   { head, value }: { readonly head: readonly string[]; readonly value: unknown },
 ): void {
-  if (response.headersSent || response.destroyed) return
+  if (outlet.begun) return
   if (value === undefined) {
-    response.writeHead(status, status === 204 || status === 304 ? [...head] : [...head, 'Content-Length', '0'])
-    response.end()
+    outlet.send(status, status === 204 || status === 304 ? head : [...head, 'Content-Length', '0'])
     return
   }
   const text = typeof value === 'string' ? value : `${JSON.stringify(value)}\n`
   const type = typeof value === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
   const body = text.length < LONG ? text : Buffer.from(text)
-  response.writeHead(status, [...head, 'Content-Type', type, 'Content-Length', `${Buffer.byteLength(body)}`])
-  response.end(body)
+  outlet.send(status, [...head, 'Content-Type', type, 'Content-Length', `${Buffer.byteLength(body)}`], body)
 }
 
 function beginStream(response: ServerResponse, head: readonly string[]): ReplyStream {

@@ -19,9 +19,11 @@ export interface Query {
 
 const FALSE = new Set(['0', 'no', 'false', 'none'])
 
+const NONE = new URLSearchParams()
+
 /** The query of a target, from behind its «?». */
 export function createQuery(search: string): Query {
-  const parameters = new URLSearchParams(search)
+  const parameters = search === '' ? NONE : new URLSearchParams(search)
   const text = (name: string): string | undefined => parameters.get(name) || undefined
   return {
     text,

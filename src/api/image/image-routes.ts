@@ -2,7 +2,7 @@ import { invalid } from '#base'
 import type { Engine, ImageService } from '#engine'
 import { parseDigest, parseNamed, type Platform, type Reference, withDefaultTag } from '#oci'
 import { type ApiVersion, checkFilterNames, compareVersions, filterFlag, type ImageSummaryJson } from '#wire'
-import { type Exchange, type Route, wallClock } from '#api/exchange'
+import { type Exchange, type Route, type SmallExchange, wallClock } from '#api/exchange'
 import { keepsImage, selectImages } from './image-filter.ts'
 import { imageJson } from './image-inspect.ts'
 import { parsePlatformParameter, requirePlatform } from './image-platform.ts'
@@ -21,17 +21,27 @@ const CONTAINERS_SINCE = { major: 1, minor: 51 }
 
 export function imageRoutes({ images }: Pick<Engine, 'images'>): readonly Route[] {
   return [
-    { method: 'GET', pattern: '/images/json', handle: (exchange) => list(images, exchange) },
+    { method: 'GET', pattern: '/images/json', isSmall: true, handle: (exchange) => list(images, exchange) },
     { method: 'POST', pattern: '/images/prune', handle: (exchange) => prune(images, exchange) },
-    { method: 'GET', pattern: '/images/{name...}/json', handle: (exchange) => inspect(images, exchange) },
-    { method: 'GET', pattern: '/images/{name...}/history', handle: (exchange) => history(images, exchange) },
+    {
+      method: 'GET',
+      pattern: '/images/{name...}/json',
+      isSmall: true,
+      handle: (exchange) => inspect(images, exchange),
+    },
+    {
+      method: 'GET',
+      pattern: '/images/{name...}/history',
+      isSmall: true,
+      handle: (exchange) => history(images, exchange),
+    },
     { method: 'POST', pattern: '/images/{name...}/tag', handle: (exchange) => tag(images, exchange) },
     { method: 'DELETE', pattern: '/images/{name...}', handle: (exchange) => remove(images, exchange) },
     ...lookingRoutes(images),
   ]
 }
 
-async function list(images: ImageService, { query, version, reply }: Exchange): Promise<void> {
+async function list(images: ImageService, { query, version, reply }: SmallExchange): Promise<void> {
   const found = await selectImages(images, { filters: query.filters(), all: query.flag('all'), now: wallClock() })
   const shared = query.flag('shared-size')
   reply(
@@ -56,7 +66,7 @@ function oldNames({ RepoTags, RepoDigests }: ImageSummaryJson): Pick<ImageSummar
   return { RepoTags: tags.length === 0 ? null : tags, RepoDigests: digests.length === 0 ? null : digests }
 }
 
-async function inspect(images: ImageService, { param, query, version, reply }: Exchange): Promise<void> {
+async function inspect(images: ImageService, { param, query, version, reply }: SmallExchange): Promise<void> {
   const asked = compareVersions(version, INSPECT_PLATFORM_SINCE) < 0 ? undefined : query.text('platform')
   const platform = parsePlatformParameter(asked)
   const details = await images.get(param('name'))
@@ -64,7 +74,7 @@ async function inspect(images: ImageService, { param, query, version, reply }: E
   reply(200, imageJson(details, version))
 }
 
-async function history(images: ImageService, { param, query, version, reply }: Exchange): Promise<void> {
+async function history(images: ImageService, { param, query, version, reply }: SmallExchange): Promise<void> {
   const asked = compareVersions(version, HISTORY_PLATFORM_SINCE) < 0 ? undefined : query.text('platform')
   const platform = parsePlatformParameter(asked)
   if (platform !== undefined) requirePlatform(param('name'), await images.get(param('name')), platform)

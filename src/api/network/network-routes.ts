@@ -11,7 +11,7 @@ import {
   parseDisconnectBody,
   parseNetworkBody,
 } from '#wire'
-import { type Exchange, type Route, untilOf } from '#api/exchange'
+import { type Exchange, type Route, type SmallExchange, untilOf } from '#api/exchange'
 import { checkMac, endpointRequest, plainEndpoint } from './endpoint-request.ts'
 import { networkJson } from './network-json.ts'
 
@@ -24,17 +24,17 @@ type NetworkParts = Pick<Engine, 'networks' | 'containers'>
 export function networkRoutes(engine: NetworkParts): readonly Route[] {
   const clock = systemClock()
   return [
-    { method: 'GET', pattern: '/networks', handle: (exchange) => list(engine, exchange) },
+    { method: 'GET', pattern: '/networks', isSmall: true, handle: (exchange) => list(engine, exchange) },
     { method: 'POST', pattern: '/networks/create', handle: (exchange) => create(engine, exchange) },
     { method: 'POST', pattern: '/networks/prune', handle: (exchange) => prune(engine, exchange, clock.nanoseconds()) },
-    { method: 'GET', pattern: '/networks/{id}', handle: (exchange) => inspect(engine, exchange) },
+    { method: 'GET', pattern: '/networks/{id}', isSmall: true, handle: (exchange) => inspect(engine, exchange) },
     { method: 'DELETE', pattern: '/networks/{id}', handle: (exchange) => remove(engine, exchange) },
     { method: 'POST', pattern: '/networks/{id}/connect', handle: (exchange) => connect(engine, exchange) },
     { method: 'POST', pattern: '/networks/{id}/disconnect', handle: (exchange) => disconnect(engine, exchange) },
   ]
 }
 
-async function list(engine: NetworkParts, { query, reply }: Exchange): Promise<void> {
+async function list(engine: NetworkParts, { query, reply }: SmallExchange): Promise<void> {
   const filters = query.filters()
   checkFilters(filters)
   const used = new Set(
@@ -80,7 +80,7 @@ function isPredefined({ name }: NetworkRecord): boolean {
   return ['bridge', 'host', 'none'].includes(name)
 }
 
-async function inspect(engine: NetworkParts, { param, query, reply }: Exchange): Promise<void> {
+async function inspect(engine: NetworkParts, { param, query, reply }: SmallExchange): Promise<void> {
   const network = await engine.networks.get(param('id'))
   const scope = query.text('scope') ?? network.scope
   if (scope !== network.scope) throw new EngineError('not-found', `network ${param('id')} not found`)

@@ -11,7 +11,7 @@ import {
   type VolumeJson,
 } from '#wire'
 import { compareVersions } from '#wire'
-import { type Exchange, type Route, timeText } from '#api/exchange'
+import { type Exchange, type Route, type SmallExchange, timeText } from '#api/exchange'
 
 const LIST_FILTERS = ['dangling', 'driver', 'label', 'label!', 'name']
 const PRUNE_FILTERS = ['all', 'label', 'label!']
@@ -20,12 +20,13 @@ const ANONYMOUS_ONLY_SINCE = { major: 1, minor: 42 }
 
 export function volumeRoutes({ volumes }: Pick<Engine, 'volumes'>): readonly Route[] {
   return [
-    { method: 'GET', pattern: '/volumes', handle: (exchange) => list(volumes, exchange) },
+    { method: 'GET', pattern: '/volumes', isSmall: true, handle: (exchange) => list(volumes, exchange) },
     { method: 'POST', pattern: '/volumes/create', handle: (exchange) => create(volumes, exchange) },
     { method: 'POST', pattern: '/volumes/prune', handle: (exchange) => prune(volumes, exchange) },
     {
       method: 'GET',
       pattern: '/volumes/{name}',
+      isSmall: true,
       handle: async ({ param, reply }) => reply(200, volumeJson(await volumes.get(param('name')))),
     },
     {
@@ -48,7 +49,7 @@ export function volumeRoutes({ volumes }: Pick<Engine, 'volumes'>): readonly Rou
 
 type Volumes = Engine['volumes']
 
-async function list(volumes: Volumes, { query, reply }: Exchange): Promise<void> {
+async function list(volumes: Volumes, { query, reply }: SmallExchange): Promise<void> {
   const filters = query.filters()
   checkFilterNames(filters, LIST_FILTERS)
   const found = (await volumes.list()).filter((volume) => isWanted(volumes, filters, volume))
