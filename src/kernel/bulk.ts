@@ -1,5 +1,5 @@
-import { readSync, writeSync } from 'node:fs'
-import { ffi, libc } from '#kernel/call'
+import { readSync } from 'node:fs'
+import { ffi, libc, writeBytes } from '#kernel/call'
 
 const F_GETFL = 3
 const F_SETFL = 4
@@ -85,7 +85,7 @@ export class BulkWriter {
   /** To be called once, after all bytes: some may still wait. */
   finish(): void {
     if (this.#pace.way === 'direct') setDirect(this.#fd, false)
-    if (this.#buffer) writeWhole(this.#fd, this.#buffer.subarray(0, this.#used))
+    if (this.#buffer) writeBytes(this.#fd, this.#buffer.subarray(0, this.#used))
     this.#used = 0
   }
 
@@ -97,7 +97,7 @@ export class BulkWriter {
   /** `isWhole`: what follows begins with a unit. */
   #put(chunk: Uint8Array, isWhole: boolean): void {
     const start = performance.now()
-    writeWhole(this.#fd, chunk)
+    writeBytes(this.#fd, chunk)
     if (this.#pace.note(chunk.length, (performance.now() - start) / 1000) && isWhole) change(this.#fd, this.#pace)
   }
 }
@@ -150,8 +150,4 @@ function alignedBuffer(): Buffer {
   const memory = Buffer.allocUnsafeSlow(AT_ONCE + UNIT)
   const start = (UNIT - Number(ffi().address(memory) % BigInt(UNIT))) % UNIT
   return memory.subarray(start, start + AT_ONCE)
-}
-
-function writeWhole(fd: number, chunk: Uint8Array): void {
-  for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at)
 }

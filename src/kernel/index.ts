@@ -5,8 +5,10 @@
  * It knows nothing of images or containers.
  */
 export {
+  changeMode,
   closeDescriptor,
   copyRange,
+  createEntry,
   createPipe,
   descriptorPath,
   duplicate,
@@ -31,12 +33,13 @@ export {
   readFileInRoot,
   removeXattr,
   sendFileWaiting,
+  setDescriptorTimes,
   setTimes,
   setXattr,
   spliceFile,
   splitDevice,
-  STATE_WORDS,
   statDescriptor,
+  STATE_WORDS,
   statEntry,
   type Stopper,
   syncFileSystem,
@@ -109,6 +112,7 @@ export { openHostMounts } from './host-mount.ts'
 export { serveJobs } from './job.ts'
 export { giveMemoryBack } from './memory.ts'
 export { createWorkerPool } from './pool.ts'
+export { createRing, MOST_OF_RECORD, readRing, type Ring, RingWriter } from './ring.ts'
 export { Stillness } from './stillness.ts'
 export { unlessHung } from './unless-hung.ts'
 export type * from './types.ts'

@@ -14,6 +14,7 @@ import { posix } from 'node:path'
 import { errnoOf, invalid } from '#base'
 import { pathOfName, quoteName } from '#archive'
 import {
+  createEntry,
   descriptorPath,
   type EntryStat,
   isErrno,
@@ -106,6 +107,11 @@ export class ConfinedRoot implements Disposable {
   /** Opens an entry, never through a link. The caller closes the descriptor. */
   openEntry(folder: string, name: string, flags: number): number {
     return openEntry(this.#folder(folder), name, flags)
+  }
+
+  /** Makes an empty file for writing; EEXIST where something is there. The caller closes the descriptor. */
+  createEntry(folder: string, name: string, mode: number): number {
+    return createEntry(this.#folder(folder), name, mode)
   }
 
   /** Makes `name` a second name of an entry of another root. */

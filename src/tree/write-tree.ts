@@ -1,9 +1,7 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
   fchownSync,
-  fstatSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -15,7 +13,16 @@ import {
 } from 'node:fs'
 import { pathOfName } from '#archive'
 import { errnoOf } from '#base'
-import { BulkWriter, makeNode, setTimes, setXattr } from '#kernel'
+import {
+  BulkWriter,
+  changeMode,
+  closeDescriptor,
+  makeNode,
+  setDescriptorTimes,
+  setTimes,
+  setXattr,
+  statDescriptor,
+} from '#kernel'
 import { lstatIfThere } from './confined-root.ts'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 
@@ -44,11 +51,23 @@ export interface OpenFile {
   abandon(): void
 }
 
+/** Writes the entries of an archive below a root. */
+export interface EntryWriter {
+  /** As `ConfinedRoot` does it. */
+  makeFolders(path: string, owner: Owner): void
+  folder(parent: string, name: string, attributes: Attributes): void
+  openFile(parent: string, name: string): OpenFile
+  link(parent: string, name: string, attributes: Attributes, target: string): void
+  hardLink(parent: string, name: string, source: { readonly folder: string; readonly name: string }): void
+  node(parent: string, name: string, attributes: Attributes, device: bigint): void
+  finish(): void
+}
+
 /**
  * Writes entries into a root that is not trusted. The folder of an entry is looked up inside the root, the entry
  * itself never through a link; what stands in its place is replaced, but a folder stays a folder under a folder.
  */
-export class TreeWriter {
+export class TreeWriter implements EntryWriter {
   readonly #root: ConfinedRoot
   readonly #cached: boolean
   readonly #folders: { readonly folder: string; readonly name: string; readonly mtime: bigint }[] = []
@@ -59,13 +78,17 @@ export class TreeWriter {
     this.#cached = options.cached ?? false
   }
 
+  makeFolders(path: string, owner: Owner): void {
+    this.#root.makeFolders(path, owner)
+  }
+
   /** A folder; one that is there gets the attributes. Its time is set by `finish`. */
   folder(parent: string, name: string, attributes: Attributes): void {
     this.#makeFolder(parent, name)
     const at = this.#root.entry(parent, name)
     const fd = openSync(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
     try {
-      applyTo(fd, at, attributes)
+      applyTo(fd, () => at, attributes)
     } finally {
       closeSync(fd)
     }
@@ -74,8 +97,7 @@ export class TreeWriter {
 
   /** A file, new and empty; `finish` must follow, or `abandon`. */
   openFile(parent: string, name: string): OpenFile {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    const fd = this.#make(parent, name, (at) => openSync(at, flags, 0o600))
+    const fd = this.#make(parent, name, () => this.#root.createEntry(parent, name, 0o600))
     let bulk = this.#cached ? undefined : new BulkWriter(fd)
     let end = 0
     return {
@@ -92,14 +114,13 @@ export class TreeWriter {
         try {
           bulk?.finish()
           if (size !== undefined && size !== end) ftruncateSync(fd, size)
-          applyTo(fd, this.#root.entry(parent, name), attributes)
+          applyTo(fd, () => this.#root.entry(parent, name), attributes)
+          if (attributes.mtime !== undefined) setDescriptorTimes(fd, attributes.mtime, attributes.mtime)
         } finally {
-          closeSync(fd)
+          closeDescriptor(fd)
         }
-        const path = this.#root.entry(parent, name)
-        if (attributes.mtime !== undefined) setTimes(path, attributes.mtime, attributes.mtime)
       },
-      abandon: () => closeSync(fd),
+      abandon: () => closeDescriptor(fd),
     }
   }
 
@@ -118,7 +139,7 @@ export class TreeWriter {
   }
 
   link(parent: string, name: string, attributes: Attributes, target: string): void {
-    this.#make(parent, name, (path) => symlinkSync(pathOfName(target), path))
+    this.#make(parent, name, () => symlinkSync(pathOfName(target), this.#root.entry(parent, name)))
     const at = this.#root.entry(parent, name)
     lchownSync(at, attributes.owner.uid, attributes.owner.gid)
     if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
@@ -126,12 +147,13 @@ export class TreeWriter {
 
   /** A second name for an entry of this root that was written before. */
   hardLink(parent: string, name: string, source: { readonly folder: string; readonly name: string }): void {
-    this.#make(parent, name, (at) => linkSync(this.#root.entry(source.folder, source.name), at))
+    const from = (): string | Buffer => this.#root.entry(source.folder, source.name)
+    this.#make(parent, name, () => linkSync(from(), this.#root.entry(parent, name)))
   }
 
   /** A FIFO or device; `mode` with its type. */
   node(parent: string, name: string, attributes: Attributes, device: bigint): void {
-    this.#make(parent, name, (path) => makeNode(path, attributes.mode, device))
+    this.#make(parent, name, () => makeNode(this.#root.entry(parent, name), attributes.mode, device))
     const at = this.#root.entry(parent, name)
     lchownSync(at, attributes.owner.uid, attributes.owner.gid)
     if (attributes.mtime !== undefined) setTimes(at, attributes.mtime, attributes.mtime)
@@ -144,14 +166,14 @@ export class TreeWriter {
   }
 
   /** A new entry. That the place is mostly free needs no look: only where it is taken is it cleared. */
-  #make<T>(parent: string, name: string, make: (at: string | Buffer) => T): T {
+  #make<T>(parent: string, name: string, make: () => T): T {
     try {
-      return make(this.#root.entry(parent, name))
+      return make()
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error
     }
     this.#clear(parent, name, false)
-    return make(this.#root.entry(parent, name))
+    return make()
   }
 
   #makeFolder(parent: string, name: string): void {
@@ -180,11 +202,10 @@ export class TreeWriter {
 }
 
 /** Owner before mode: chown takes setuid away; attributes last: chown takes capabilities away. */
-function applyTo(fd: number, at: string | Buffer, { mode, owner, xattrs }: Attributes): void {
-  const { uid, gid } = fstatSync(fd)
-  if (uid !== owner.uid || gid !== owner.gid) fchownSync(fd, owner.uid, owner.gid)
-  fchmodSync(fd, mode & 0o7777)
-  for (const { name, value } of xattrs) setXattr(at, name, value)
+function applyTo(fd: number, path: () => string | Buffer, { mode, owner, xattrs }: Attributes): void {
+  if (!statDescriptor(fd).isOwnedBy(owner.uid, owner.gid)) fchownSync(fd, owner.uid, owner.gid)
+  changeMode(fd, mode & 0o7777)
+  for (const { name, value } of xattrs) setXattr(path(), name, value)
 }
 
 function writeWhole(fd: number, chunk: Uint8Array, offset: number): void {

@@ -72,6 +72,9 @@ export class EntryStat {
   get gid(): bigint {
     return this.#unsigned(13)
   }
+  isOwnedBy(uid: number, gid: number): boolean {
+    return this.#word(12) >>> 0 === uid && this.#word(13) >>> 0 === gid
+  }
   get rdev(): bigint {
     return deviceNumber(this.#word(14), this.#word(15))
   }
@@ -136,7 +139,7 @@ export class EntryStat {
 }
 
 /** What node's own stats say as well. */
-export type PlainStat = Omit<EntryStat, 'stamp' | 'copyState'>
+export type PlainStat = Omit<EntryStat, 'stamp' | 'copyState' | 'isOwnedBy'>
 
 /** As C's makedev(3) joins them. */
 function deviceNumber(major: number, minor: number): bigint {
@@ -155,21 +158,24 @@ export function statEntry(folder: number, name: string): EntryStat | undefined {
 
 /** What an open descriptor leads to. */
 export function statDescriptor(fd: number): EntryStat {
-  checked(callStatx(fd, nameBytes(''), AT_EMPTY_PATH), { call: 'stat descriptor', path: String(fd) })
+  const result = callStatx(fd, nameBytes(''), AT_EMPTY_PATH)
+  if (result < 0) checked(result, { call: 'stat descriptor', path: String(fd) })
   return keep()
 }
 
 /** Opens an entry, a link as such (O_NOFOLLOW). The caller closes the descriptor. */
 export function openEntry(folder: number, name: string, flags: number): number {
   const all = flags | fsConstants.O_NOFOLLOW | O_CLOEXEC
-  return checked(libc().openat(folder, nameBytes(name), all), { call: 'open', path: Buffer.from(name, 'latin1') })
+  const fd = libc().openat(folder, nameBytes(name), all)
+  return fd >= 0 ? fd : checked(fd, { call: 'open', path: Buffer.from(name, 'latin1') })
 }
 
 /** Makes a second name of an entry, of a link itself where it is one. */
 export function linkEntry(folder: number, name: string, toFolder: number, toName: string): void {
   const from = nameBytes(name)
   const to = nameBytes(toName, memory().second)
-  checked(libc().linkat(folder, from, toFolder, to, 0), { call: 'link', path: Buffer.from(name, 'latin1') })
+  const result = libc().linkat(folder, from, toFolder, to, 0)
+  if (result < 0) checked(result, { call: 'link', path: Buffer.from(name, 'latin1') })
 }
 
 /** Fills `buffer` from the position of an open file: how many bytes, 0 at its end. */
@@ -207,7 +213,8 @@ const memory = lazy((): Memory => {
   }
 })
 
-function nameBytes(name: string, room = memory().name): Buffer {
+/** A raw name as C wants it, until the next one. */
+export function nameBytes(name: string, room = memory().name): Buffer {
   if (name.length >= NAME_ROOM) throw systemCallError({ call: 'look up a name' }, osConstants.errno.ENAMETOOLONG)
   room[room.write(name, 0, 'latin1')] = 0
   return room

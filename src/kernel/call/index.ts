@@ -25,6 +25,7 @@ export {
   statDescriptor,
   statEntry,
 } from './entry.ts'
+export { changeMode, createEntry, writeBytes } from './file.ts'
 export { ffi, lazy, type Native, type PollHandle } from './ffi.ts'
 export { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, cString, libc, NUMBER, O_CLOEXEC, O_PATH } from './libc.ts'
 export { createPipe, readDescriptor, spliceFile, writeDescriptor } from './pipe.ts'
@@ -38,6 +39,7 @@ export {
   makeDevice,
   makeNode,
   type Path,
+  setDescriptorTimes,
   setTimes,
   setXattr,
   splitDevice,

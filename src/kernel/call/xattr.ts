@@ -55,10 +55,24 @@ export function splitDevice(device: number | bigint): { readonly major: number; 
 
 /** Sets both times, in nanoseconds since the epoch, of the entry itself. */
 export function setTimes(path: Path, atime: bigint, mtime: bigint): void {
-  const times = Buffer.alloc(32)
-  writeTime(times, 0, atime)
-  writeTime(times, 16, mtime)
-  checked(libc().utimensat(AT_FDCWD, cString(path), times, AT_SYMLINK_NOFOLLOW), { call: 'set times of', path })
+  const result = libc().utimensat(AT_FDCWD, cString(path), timesOf(atime, mtime), AT_SYMLINK_NOFOLLOW)
+  checked(result, { call: 'set times of', path })
+}
+
+/** The same of what an open descriptor leads to. */
+export function setDescriptorTimes(fd: number, atime: bigint, mtime: bigint): void {
+  const result = libc().futimens(fd, timesOf(atime, mtime))
+  if (result < 0) checked(result, { call: 'set times of descriptor', path: String(fd) })
+}
+
+const TIMES = Buffer.alloc(32)
+
+/** Until the next. */
+function timesOf(atime: bigint, mtime: bigint): Buffer {
+  writeTime(TIMES, 0, atime)
+  if (mtime === atime) TIMES.copyWithin(16, 0, 16)
+  else writeTime(TIMES, 16, mtime)
+  return TIMES
 }
 
 const BILLION = 1_000_000_000n
