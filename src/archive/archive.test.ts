@@ -10,6 +10,7 @@ import {
   decompress,
   detectCompression,
   nameOfText,
+  placeOfName,
   readTar,
   textOfName,
   writeTar,
@@ -344,12 +345,21 @@ const PATHS: readonly (readonly [path: string, components: readonly string[] | u
   ['..', undefined],
   ['a/../../b', undefined],
   ['a\0b', undefined],
+  ['a/b/.', ['a', 'b']],
+  ['...', ['...']],
+  ['a/.b/..c', ['a', '.b', '..c']],
+  ['', []],
 ]
 
 for (const [path, components] of PATHS) {
   test(`componentsOfName() of ${JSON.stringify(path)} is ${JSON.stringify(components)}`, () => {
-    if (components) assert.deepEqual(componentsOfName(path), components)
-    else assert.throws(() => componentsOfName(path), { kind: 'invalid' })
+    if (components) {
+      assert.deepEqual(componentsOfName(path), components)
+      assert.equal(placeOfName(path), components.join('/'))
+    } else {
+      assert.throws(() => componentsOfName(path), { kind: 'invalid' })
+      assert.throws(() => placeOfName(path), { kind: 'invalid' })
+    }
   })
 }
 

@@ -12,7 +12,7 @@ export function paddedSize(size: number): number {
 export function readText(block: Buffer, start: number, length: number): string {
   let end = start
   while (end < start + length && block[end] !== 0) end += 1
-  return block.toString('latin1', start, end)
+  return end === start ? '' : block.toString('latin1', start, end)
 }
 
 /**

@@ -57,7 +57,8 @@ export function parseHeader(block: Buffer): RawHeader {
 
 function readPath(block: Buffer): RawName {
   const name = readText(block, 0, 100)
-  if (block.toString('latin1', 257, 263) !== 'ustar\0') return name
+  if (block[257] !== 0x75 || block.toString('latin1', 257, 263) !== 'ustar\0') return name
+  if (block[345] === 0) return name
   const isStar = block.toString('latin1', 508, 512) === 'tar\0'
   const prefix = readText(block, 345, isStar ? 131 : 155)
   return prefix === '' ? name : `${prefix}/${name}`
@@ -119,6 +120,7 @@ function mergeRecords(header: RawHeader, { records, path, link }: Extensions): F
     minor: header.minor,
     xattrs: NO_XATTRS,
   }
+  if (records.length === 0) return facts
   const xattrs = new Map<RawName, Uint8Array>()
   for (const record of records) {
     const xattr = xattrOfRecord(record)

@@ -7,7 +7,7 @@
  * the root. Faster programs (igzip) are passed in as filters by those who may start them.
  */
 export { type Filter, type Filters, compress, decompress, decompressForm, detectCompression } from './compression.ts'
-export { componentsOfName, nameOfText, pathOfName, quoteName, textOfName } from './name.ts'
+export { componentsOfName, nameOfText, pathOfName, placeOfName, quoteName, textOfName } from './name.ts'
 export { TarReader, type TarSink, type TarTap } from './reader.ts'
 export { type TarMember, type TarSource, readTar, writeTar } from './stream.ts'
 export { type KnownEntries, type StretchNotes, StretchTap, type TarStretch } from './stretch.ts'

@@ -39,6 +39,14 @@ export function componentsOfName(path: RawName): string[] {
   return components
 }
 
+/** A component that is empty, `.` or `..`, or a NUL. */
+const TO_BE_CLEANED = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
+
+/** The components as one path; empty for the root itself. */
+export function placeOfName(path: RawName): RawName {
+  return TO_BE_CLEANED.test(path) ? componentsOfName(path).join('/') : path
+}
+
 /** A name in an error text: quoted, cut after 200 characters, control characters escaped. */
 export function quoteName(name: RawName): string {
   const text = textOfName(name)

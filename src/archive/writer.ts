@@ -93,13 +93,13 @@ export class TarWriter {
     writeOctal(block, 124, 12, clamp(size, MAX_SIZE))
     writeOctal(block, 136, 12, headerSeconds(entry.mtime ?? 0n))
     block.write(type, 156, 'latin1')
-    block.write((entry.link ?? '').slice(0, 100), 157, 'latin1')
+    if (entry.link) block.write(entry.link.slice(0, 100), 157, 'latin1')
     block.write('ustar\x0000', 257, 'latin1')
     if (entry.kind === 'character' || entry.kind === 'block') {
       writeOctal(block, 329, 8, entry.major ?? 0)
       writeOctal(block, 337, 8, entry.minor ?? 0)
     }
-    block.write(prefix, 345, 'latin1')
+    if (prefix !== '') block.write(prefix, 345, 'latin1')
     writeOctal(block, 148, 7, checksums(block).unsigned)
     block[155] = 0x20
   }
@@ -186,5 +186,9 @@ function padding(size: number): number {
 }
 
 function writeOctal(block: Buffer, start: number, length: number, value: number): void {
-  block.write(value.toString(8).padStart(length - 1, '0'), start, 'latin1')
+  let rest = value
+  for (let at = start + length - 2; at >= start; at -= 1) {
+    block[at] = 0x30 + (rest % 8)
+    rest = Math.floor(rest / 8)
+  }
 }

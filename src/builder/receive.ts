@@ -1,10 +1,10 @@
 import { closeSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { decompress, detectCompression } from '#archive'
-import { shortId, throwIfCancelled } from '#base'
+import { isKind, shortId, throwIfCancelled } from '#base'
 import type { BodyOnConnection, Bytes } from '#base'
-import { receiveContext as receiveAtOnce } from '#builder/files'
-import type { CompleteInput, ForeseenLayer, ReceiveInput, ReceiveOutput } from '#builder/files'
+import { isSecondWriterWanted, receiveContext as receiveAtOnce } from '#builder/files'
+import type { CompleteInput, ForeseenLayer, ReceiveInput, ReceiveOutput, WriteInput } from '#builder/files'
 import { closeDescriptor, createPipe, duplicate, writeDescriptor } from '#kernel'
 import type { KnownContext, NotedFiles, ReceivedNotes } from './layer-notes.ts'
 import type { BuilderParts } from './session.ts'
@@ -79,8 +79,7 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     const run: Run = async (source, atOnce = false) =>
       atOnce
         ? receiveAtOnce({ ...source, ...input }, { cancelled: () => signal.aborted, report: () => undefined })
-        : // the client may stand still: it takes no thread from other work
-          parts.pool.run('builder.receive', { ...source, ...input }, { signal, lane: 'stream' })
+        : receiveWithHelp(parts, { ...source, ...input }, signal)
     const { connection } = context
     const isPlain = connection && detectCompression(await connection.first()) === 'plain'
     const received = isPlain ? await takeOver(connection, run) : await throughPipe(parts, { context, run, signal })
@@ -111,6 +110,35 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     await remove()
     throw error
   }
+}
+
+/** The client may stand still: its threads are taken from no other work. A large context gets a second one, to write its files. */
+async function receiveWithHelp(
+  { pool }: BuilderParts,
+  input: ReceiveInput,
+  outer: AbortSignal,
+): Promise<ReceiveOutput> {
+  const ended = new AbortController()
+  const signal = AbortSignal.any([outer, ended.signal])
+  let writing: Promise<number> | undefined
+  const onReport = (report: unknown): void => {
+    if (!isSecondWriterWanted(report)) return
+    const { folder, known } = input
+    const wanted: WriteInput = { ...report, folder, ...(known && { known }) }
+    writing = pool.run('builder.write', wanted, { signal, lane: 'stream' })
+    writing.catch(() => ended.abort())
+  }
+  const receiving = pool.run<ReceiveInput, ReceiveOutput>('builder.receive', input, {
+    signal,
+    lane: 'stream',
+    onReport,
+  })
+  const [received] = await Promise.allSettled([receiving])
+  if (received.status === 'rejected') ended.abort()
+  const [written] = await Promise.allSettled([writing])
+  if (received.status === 'fulfilled') return received.value
+  // what stopped the second one has stopped the first
+  throw written.status === 'rejected' && !isKind(written.reason, 'cancelled') ? written.reason : received.reason
 }
 
 /** One call for all who call. */

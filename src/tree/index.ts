@@ -5,5 +5,6 @@
  * workers. What is to be copied, and the whiteouts of layers, belong to others.
  */
 export { ConfinedRoot, type Owner } from './confined-root.ts'
+export { HandedWriter, type Words, writeHanded } from './handed-writer.ts'
 export { type FileStand, type UnpackOptions, unpackTar } from './unpack.ts'
-export { type Attributes, type OpenFile, TreeWriter, type Xattr } from './write-tree.ts'
+export { type Attributes, type EntryWriter, type OpenFile, TreeWriter, type Xattr } from './write-tree.ts'

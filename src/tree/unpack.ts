@@ -1,13 +1,13 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { cancelled, EngineError, invalid } from '#base'
-import { componentsOfName, quoteName, TarReader } from '#archive'
+import { componentsOfName, placeOfName, quoteName, TarReader } from '#archive'
 import type { TarEntry, TarSink, TarTap } from '#archive'
 import type { JobContext } from '#kernel'
 import { makeDevice } from '#kernel'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 import { lstatIfThere } from './confined-root.ts'
 import { TreeWriter } from './write-tree.ts'
-import type { Attributes, OpenFile } from './write-tree.ts'
+import type { Attributes, EntryWriter, OpenFile } from './write-tree.ts'
 
 const CHUNK = 1 << 20
 const TYPES = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const
@@ -25,6 +25,8 @@ export interface UnpackOptions {
   readonly userXattrs?: boolean
   /** Large files go by the page cache in any case: nobody reads or hashes them soon, and a client waits. */
   readonly cached?: boolean
+  /** Writes below the root, in place of one of its own. */
+  readonly writer?: EntryWriter
   /** Is told of all that comes, before it is written. */
   readonly watch?: TarSink
   /** Knows files that need not be written. */
@@ -91,7 +93,7 @@ const ROOT: Owner = { uid: 0, gid: 0 }
 
 class UnpackSink implements TarSink {
   readonly #options: UnpackOptions
-  readonly #writer: TreeWriter
+  readonly #writer: EntryWriter
   #open: { readonly file: OpenFile; readonly attributes: Attributes; readonly size: number } | undefined
   #held: HeldFile | undefined
   /** Of the entry before: it is there. What replaces a folder on the way to it stands in another one. */
@@ -99,18 +101,19 @@ class UnpackSink implements TarSink {
 
   constructor(options: UnpackOptions) {
     this.#options = options
-    this.#writer = new TreeWriter(options.root, options)
+    this.#writer = options.writer ?? new TreeWriter(options.root, options)
   }
 
   entry(entry: TarEntry): void {
     if (this.#options.context.cancelled()) throw cancelled('unpack archive')
     this.#options.watch?.entry(entry)
-    const components = componentsOfName(entry.path)
-    const name = components.pop()
-    if (name === undefined) return
+    const path = placeOfName(entry.path)
+    if (path === '') return
     checkNumbers(entry)
-    const folder = join(this.#options.place, components.join('/'))
-    if (folder !== this.#folder) this.#options.root.makeFolders(folder, this.#options.owner ?? ROOT)
+    const slash = path.lastIndexOf('/')
+    const name = path.slice(slash + 1)
+    const folder = join(this.#options.place, path.slice(0, Math.max(0, slash)))
+    if (folder !== this.#folder) this.#writer.makeFolders(folder, this.#options.owner ?? ROOT)
     this.#folder = folder
     if (this.#options.keepKinds) this.#checkKind(entry, folder, name)
     this.#write(entry, folder, name)
@@ -167,17 +170,21 @@ class UnpackSink implements TarSink {
   }
 
   #writeHeld({ folder, name, attributes, chunks }: HeldFile): void {
-    this.#writer.file(folder, name, (append) => {
-      for (const chunk of chunks) append(chunk)
-      return attributes
-    })
+    const file = this.#writer.openFile(folder, name)
+    try {
+      for (const chunk of chunks) file.append(chunk)
+    } catch (error) {
+      file.abandon()
+      throw error
+    }
+    file.finish(attributes)
   }
 
   #checkKind({ kind, path }: TarEntry, folder: string, name: string): void {
     const stat = lstatIfThere(this.#options.root.entry(folder, name))
     if (stat === undefined || stat.isDirectory() === (kind === 'directory')) return
     const [old, now] = stat.isDirectory() ? ['directory', 'non-directory'] : ['non-directory', 'directory']
-    const clean = quoteName(componentsOfName(path).join('/'))
+    const clean = quoteName(placeOfName(path))
     throw new EngineError(
       'internal',
       `cannot overwrite ${old} ${clean} with ${now} ${quoteName(`/${this.#options.place}`)}`,

@@ -16,8 +16,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { bytesOf } from '#base'
 import { setXattr } from '#kernel'
-import { chainIds, parseReference } from '#oci'
-import { type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
+import { parseReference } from '#oci'
+import { assertPackable, type BuildBench, type BuildRun, dockerfile, withBench, withRoot } from '#test/build-bench'
 import { ownMountNamespace } from '#test/mount-namespace'
 import { until } from '#test/wait'
 
@@ -87,18 +87,6 @@ const COPIES = [
   'COPY sub /link/below',
   'COPY sub /new\nFROM busybox\nCOPY sub /one\nCOPY --from=0 /new /new',
 ]
-
-/** Each layer's tree still gives the tar that it was named by: some are hashed while their files come. */
-async function assertPackable(bench: BuildBench, { image }: BuildRun, what: string): Promise<void> {
-  await using lease = await bench.leases.open('test')
-  const [, ...made] = chainIds(image.config.rootfs.diff_ids)
-  for (const chain of made) {
-    const layer = await bench.layers.find(chain)
-    assert.ok(layer, what)
-    const { digest } = await bench.layers.pack({ ...layer, blobs: [] }, 'tar', lease)
-    assert.equal(digest, layer.diffId, what)
-  }
-}
 
 test('a context that came as a tar gives what the folder gives, wherever it goes', { timeout: 120_000 }, () =>
   withBench(WORKER, async (bench, context) => {

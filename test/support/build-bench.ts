@@ -37,6 +37,8 @@ export interface BuildBench extends AsyncDisposable {
   readonly garbage: GarbageCollector
   /** Commands that were started, in order. */
   readonly started: CommandSpec[]
+  /** What the worker threads were given to do, in order. */
+  readonly jobs: { readonly job: string; readonly input: unknown; readonly output: Promise<unknown> }[]
   /** Of each layer that was hashed, in order: whether its digest was known before. */
   readonly claimed: boolean[]
   build(request: Partial<BuildRequest> & Pick<BuildRequest, 'context'>, signal?: AbortSignal): Promise<BuildRun>
@@ -57,6 +59,13 @@ async function openBuildBench(folder: string, worker: URL, options: BenchOptions
   const dataRoot = join(folder, 'data')
   mkdirSync(dataRoot, { recursive: true })
   const pool = stack.use(createWorkerPool({ entry: worker }))
+  const jobs: BuildBench['jobs'][number][] = []
+  const runJob = pool.run.bind(pool)
+  pool.run = (job, input, jobOptions) => {
+    const output = runJob(job, input, jobOptions)
+    jobs.push({ job, input, output })
+    return output as never
+  }
   const database = stack.use(await openDatabase(join(dataRoot, 'engine.db'), { pool, create: true }))
   const events = createEventBus(clock)
   const leases = createLeases()
@@ -100,6 +109,7 @@ async function openBuildBench(folder: string, worker: URL, options: BenchOptions
     folder,
     garbage,
     started,
+    jobs,
     claimed,
     build: (request, signal) => run(builder, images, request, signal),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -194,5 +204,17 @@ export async function withRoot<T>(bench: BuildBench, run: BuildRun, look: (root:
     unmountSync(root)
     await bench.snapshots.remove(view.key)
     await lease[Symbol.asyncDispose]()
+  }
+}
+
+/** Each layer's tree still gives the tar that it was named by: some are hashed while their files come. */
+export async function assertPackable(bench: BuildBench, { image }: BuildRun, what: string): Promise<void> {
+  await using lease = await bench.leases.open('test')
+  const [, ...made] = chainIds(image.config.rootfs.diff_ids)
+  for (const chain of made) {
+    const layer = await bench.layers.find(chain)
+    assert.ok(layer, what)
+    const { digest } = await bench.layers.pack({ ...layer, blobs: [] }, 'tar', lease)
+    assert.equal(digest, layer.diffId, what)
   }
 }

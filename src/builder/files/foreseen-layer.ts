@@ -21,6 +21,16 @@ export interface ForeseenLayer {
   readonly content: number
 }
 
+/** In the order of a tree: what is in a folder follows it at once. */
+function comesBefore(path: RawName, other: RawName): boolean {
+  const length = Math.min(path.length, other.length)
+  let at = 0
+  while (at < length && path[at] === other[at]) at += 1
+  if (at === length) return path.length < other.length
+  if (path[at] === '/' || other[at] === '/') return path[at] === '/'
+  return path.charCodeAt(at) < other.charCodeAt(at)
+}
+
 /** What counts of an entry that comes. */
 export type ForeseenEntry = Pick<TarEntry, 'kind' | 'mode' | 'size' | 'mtime' | 'link' | 'xattrs' | 'sparse'>
 
@@ -132,12 +142,11 @@ export class LayerForecast {
   /** In the order in which a tree is walked, each folder before what is in it, and nothing but what can be said from here. */
   #follows(path: RawName, { kind, mtime, xattrs, sparse }: ForeseenEntry): boolean {
     if (!KINDS.has(kind) || sparse !== undefined || xattrs.has('security.capability')) return false
-    if (mtime < 0n || mtime > LATEST || posix.basename(path).startsWith('.wh.')) return false
-    const order = path.replaceAll('/', '\0')
-    const isNext = this.#last < order
-    this.#last = order
-    const parent = posix.dirname(path)
-    return isNext && (path === this.#guess.source || this.#folders.has(parent === '.' ? '' : parent))
+    const slash = path.lastIndexOf('/')
+    if (mtime < 0n || mtime > LATEST || path.startsWith('.wh.', slash + 1)) return false
+    const isNext = comesBefore(this.#last, path)
+    this.#last = path
+    return isNext && (path === this.#guess.source || this.#folders.has(path.slice(0, Math.max(0, slash))))
   }
 
   #write(path: RawName, { kind, mode, size, mtime, link }: ForeseenEntry): void {

@@ -56,7 +56,10 @@ function foresee(...members: readonly Member[]): readonly ForeseenLayer[] {
     mkdirSync(join(home, 'root'))
     using root = new ConfinedRoot(join(home, 'root'))
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-    const foresight = new Foresight({ dockerfile: { path: 'Dockerfile' } }, { root, owner, isAsleep: () => false })
+    const foresight = new Foresight(
+      { dockerfile: { path: 'Dockerfile' } },
+      { root, owner, isAsleep: () => false, settle: () => undefined },
+    )
     const tar = tarOf(members)
     const context = { cancelled: () => false, report: () => undefined }
     // in pieces, so that bodies come in several

@@ -1,4 +1,4 @@
-import { componentsOfName, type RawName, type TarEntry } from '#archive'
+import { placeOfName, type RawName, type TarEntry } from '#archive'
 import type { ConfinedRoot, Owner } from '#tree'
 import { guessCopies } from './copy-guess.ts'
 import { type ForeseenLayer, LayerForecast } from './foreseen-layer.ts'
@@ -29,6 +29,8 @@ interface Parts {
   readonly owner: Owner
   /** As long as it says so, nothing is hashed: it may not be needed. */
   readonly isAsleep: () => boolean
+  /** Returns once all that came before is there. */
+  readonly settle: () => void
 }
 
 /**
@@ -54,7 +56,7 @@ export class Foresight {
     // the bytes of the one before are in its file only now
     this.#isReading = false
     this.#beginIfKnown()
-    const path = componentsOfName(entry.path).join('/')
+    const path = placeOfName(entry.path)
     if (this.#forecasts === undefined) this.#keep({ path, entry })
     else for (const forecast of this.#forecasts) forecast.entry(path, entry)
   }
@@ -98,6 +100,7 @@ export class Foresight {
     const { root, owner } = this.#parts
     const copies = guessCopies(Buffer.concat(this.#text).toString('utf8'), this.#input.target)
     this.#forecasts = copies.slice(0, MOST_LAYERS).map((copy) => new LayerForecast(copy, owner))
+    if (copies.length > 0) this.#parts.settle()
     for (const { path, entry } of this.#before)
       for (const forecast of this.#forecasts) forecast.catchUp(path, entry, root)
     this.#before.length = 0

@@ -18,6 +18,7 @@ import { isAsForeseen, landOnNew, moveWhole, takesTime } from './landing.ts'
 import { EarlierLayer } from './layer-files.ts'
 import { receiveContext } from './receive.ts'
 import { ReceivedTree } from './received-tree.ts'
+import { writeContext } from './second-writer.ts'
 import { selectSources, standing, withoutExcluded } from './select.ts'
 import type { Selection } from './select.ts'
 import { FolderTree } from './source-tree.ts'
@@ -110,6 +111,7 @@ export const builderJobs = {
   'builder.foretell': foretellJob,
   'builder.folder': folderJob,
   'builder.receive': receiveContext,
+  'builder.write': writeContext,
   'builder.complete': completeContext,
   'builder.heads': headsJob,
   'builder.texts': textsJob,

@@ -1,8 +1,8 @@
 import { constants, lstatSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import {
-  componentsOfName,
   type KnownEntries,
+  placeOfName,
   type RawName,
   type StretchNotes,
   type TarEntry,
@@ -20,6 +20,8 @@ const MOST_HELD = 4 << 20
 interface Parts {
   /** Where the context is unpacked. */
   readonly root: ConfinedRoot
+  /** Hands over that an entry is put there, or says that nobody takes it. */
+  readonly handOver: (path: RawName, node: TarNode) => boolean
   readonly owner: Owner
   readonly indexer: TarIndexer
   /** What is read from its file in any case. */
@@ -74,7 +76,7 @@ export class KnownFiles implements FileStand, Disposable {
   look(entry: TarEntry): void {
     this.#held = undefined
     if (!this.#parts.indexer.isPlain) return this.#differ()
-    const path = componentsOfName(entry.path).join('/')
+    const path = placeOfName(entry.path)
     const node = this.#left.get(path)
     this.#left.delete(path)
     if (node !== undefined && hasFacts(node, entry)) {
@@ -127,7 +129,7 @@ export class KnownFiles implements FileStand, Disposable {
       this.#differ()
       return false
     }
-    if (!this.#isSame && !this.#layer.link(path, this.#parts.root)) return false
+    if (!this.#isSame && !this.#link(path, node)) return false
     if (this.#isSame) this.#deferred.push([path, node])
     this.#isUsed = true
     return true
@@ -154,10 +156,14 @@ export class KnownFiles implements FileStand, Disposable {
     for (const [path, node] of deferred) this.#put(path, node)
   }
 
+  #link(path: RawName, node: TarNode): boolean {
+    return this.#parts.handOver(path, node) || this.#layer.link(path, this.#parts.root)
+  }
+
   #put(path: RawName, node: TarNode): void {
     // a folder may have come once more
     const now = isFolder(node) ? (this.#parts.indexer.index.get(path) ?? node) : node
-    putEntry(path, now, this.#layer, this.#parts)
+    if (!this.#parts.handOver(path, now)) putEntry(path, now, this.#layer, this.#parts)
   }
 }
 
@@ -171,7 +177,7 @@ function readStretches(path: string): StretchNotes | undefined {
 }
 
 /** What is in the layer gets a second name; the rest is made. What stands there already stays. */
-function putEntry(
+export function putEntry(
   path: RawName,
   node: TarNode,
   layer: KnownLayer,

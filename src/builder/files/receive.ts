@@ -1,13 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { errnoOf, type FramedBody } from '#base'
-import { componentsOfName, nameOfText, type RawName, StretchTap, type TarEntry, type TarSink } from '#archive'
+import { nameOfText, placeOfName, type RawName, StretchTap, type TarEntry, type TarSink } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
 import { Foresight, type ForesightInput } from './foresight.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
 import { KnownFiles, ownIds } from './known-files.ts'
 import type { KnownInput } from './known-layer.ts'
-import { TarIndexer, writeTarIndex } from './tar-index.ts'
+import { SharedWriter } from './second-writer.ts'
+import { TarIndexer, type TarNode, writeTarIndex } from './tar-index.ts'
 
 /** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
 export interface ReceiveInput {
@@ -58,8 +59,11 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   const owner = ownIds()
   const { fd, framed, foresee } = input
   const wanted = new Set(input.texts.map(nameOfText))
-  using known = input.known && openKnown(input.known, { root, owner, indexer, texts: wanted })
-  const foresight = foresee && new Foresight(foresee, { root, owner, isAsleep: () => known?.isSame === true })
+  const writer = new SharedWriter(root, context)
+  const handOver = (path: RawName, node: TarNode): boolean => writer.put(path, node)
+  using known = input.known && openKnown(input.known, { root, handOver, owner, indexer, texts: wanted })
+  const settle = (): void => writer.settle()
+  const foresight = foresee && new Foresight(foresee, { root, owner, settle, isAsleep: () => known?.isSame === true })
   const tap = new StretchTap(known?.stretches, (stretch, bytes) => {
     const entries = known?.entriesOf(stretch) ?? []
     const accepted = known?.accept(entries)
@@ -69,9 +73,10 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   // docker's client may leave the archive's end away: what comes after it is read all the same, so that it can be sent
   unpackTar(framed ? (take) => readBodyWaiting(fd, framed, take, context) : fd, {
     root,
+    writer,
     place: '',
     owner,
-    watch: watchOf({ indexer, known, foresight, tap, wanted }),
+    watch: watchOf({ indexer, known, foresight, tap, wanted, writer }),
     ...(known && { stand: known }),
     tap,
     context,
@@ -113,16 +118,18 @@ interface Watched {
   readonly tap: StretchTap
   /** Read each time. */
   readonly wanted: ReadonlySet<RawName>
+  readonly writer: SharedWriter
 }
 
-function watchOf({ indexer, known, foresight, tap, wanted }: Watched): TarSink {
+function watchOf({ indexer, known, foresight, tap, wanted, writer }: Watched): TarSink {
   return {
     entry(entry) {
       const before = indexer.index.size
       indexer.entry(entry)
       known?.look(entry)
+      if (known?.isSame !== true) writer.expect(entry.size)
       foresight?.entry(entry)
-      const path = componentsOfName(entry.path).join('/')
+      const path = placeOfName(entry.path)
       const isPlain = indexer.isPlain && isRepeatable(entry) && !wanted.has(path)
       const place = isPlain && indexer.index.size === before + 1 ? before : undefined
       tap.entry({ path, size: entry.size, place })

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { constants, readFileSync, writeFileSync } from 'node:fs'
-import { componentsOfName } from '#archive'
+import { placeOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
 
@@ -50,6 +50,15 @@ const TYPES = {
 const IMPLIED: TarNode = { mode: constants.S_IFDIR | 0o755, mtime: '' }
 const MAX_DEVICE = { major: 0xfff, minor: 0xfffff }
 
+/** A file whose bytes come. */
+interface OpenFile {
+  readonly path: string
+  readonly node: TarNode
+  readonly size: number
+  hash?: Hash
+  digest?: string
+}
+
 /**
  * Notes what each file is while a tar passes, and its digest. `isPlain` is false for an archive whose entries build on each
  * other in ways that only a file system shows rightly: names through links, kinds that change, holes. Of such a one the
@@ -60,7 +69,9 @@ export class TarIndexer implements TarSink {
   isPlain = true
   /** A file has two names. */
   hasLinks = false
-  #open: { readonly path: string; readonly node: TarNode; readonly size: number; readonly hash: Hash } | undefined
+  #open: OpenFile | undefined
+  /** Of the entry before. */
+  #folder = ''
 
   entry(entry: TarEntry): void {
     const path = this.#placeOf(entry.path)
@@ -89,28 +100,40 @@ export class TarIndexer implements TarSink {
   }
 
   body(chunk: Buffer): void {
-    this.#open?.hash.update(chunk)
+    const open = this.#open
+    if (open === undefined) return
+    // a file that comes in one piece needs no state
+    if (chunk.length === open.size && open.hash === undefined) open.digest = hash('sha256', chunk)
+    else (open.hash ??= createHash('sha256')).update(chunk)
   }
 
   end(): void {
     const open = this.#open
     this.#open = undefined
     if (open === undefined) return
-    const bytes = { size: open.size, digest: open.hash.digest('hex') }
+    const bytes = { size: open.size, digest: open.digest ?? (open.hash ?? createHash('sha256')).digest('hex') }
     this.index.set(open.path, { ...open.node, bytes })
   }
 
   /** The path without `.` and `..`; its folders are there then. Undefined where it cannot be said without a file system. */
   #placeOf(raw: string): string | undefined {
-    const components = componentsOfName(raw)
-    if (raw.split('/').includes('..')) this.isPlain = false
-    for (let depth = 1; depth < components.length && this.isPlain; depth += 1) {
-      const folder = components.slice(0, depth).join('/')
+    const place = placeOfName(raw)
+    if (raw.includes('..') && raw.split('/').includes('..')) this.isPlain = false
+    const folder = place.slice(0, Math.max(0, place.lastIndexOf('/')))
+    // what was a folder is one for as long as the archive is plain
+    if (folder !== '' && folder !== this.#folder) this.#implyFolders(folder)
+    this.#folder = folder
+    return this.isPlain ? place : undefined
+  }
+
+  #implyFolders(path: string): void {
+    for (let slash = path.indexOf('/'); this.isPlain; slash = path.indexOf('/', slash + 1)) {
+      const folder = slash < 0 ? path : path.slice(0, slash)
       const there = this.index.get(folder)
       if (there === undefined) this.index.set(folder, IMPLIED)
       else if (!isFolder(there)) this.isPlain = false
+      if (slash < 0) return
     }
-    return this.isPlain ? components.join('/') : undefined
   }
 
   #add(path: string, entry: TarEntry): void {
@@ -123,7 +146,7 @@ export class TarIndexer implements TarSink {
     }
     const node = nodeOf(entry)
     this.index.set(path, node)
-    if (entry.kind === 'file') this.#open = { path, node, size: entry.size, hash: createHash('sha256') }
+    if (entry.kind === 'file') this.#open = { path, node, size: entry.size }
   }
 
   /** A second name shows the same bytes: a context knows no owners, and its files never change. */
