@@ -95,7 +95,7 @@ test('a file whose folder is a link of the layer below goes where the link leads
   })
 })
 
-test('two pulls and a load of one image at once: each blob is fetched once, and all end with the same image', async () => {
+test('two pulls and a load of one image at once: no blob is fetched twice, and all end with the same image', async () => {
   await scene(async ({ registry, open, name }) => {
     const tars = [await tarOf({ one: randomBytes(LARGE) }), await tarOf({ two: randomBytes(LARGE) })]
     const image = makeImage(tars)
@@ -117,7 +117,11 @@ test('two pulls and a load of one image at once: each blob is fetched once, and 
     ])
     assert.equal(first.id, second.id)
     assert.equal(loaded?.image.id, first.id)
-    assert.deepEqual(fetched.toSorted(), [...image.blobs.keys()].toSorted())
+    // none twice; what the archive brought first need not be fetched at all
+    assert.deepEqual(
+      fetched.toSorted(),
+      [...image.blobs.keys()].filter((digest) => fetched.includes(digest)).toSorted(),
+    )
     await store.gc.collect()
     await assertStacked(store, 2)
   })
