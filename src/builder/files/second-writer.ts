@@ -91,7 +91,8 @@ export class SharedWriter implements EntryWriter {
   put(path: RawName, node: TarNode): boolean {
     this.expect(0)
     if (this.#writer !== this.#handed) return false
-    this.#handed.other([path, JSON.stringify(node)])
+    // of a file its place says all
+    this.#handed.other(node.bytes === undefined ? [path, JSON.stringify(node)] : [path])
     return true
   }
 
@@ -135,7 +136,8 @@ export function writeContext({ ring, folder, known }: WriteInput, context: JobCo
     stopper: context,
     other: ([path, node]) => {
       if (layer === undefined) throw corrupt('cannot put an entry of a layer that nobody knows')
-      putEntry(String(path), JSON.parse(String(node)) as TarNode, layer, { root, owner })
+      if (node === undefined) layer.put(String(path), root)
+      else putEntry(String(path), JSON.parse(String(node)) as TarNode, layer, { root, owner })
     },
   })
 }
