@@ -1,7 +1,7 @@
 import { invalid, messageOf, systemClock, unsupported } from '#base'
 import type { ContainerRecord, Engine, WaitCondition } from '#engine'
 import type { CreatedJson, WaitJson } from '#wire'
-import type { Exchange, Handler, ReplyStream, Route, SmallExchange } from '#api/exchange'
+import { type Exchange, type Handler, JsonText, type ReplyStream, type Route, type SmallExchange } from '#api/exchange'
 import { archiveRoutes } from './archive-routes.ts'
 import { selectContainers } from './container-filter.ts'
 import { containerDataRoutes } from './container-data-routes.ts'
@@ -180,8 +180,20 @@ async function inspect(exchange: SmallExchange, engine: Parts): Promise<void> {
   const size = exchange.query.flag('size') ? await sizeOf(record, engine) : undefined
   const { minor } = exchange.version
   const execs = containers.execIds(record.id)
-  const facts = { runtime: system.runtime.name, cgroups: system.cgroups, execs, size, minor }
-  exchange.reply(200, containerJson(record, facts))
+  const say = (): JsonText =>
+    new JsonText(containerJson(record, { runtime: system.runtime.name, cgroups: system.cgroups, execs, size, minor }))
+  exchange.reply(200, size === undefined && execs.length === 0 ? saidBefore(record, minor, say) : say())
+}
+
+/** Clients ask again and again, and each change makes a new record. */
+const said = new WeakMap<ContainerRecord, { readonly minor: number; readonly text: JsonText }>()
+
+function saidBefore(record: ContainerRecord, minor: number, say: () => JsonText): JsonText {
+  const before = said.get(record)
+  if (before?.minor === minor) return before.text
+  const text = say()
+  said.set(record, { minor, text })
+  return text
 }
 
 async function remove({ query, param, reply }: Exchange, { containers }: Parts): Promise<void> {

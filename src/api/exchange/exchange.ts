@@ -54,6 +54,15 @@ export interface Exchange extends SmallExchange {
   readonly webSocket: (kind: 'text' | 'binary') => RawStream | undefined
 }
 
+/** A value that is JSON already. */
+export class JsonText {
+  readonly text: string
+
+  constructor(value: unknown) {
+    this.text = `${JSON.stringify(value)}\n`
+  }
+}
+
 /** Longest JSON body that is read. */
 const MAX_BODY = 8 * 1024 * 1024
 
@@ -154,8 +163,9 @@ function sendReply(
     outlet.send(status, status === 204 || status === 304 ? head : [...head, 'Content-Length', '0'])
     return
   }
-  const text = typeof value === 'string' ? value : `${JSON.stringify(value)}\n`
-  const type = typeof value === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
+  const isText = typeof value === 'string'
+  const { text } = isText ? { text: value } : value instanceof JsonText ? value : new JsonText(value)
+  const type = isText ? 'text/plain; charset=utf-8' : 'application/json'
   const body = text.length < LONG ? text : Buffer.from(text)
   outlet.send(status, [...head, 'Content-Type', type, 'Content-Length', `${Buffer.byteLength(body)}`], body)
 }

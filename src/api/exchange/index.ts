@@ -4,7 +4,7 @@
  * statuses. It promises one reply for each request, whatever a handler throws, and bounds on what a client may send. What the
  * routes do belongs to the rooms beside it.
  */
-export type { Exchange, ReplyStream, SmallExchange } from './exchange.ts'
+export { type Exchange, JsonText, type ReplyStream, type SmallExchange } from './exchange.ts'
 export { refuseCalls } from './grpc-refusal.ts'
 export type { RawStream } from './hijack.ts'
 export { progressLine, type TransferProgress } from './progress-line.ts'
