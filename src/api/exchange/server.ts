@@ -18,6 +18,7 @@ import type { SmallOutlet } from './small-outlet.ts'
 import type { SmallRequest } from './small-request.ts'
 import { statusOf } from './status.ts'
 import { createTakenBody, framingOf, responseForTaken } from './taken-body.ts'
+import { parseTarget, type Target } from './target.ts'
 
 const http = process.getBuiltinModule('node:http')
 
@@ -171,7 +172,7 @@ function answerSmall(
   const { method, url, fields } = request
   const target = parseTarget(url)
   const match = options.router.find(method, target.path)
-  if (!match?.route.isSmall) return false
+  if (!match?.route.isSmall || target.elsewhere !== undefined) return false
   const { route } = match
   void answer(options, {
     asked: { method, url, local, host: fields.get('host'), origin: fields.get('origin'), target, match },
@@ -205,13 +206,15 @@ async function answer<Kind extends SmallExchange>(
   options: Served,
   { asked, open, outlet, handle, cut }: Answering<Kind>,
 ): Promise<void> {
-  const { local, target, match } = asked
+  const { local, method, target, match } = asked
   const { head } = options
   let exchange: Kind | undefined
   try {
     if (!local) checkCaller(asked)
     const { search } = target
     exchange = open({ local, head, version: negotiateVersion(target.version), search, params: match?.params ?? {} })
+    if (target.elsewhere !== undefined) return exchange.reply(301, undefined, { Location: target.elsewhere })
+    if (method === 'OPTIONS') return exchange.reply(200)
     if (!match) throw new EngineError('not-found', 'page not found')
     await handle(exchange)
     if (outlet.isOpen) throw internal('the route gave no reply')
@@ -229,20 +232,6 @@ function failed(log: Log, exchange: SmallExchange, { method, url }: Asked, error
     log.error('request failed', { method, url: pathOf(url), error: messageOf(error), stack })
   }
   exchange.fail(error)
-}
-
-interface Target {
-  readonly path: string
-  readonly version: string | undefined
-  readonly search: string
-}
-
-/** `/v1.43/containers/json?all=1`; both parts stay encoded. */
-function parseTarget(url: string): Target {
-  const at = url.indexOf('?')
-  const full = at < 0 ? url : url.slice(0, at)
-  const [, version, path] = /^\/v([0-9.]+)(\/.*)$/.exec(full) ?? []
-  return { path: path ?? full, version, search: at < 0 ? '' : url.slice(at + 1) }
 }
 
 function findRoute(router: Router, request: IncomingMessage): Route | undefined {

@@ -25,20 +25,20 @@ export function volumeRoutes({ volumes }: Pick<Engine, 'volumes'>): readonly Rou
     { method: 'POST', pattern: '/volumes/prune', handle: (exchange) => prune(volumes, exchange) },
     {
       method: 'GET',
-      pattern: '/volumes/{name}',
+      pattern: '/volumes/{name...}',
       isSmall: true,
       handle: async ({ param, reply }) => reply(200, volumeJson(await volumes.get(param('name')))),
     },
     {
       method: 'PUT',
-      pattern: '/volumes/{name}',
+      pattern: '/volumes/{name...}',
       handle: () => {
         throw unavailable('docker volume update: only volumes of a swarm can be updated, and this host is in no swarm')
       },
     },
     {
       method: 'DELETE',
-      pattern: '/volumes/{name}',
+      pattern: '/volumes/{name...}',
       handle: async ({ param, query, reply }) => {
         await volumes.remove(param('name'), query.flag('force'))
         reply(204)
