@@ -25,9 +25,10 @@ async function main(): Promise<void> {
 /**
  * Without the first the space for young objects grows to 32 MB under load; the second lets an idle daemon give memory back
  * (`rest.ts`). And each of the process's dozen threads would take from the C library an arena of its own (mallopt(3)),
- * some 20 MB in all.
+ * some 20 MB in all. The last: Node would open a debugger to all users of the machine where SIGUSR1 comes, by which dockerd is asked for its
+ * stacks.
  */
-const SPARING = ['--max-semi-space-size=4', '--expose-gc'] as const
+const FLAGS = ['--max-semi-space-size=4', '--expose-gc', '--disable-sigusr1'] as const
 
 /**
  * Executes itself inside the daemon's own mount namespace; the pid stays. The rest of the program is loaded there: what is
@@ -38,7 +39,7 @@ function enterNamespace(options: DaemonOptions): void {
     throw new Error('cannot start the daemon: mica needs root for now; start it as root, or with sudo')
   mkdirSync(options.execRoot, { recursive: true, mode: 0o711 })
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 })
-  const args = [...SPARING, ...process.execArgv, ...process.argv.slice(1)]
+  const args = [...FLAGS, ...process.execArgv, ...process.argv.slice(1)]
   enterOwnNamespace(options.execRoot, args, { MALLOC_ARENA_MAX: '2', ...process.env })
 }
 

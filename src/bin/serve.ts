@@ -15,6 +15,8 @@ export async function serve(options: DaemonOptions): Promise<void> {
   const config = engineConfigOf(options)
   const log = createLog(options.logLevel, config.writeLog)
   process.once('beforeExit', sayStuck)
+  // A log that takes nothing, on a full disk or with nobody reading it, is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const engine = await openEngine(config)
   const api = createApi({ engine, log })
   let addresses: readonly string[]

@@ -90,8 +90,8 @@ export async function startProcess(place: ProcessPlace): Promise<ProcessLine> {
   return found.line
 }
 
-/** It keeps little: a small heap is cleaned often rather than large. */
-const FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1'] as const
+/** It keeps little: a small heap is cleaned often rather than large. No signal opens a debugger. */
+const FLAGS = ['--max-semi-space-size=1', '--v8-pool-size=1', '--disable-sigusr1'] as const
 
 async function waitForEnd(fd: number): Promise<void> {
   try {
