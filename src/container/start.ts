@@ -81,7 +81,7 @@ async function launch(parts: Parts, created: ContainerRecord): Promise<Launched>
   makeWorkingDir(place.root, record.workingDir)
   const sandbox = await joinNetworks(parts, record, links)
   const names = await nameFiles(parts, record, { sandbox, links })
-  const mounts = [...names, ...(await extraMounts(parts, record, place))]
+  const mounts = parentsFirst([...names, ...(await extraMounts(parts, record, place))])
   const request = runRequest(parts, { record, place, sandbox, mounts })
   const { openStdin } = record.request
   const stdinOnce = closesInput(record.request)
@@ -92,13 +92,16 @@ async function launch(parts: Parts, created: ContainerRecord): Promise<Launched>
   return { pid, sandbox }
 }
 
-/** Parents before what lies in them. */
+/** What is mounted at /etc would else hide the files in it. */
+function parentsFirst(mounts: readonly Mount[]): readonly Mount[] {
+  const depth = ({ target = '' }: Mount): number => target.split('/').length
+  return mounts.toSorted((one, other) => depth(one) - depth(other))
+}
+
 async function extraMounts(parts: Parts, record: ContainerRecord, place: Place): Promise<readonly Mount[]> {
-  const planned = (record.mounts as readonly PlannedMount[]).toSorted(
-    (one, other) => one.destination.split('/').length - other.destination.split('/').length,
-  )
   const mounts: Mount[] = []
-  for (const mount of planned) mounts.push(await extraMount(parts, record.id, { mount, place }))
+  for (const mount of record.mounts as readonly PlannedMount[])
+    mounts.push(await extraMount(parts, record.id, { mount, place }))
   return mounts
 }
 

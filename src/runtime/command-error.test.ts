@@ -30,6 +30,14 @@ for (const [message, command, exitCode, text] of [
   ['open executable: Operation not permitted', '/folder', 126, 'exec: "/folder": is a directory: permission denied'],
   ['open executable: Permission denied', '/file', 126, 'exec: "/file": permission denied'],
   [
+    'open executable: Permission denied',
+    '/file/x',
+    127,
+    'exec: "/file/x": stat /file/x: not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type',
+  ],
+  ['open executable: Permission denied', '.', 127, 'exec: ".": executable file not found in $PATH'],
+  ['open executable: Permission denied', `/${'x'.repeat(300)}`, 126, `exec: "/${'x'.repeat(300)}": permission denied`],
+  [
     'chdir `/nodir`: No such file or directory',
     'true',
     127,
@@ -57,6 +65,7 @@ test('startError() passes on what is no fault of the command', () => {
 const MOUNTS = [
   { source: '/run/x/bind-1', named: '/host/folder', target: '/etc/hosts' },
   { source: '/run/x/bind-2', named: '/host/file', target: '/proc/no/such' },
+  { source: '/run/x/bind-3', named: '/host/file', target: '/sys/none' },
 ]
 const ADVICE =
   ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type'
@@ -73,6 +82,11 @@ for (const [message, text, exitCode] of [
     127,
   ],
   [
+    'mkdir `/sys/none`: No such file or directory',
+    'error mounting "/host/file" to rootfs at "/sys/none": create mountpoint for /sys/none mount: make mountpoint "/sys/none": read-only file system',
+    undefined,
+  ],
+  [
     'mkdir `/proc/no/such`: Operation not permitted',
     'error mounting "/host/file" to rootfs at "/proc/no/such": create mountpoint for /proc/no/such mount: make mountpoint "/proc/no/such": operation not permitted',
     undefined,
@@ -86,7 +100,8 @@ for (const [message, text, exitCode] of [
 test('startError() does not take what crun did before for a fault of the command', () => {
   for (const message of ['failed open()ing /dev/null: Is a directory', 'mkdir `/x`: No such file or directory']) {
     const error = startError('create', { root, command: 'true', cwd: '/', message })
-    assert.equal(error.message, `${PREFIX.replace(/: runc create failed.*/, '')}: ${message}`)
+    const reason = message.includes('Is') ? message.replace('Is', 'is') : message.replace('No', 'no')
+    assert.equal(error.message, `${PREFIX.replace(/: runc create failed.*/, '')}: ${reason}`)
   }
 })
 

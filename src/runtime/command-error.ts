@@ -43,7 +43,7 @@ export function startError(kind: 'create' | 'exec', attempt: StartAttempt): Engi
   if (!failure)
     return new EngineError(
       'internal',
-      `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${message || 'it was killed before the process began'}`,
+      `${kind === 'create' ? CREATE : 'OCI runtime exec failed'}: ${lowerReason(message) || 'it was killed before the process began'}`,
     )
   const frame = kind === 'create' ? `${CREATE}: ${CREATE_PROGRAM}` : EXEC
   const { text, exitCode } = failure
@@ -65,7 +65,9 @@ function mountFailure({ root, message, mounts = [] }: StartAttempt): CommandFail
     verb === 'mount' ? source === first : `${target}/`.startsWith(`${path}/`),
   )
   if (!failed) return undefined
-  const [from, to, reason] = [failed.named ?? failed.source, failed.target ?? '', reasonOf(message)]
+  // crun makes /sys read-only after it has made what lies in it, runc before.
+  const reason = verb !== 'mount' && path.startsWith('/sys/') ? 'read-only file system' : reasonOf(message)
+  const [from, to] = [failed.named ?? failed.source, failed.target ?? '']
   const what =
     verb === 'mount'
       ? `mount src=${from}, dst=${to}, flags=MS_BIND|MS_REC`
@@ -93,17 +95,27 @@ function commandFailure({ root, command, cwd, message }: StartAttempt): CommandF
       exitCode: 127,
     }
   if (NOT_ITS_FAULT.test(message)) return undefined
+  const isPath = command.includes('/')
+  if (!isPath && /open executable|permission denied|is a directory/i.test(message))
+    return { text: `exec: ${quoted}: executable file not found in $PATH`, exitCode: 127 }
   if (/executable file .* not found|executable file not found|no such file or directory/i.test(message))
     return {
-      text: `exec: ${quoted}: ${command.includes('/') ? `stat ${command}: no such file or directory` : 'executable file not found in $PATH'}`,
+      text: `exec: ${quoted}: ${isPath ? `stat ${command}: no such file or directory` : 'executable file not found in $PATH'}`,
       exitCode: 127,
     }
-  if (/open executable|permission denied|is a directory/i.test(message))
-    return {
-      text: `exec: ${quoted}: ${isFolder(root, command) ? 'is a directory: ' : ''}permission denied`,
-      exitCode: 126,
-    }
+  if (/open executable|permission denied|is a directory/i.test(message)) {
+    const kind = kindOf(root, command)
+    if (kind === 'below a file')
+      return { text: `exec: ${quoted}: stat ${command}: not a directory${adviceFor('not a directory')}`, exitCode: 127 }
+    return { text: `exec: ${quoted}: ${kind === 'folder' ? 'is a directory: ' : ''}permission denied`, exitCode: 126 }
+  }
   return undefined
+}
+
+/** C writes «No such file or directory», Go does not; docker's client reads its exit status from it. */
+function lowerReason(message: string): string {
+  const at = message.lastIndexOf(': ') + 2
+  return at < 2 || !/^[A-Z][a-z]+ /.test(message.slice(at)) ? message : `${message.slice(0, at)}${reasonOf(message)}`
 }
 
 function reasonOf(message: string): string {
@@ -111,19 +123,20 @@ function reasonOf(message: string): string {
   return reason.charAt(0).toLowerCase() + reason.slice(1)
 }
 
-function isFolder(root: string, path: string): boolean {
+function kindOf(root: string, path: string): 'folder' | 'below a file' | 'other' {
   let rootFd: number | undefined
   try {
     rootFd = openRoot(root)
     const fd = openInRoot(rootFd, path, O_PATH, { follow: true })
     try {
-      return (fstatSync(fd).mode & constants.S_IFMT) === constants.S_IFDIR
+      return (fstatSync(fd).mode & constants.S_IFMT) === constants.S_IFDIR ? 'folder' : 'other'
     } finally {
       closeDescriptor(fd)
     }
   } catch (error) {
     // Also where the whole root has gone with its last process.
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'ENOTDIR', 'ELOOP', 'EACCES')) return false
+    if (isErrno(error, 'ENOTDIR')) return 'below a file'
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'ELOOP', 'EACCES', 'ENAMETOOLONG')) return 'other'
     throw error
   } finally {
     if (rootFd !== undefined) closeDescriptor(rootFd)

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { errnoOf } from '#base'
 import type { Mount } from '#kernel'
 
 const POINT_FOLDERS = ['dev', 'proc', 'sys', 'etc'] as const
@@ -8,11 +9,18 @@ const LOWER = 'lowerdir+='
 
 /**
  * Makes the folder that lies below all layers of a root while something runs in it: it holds the places on which the runtime
- * mounts its own things, so that it never makes them in the writable layer. Idempotent. Should be on the layers' disk.
+ * mounts its own things, so that it never makes them in the writable layer, and what programs look for in a container of Docker's:
+ * by `/.dockerenv` they know that they run in one. Idempotent. Should be on the layers' disk.
  */
 export function makeMountPoints(folder: string): void {
   for (const name of POINT_FOLDERS) mkdirSync(join(folder, name), { recursive: true, mode: 0o755 })
   for (const name of POINT_FILES) writeFileSync(join(folder, name), '', { flag: 'a', mode: 0o644 })
+  writeFileSync(join(folder, '.dockerenv'), '', { flag: 'a', mode: 0o755 })
+  try {
+    symlinkSync('/proc/mounts', join(folder, 'etc/mtab'))
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
 }
 
 /** The mounts of a writable root with the folder of `makeMountPoints` below its lowest layer. */
