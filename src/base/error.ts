@@ -76,11 +76,34 @@ export function isKind(error: unknown, kind: ErrorKind): error is EngineError {
   return error instanceof EngineError && error.kind === kind
 }
 
-/** The text of anything thrown, without a stack; a path is told without the descriptor that it was opened by. */
+/**
+ * The text of anything thrown, without a stack; a path is told without the descriptor that it was opened by, what a system call
+ * said as Go tells it: «mkdir /x: not a directory».
+ */
 export function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? (callText(error) ?? error.message) : String(error)
   return message.replaceAll(/\/proc\/self\/fd\/\d+\//g, '')
 }
+
+/** Of an error of Node's about a path. */
+function callText(error: NodeJS.ErrnoException): string | undefined {
+  const { code, syscall, path } = error
+  if (code === undefined || syscall === undefined || path === undefined) return undefined
+  const [, words] = /^[A-Z0-9]+: (.+?), /.exec(error.message) ?? []
+  const reason = REASONS.get(code) ?? words
+  return reason === undefined ? undefined : `${syscall} ${path}: ${reason}`
+}
+
+/** Where Node has words of its own for what the C library says. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EBUSY', 'device or resource busy'],
+  ['EEXIST', 'file exists'],
+  ['EISDIR', 'is a directory'],
+  ['ELOOP', 'too many levels of symbolic links'],
+  ['ENAMETOOLONG', 'file name too long'],
+  ['ENOTEMPTY', 'directory not empty'],
+  ['EXDEV', 'invalid cross-device link'],
+])
 
 /** Node's errno code («ENOENT») of a thrown system error, or undefined. */
 export function errnoOf(error: unknown): string | undefined {

@@ -33,11 +33,11 @@ container source to stdout.`,
   ],
   min: 2,
   max: 2,
-  async run(context, { flags, args: [source = '', destination = ''] }) {
+  async run(context, { flags, given, args: [source = '', destination = ''] }) {
     if (source === '') throw invalid('source can not be empty')
     if (destination === '') throw invalid('destination can not be empty')
     const [from, to] = [parseEnd(source), parseEnd(destination)]
-    const quiet = flags.quiet || !context.io.stderr.terminal
+    const quiet = given.has('quiet') ? flags.quiet : !context.io.stdout.terminal
     const options = { archive: flags.archive, followLink: flags['follow-link'], quiet }
     if (from.container !== undefined && to.container !== undefined)
       throw invalid('copying between containers is not supported')

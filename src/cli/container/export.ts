@@ -1,8 +1,5 @@
-import { createWriteStream } from 'node:fs'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { invalid } from '#base'
-import { command, flag, writeAll } from '#cli/kit'
+import { command, flag, outputFile, writeAll } from '#cli/kit'
 import { pathOf } from './each.ts'
 
 export const exportContainer = command({
@@ -12,11 +9,11 @@ export const exportContainer = command({
   min: 1,
   max: 1,
   async run(context, { flags, args: [name = ''] }) {
-    if (flags.output === undefined && context.io.stdout.terminal) {
+    if (!flags.output && context.io.stdout.terminal)
       throw invalid('cowardly refusing to save to a terminal. Use the -o flag or redirect')
-    }
+    const write = flags.output ? outputFile(context.cwd, flags.output, 'export container') : undefined
     const { bytes } = await context.client.stream('GET', `${pathOf(name)}/export`)
-    if (flags.output !== undefined) await pipeline(Readable.from(bytes), createWriteStream(flags.output))
+    if (write) await write(bytes)
     else await writeAll(context.io.stdout, bytes)
     return 0
   },

@@ -1,4 +1,4 @@
-import { EngineError, invalid } from '#base'
+import { EngineError, invalid, isKind } from '#base'
 import { CommandLineError, connectStreams, type Context, parseKeys, userSetting } from '#cli/kit'
 import type { Attachment } from '#cli/request'
 import type { WaitJson } from '#wire'
@@ -17,7 +17,28 @@ interface ForegroundOptions {
   readonly running?: boolean
 }
 
-const PROXIED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const
+/** All that can be heard of, but those of this process's own children and pipes and of its faults. */
+const PROXIED = [
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGTRAP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGTERM',
+  'SIGCONT',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGXCPU',
+  'SIGXFSZ',
+  'SIGVTALRM',
+  'SIGWINCH',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSYS',
+] as const
 
 /** How attach and exec end where the user detached. */
 export function cancelledByKeys(): EngineError {
@@ -51,11 +72,20 @@ export async function foreground(context: Context, options: ForegroundOptions): 
   // Its failure is looked at below: the start's own failure is the better message.
   joined.catch(() => undefined)
   const attended = async (): Promise<number | 'detached'> => {
-    if (!options.running) await client.post(`${path}/start`)
+    if (!options.running) await startIt(client, path)
     if (tty && io.stdout.terminal) released.use(followSize(context, path))
     return (await joined) === 'detached' ? 'detached' : await exit()
   }
   return await Promise.race([attended(), forced.promise])
+}
+
+/** One that runs already is joined. */
+async function startIt(client: Context['client'], path: string): Promise<void> {
+  try {
+    await client.post(`${path}/start`)
+  } catch (error) {
+    if (!isKind(error, 'not-modified')) throw error
+  }
 }
 
 /** Asks for the exit before the start or the attach, so that no end goes unseen. */

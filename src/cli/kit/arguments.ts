@@ -150,14 +150,14 @@ function parseValue(name: string, spec: FlagSpec, text: string): boolean | numbe
     if (TRUE.includes(text)) return true
     if (FALSE.includes(text)) return false
     throw new CommandLineError(
-      `invalid argument "${text}" for "${flag}" flag: strconv.ParseBool: parsing "${text}": invalid syntax`,
+      `invalid argument ${JSON.stringify(text)} for "${flag}" flag: strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`,
       { exit: 125 },
     )
   }
   if (spec.kind === 'number') {
     if (/^[-+]?\d+$/.test(text)) return Number(text)
     throw new CommandLineError(
-      `invalid argument "${text}" for "${flag}" flag: strconv.ParseInt: parsing "${text}": invalid syntax`,
+      `invalid argument ${JSON.stringify(text)} for "${flag}" flag: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`,
       { exit: 125 },
     )
   }

@@ -25,5 +25,5 @@ export function pairsOf(texts: readonly string[], separator = '='): Readonly<Rec
 
 /** Docker's words for a flag whose value is wrong; ends with 125. */
 export function badArgument(value: string, name: string, why: string): CommandLineError {
-  return new CommandLineError(`invalid argument "${value}" for "${name}" flag: ${why}`, { exit: 125 })
+  return new CommandLineError(`invalid argument ${JSON.stringify(value)} for "${name}" flag: ${why}`, { exit: 125 })
 }

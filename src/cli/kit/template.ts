@@ -16,6 +16,7 @@ const MAPS: ReadonlySet<string> = new Set([
   'DriverOpts',
   'PortBindings',
   'Ports',
+  'Services',
   'StorageOpt',
   'Sysctls',
   'Tmpfs',
@@ -25,16 +26,31 @@ const MAPS: ReadonlySet<string> = new Set([
 const POINTERS: ReadonlySet<string> = new Set([
   'Health',
   'Healthcheck',
+  'ImageManifestDescriptor',
   'Init',
   'MemorySwappiness',
   'OomKillDisable',
   'PidsLimit',
+  'SizeRootFs',
+  'SizeRw',
   'Status',
+  'StopTimeout',
   'UsageData',
 ])
 
 /** Maps of text to text. */
-const TEXTS: ReadonlySet<string> = new Set(['Annotations', 'Labels', 'LogOpts', 'Options', 'DriverOpts', 'Sysctls'])
+const TEXTS: ReadonlySet<string> = new Set([
+  'Annotations',
+  'Labels',
+  'LogOpts',
+  'Options',
+  'DriverOpts',
+  'StorageOpt',
+  'Sysctls',
+  'Tmpfs',
+])
+/** Maps of the user's own names. */
+const OPEN: ReadonlySet<string> = new Set(['Containers', 'Networks', 'Services', 'Volumes'])
 
 interface Wording {
   /** What comes before a complaint. */
@@ -53,6 +69,19 @@ export function formatterOf(template: string, wording: Wording = {}): (value: un
   const parsed = complaining(wording, () => parseTemplate(template))
   return (value) =>
     complaining(wording, () => parsed.execute(value, { strict: true, nullOf: kindOfNull, texts: TEXTS }))
+}
+
+/** A `--format` of `inspect`: the object as Go's type knows it, or where that fails as the daemon sent it. */
+export function inspectorOf(template: string): (typed: unknown, sent: unknown) => string {
+  const parsed = complaining({}, () => parseTemplate(template))
+  return (typed, sent) => {
+    try {
+      return parsed.execute(typed, { strict: true, nullOf: kindOfNull, texts: TEXTS, open: OPEN })
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error
+      return complaining({}, () => parsed.execute(sent, { strict: true }))
+    }
+  }
 }
 
 function complaining<T>({ prefix = 'template parsing error: ', name = '' }: Wording, work: () => T): T {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { invalid } from '#base'
@@ -45,7 +46,7 @@ export function labels({ flags, cwd }: LabelOptions): Readonly<Record<string, st
 
 /** Lines of an --env-file or --label-file without blank ones and comments. */
 function readLines(file: string, cwd: string): readonly string[] {
-  const lines = read(resolve(cwd, file), file).split(/\r?\n/)
+  const lines = textsOf(read(resolve(cwd, file), file), file)
   const wanted = lines.map((line) => line.trimStart()).filter((line) => line !== '' && !line.startsWith('#'))
   const bad = wanted.find((line) => /\s/.test(line.split('=')[0] ?? ''))
   if (bad !== undefined)
@@ -55,9 +56,20 @@ function readLines(file: string, cwd: string): readonly string[] {
   return wanted
 }
 
-function read(path: string, name: string): string {
+/** What is no UTF-8 would become another text. */
+function textsOf(bytes: Buffer, file: string): readonly string[] {
+  const lines = bytes.toString('latin1').split(/\r?\n/)
+  return lines.map((line, index) => {
+    const raw = Buffer.from(line, 'latin1')
+    if (!isUtf8(raw))
+      throw invalid(`invalid env file (${file}): invalid utf8 bytes at line ${index + 1}: [${raw.join(' ')}]`)
+    return index === 0 ? raw.toString().replace(/^\uFEFF/, '') : raw.toString()
+  })
+}
+
+function read(path: string, name: string): Buffer {
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    return readFileSync(path)
   } catch (error) {
     const text = errorText(error, 'read', name)
     // It opens, as Go sees it.

@@ -75,6 +75,14 @@ test('containerRequest() takes values of variables from here, and from files', (
     assert.deepEqual(env, ['A=1', 'HOME=/root', 'B=two words', 'C=3', 'HOME=/root', 'GONE'])
     writeFileSync(join(folder, 'bad'), 'a b=1\n')
     assert.throws(() => request('--env-file bad busybox', {}, folder), /variable 'a b' contains whitespaces/)
+    const bytes = Buffer.concat([Buffer.from('\uFEFFA=1\r\n# ä\nB='), Buffer.from([255, 10])])
+    writeFileSync(join(folder, 'bytes'), bytes.subarray(0, -2))
+    assert.deepEqual(request('--env-file bytes busybox', {}, folder)['Env'], ['A=1', 'B='])
+    writeFileSync(join(folder, 'bytes'), bytes)
+    assert.throws(
+      () => request('--env-file bytes busybox', {}, folder),
+      /\(bytes\): invalid utf8 bytes at line 3: \[66 61 255\]$/,
+    )
     assert.throws(() => request('--env-file nosuch busybox', {}, folder), /open nosuch: no such file or directory/)
   } finally {
     rmSync(folder, { recursive: true })

@@ -1,7 +1,7 @@
 import { EngineError, isKind } from '#base'
 import { createView } from '#cli/template'
 import { inOrder, isObject, typed } from './typed.ts'
-import { command, CommandLineError, complaint, type Context, flag, formatterOf } from '#cli/kit'
+import { command, CommandLineError, complaint, type Context, flag, inspectorOf } from '#cli/kit'
 
 const PLACES = {
   container: (name: string): string => `/containers/${name}/json`,
@@ -106,7 +106,7 @@ function volumeView(found: unknown): unknown {
 
 /** What is found is printed, what is not is said after it; one missing makes the exit status 1. */
 async function show(context: Context, { names, format, query, kinds }: ShowOptions): Promise<number> {
-  const formatter = format === undefined || format === 'json' ? undefined : formatterOf(format)
+  const formatter = format === undefined || format === 'json' ? undefined : inspectorOf(format)
   const found: unknown[] = []
   const missing: string[] = []
   for (const name of names) {
@@ -119,9 +119,16 @@ async function show(context: Context, { names, format, query, kinds }: ShowOptio
   const { stdout, stderr } = context.io
   if (format === undefined) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
   else if (formatter === undefined) stdout.write(`${JSON.stringify(found)}\n`)
-  else printEach(context, found.map(kinds[0] === 'volume' ? volumeView : typed), formatter)
+  else printEach(context, found, (value) => formatter(...viewsOf(value, kinds)))
   stderr.write(missing.join(''))
   return missing.length > 0 ? 1 : 0
+}
+
+/** As the type knows it, and as it was sent; of a volume the type alone. */
+function viewsOf(value: unknown, kinds: readonly Kind[]): readonly [typed: unknown, sent: unknown] {
+  if (kinds[0] !== 'volume') return [typed(value), value]
+  const view = volumeView(value)
+  return [view, view]
 }
 
 /** What was printed before a template failed stays; docker ends an empty output with a line's end. */

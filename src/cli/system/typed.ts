@@ -54,13 +54,70 @@ const IMAGE_CONFIG = [
   'Shell',
 ] as const
 
-/** An image's config is written without what is empty: docker's client reads it as one of the image specification. */
+/** Members that Go's types call otherwise than the JSON. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { ID: 'Id' }
+const OTHER_HOST_NAMES: Readonly<Record<string, string>> = {
+  CPUCount: 'CpuCount',
+  CPUPercent: 'CpuPercent',
+  CPUPeriod: 'CpuPeriod',
+  CPUQuota: 'CpuQuota',
+  CPURealtimePeriod: 'CpuRealtimePeriod',
+  CPURealtimeRuntime: 'CpuRealtimeRuntime',
+  CPUShares: 'CpuShares',
+  DNS: 'Dns',
+  DNSOptions: 'DnsOptions',
+  DNSSearch: 'DnsSearch',
+  NanoCPUs: 'NanoCpus',
+}
+
+/** What Go's types have where the JSON leaves it out; null is an empty list or map, or a pointer to nothing. */
+const CONTAINER = { SizeRw: null, SizeRootFs: null, ImageManifestDescriptor: null }
+const HOST = { CpuCount: 0, CpuPercent: 0, KernelMemory: 0, KernelMemoryTCP: 0, Mounts: null }
+const CONFIG = {
+  ArgsEscaped: false,
+  MacAddress: '',
+  NetworkDisabled: false,
+  Shell: null,
+  StopSignal: '',
+  StopTimeout: null,
+}
+const IMAGE = { Container: '', Manifests: null, OsVersion: '', Variant: '', VirtualSize: 0 }
+const NETWORK = { Peers: null, Services: null }
+
+/** The object with all members of its type in docker's client; `json` still writes what was sent. */
 export function typed(found: unknown): unknown {
-  if (!isObject(found) || !('RootFS' in found) || !isObject(found['Config'])) return found
-  const config = found['Config']
+  if (!isObject(found)) return found
+  const { HostConfig, Config } = found
+  if (isObject(HostConfig)) {
+    const inner = { HostConfig: filled(HostConfig, HOST, OTHER_HOST_NAMES), Config: filled(Config, CONFIG) }
+    return filled({ ...found, ...inner }, CONTAINER, OTHER_NAMES, found)
+  }
+  if ('RootFS' in found) {
+    const sent = { ...found, Config: imageConfig(Config) }
+    return filled(sent, IMAGE, OTHER_NAMES)
+  }
+  return filled(found, NETWORK, OTHER_NAMES)
+}
+
+function filled(
+  sent: unknown,
+  absent: JsonObject,
+  names: Readonly<Record<string, string>> = {},
+  form: unknown = sent,
+): unknown {
+  if (!isObject(sent)) return sent
+  const all = { ...absent, ...sent }
+  const others = Object.entries(names).map(([name, own]) => [name, all[own]] as const)
+  const value = { ...all, ...Object.fromEntries(others.filter(([, member]) => member !== undefined)) }
+  if (isObject(form)) setForm(value, form)
+  return value
+}
+
+/** An image's config is written without what is empty: docker's client reads it as one of the image specification. */
+function imageConfig(config: unknown): unknown {
+  if (!isObject(config)) return config
   const said = IMAGE_CONFIG.filter((name) => !isEmpty(config[name])).map((name) => [name, config[name]] as const)
-  setForm(config, Object.fromEntries(said))
-  return found
+  return filled(config, CONFIG, {}, Object.fromEntries(said))
 }
 
 function isEmpty(value: unknown): boolean {

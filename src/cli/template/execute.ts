@@ -12,7 +12,7 @@ import {
 } from './nodes.ts'
 import type { ParsedTemplate } from './parser.ts'
 import { showValue } from './show.ts'
-import { asTexts, isMap, isTrue, isView, NIL_LIST, NIL_MAP, NIL_POINTER, typeOf } from './value.ts'
+import { asOpen, asTexts, isMap, isOpen, isTrue, isView, NIL_LIST, NIL_MAP, NIL_POINTER, typeOf } from './value.ts'
 
 export interface ExecuteOptions {
   /** Docker's functions leave their values as they are: for the headings of a table. */
@@ -23,6 +23,8 @@ export interface ExecuteOptions {
   readonly nullOf?: (field: string, absent: boolean) => NullKind | undefined
   /** Maps of text by the name of their field: what they do not hold is an empty text. */
   readonly texts?: ReadonlySet<string>
+  /** Other maps by the name of their field whose keys are the user's: what they do not hold is «no value». */
+  readonly open?: ReadonlySet<string>
 }
 
 type NullKind = 'list' | 'map' | 'pointer'
@@ -271,6 +273,8 @@ class Execution {
 
   #field({ value, top }: Found, name: string, operand: Operand): Found {
     const place = placed(operand)
+    // behind a key that an open map has not
+    if (value === undefined && !top && this.#options.open) return { value: undefined, top: false }
     if (value === undefined || value === null || value === NIL_POINTER) {
       const what =
         top && value !== NIL_POINTER
@@ -287,16 +291,22 @@ class Execution {
       const type = top || isView(value) ? typeOf(value) : 'interface {}'
       throw this.#fail(place, `can't evaluate field ${name} in type ${type}`)
     }
-    if (Object.hasOwn(value, name)) return { value: this.#typed(this.#orEmpty(value[name], name), name), top: false }
+    return { value: this.#member(value, name, place), top: false }
+  }
+
+  #member(map: Readonly<Record<string, unknown>>, name: string, place: Place): unknown {
+    if (Object.hasOwn(map, name)) return this.#typed(this.#orEmpty(map[name], name), name)
     const empty = this.#orEmpty(null, name, true)
-    if (empty !== null) return { value: this.#typed(empty, name), top: false }
-    if (this.#options.strict === true) throw this.#fail(place, `map has no entry for key ${JSON.stringify(name)}`)
-    return { value: undefined, top: false }
+    if (empty !== null) return this.#typed(empty, name)
+    if (this.#options.strict === true && !isOpen(map))
+      throw this.#fail(place, `map has no entry for key ${JSON.stringify(name)}`)
+    return undefined
   }
 
   #typed(value: unknown, name: string): unknown {
-    if (this.#options.texts?.has(name) !== true || !isMap(value)) return value
-    return asTexts(value)
+    if (!isMap(value)) return value
+    if (this.#options.texts?.has(name) === true) return asTexts(value)
+    return this.#options.open?.has(name) === true && value !== NIL_MAP ? asOpen(value) : value
   }
 
   #orEmpty(value: unknown, name: string, absent = false): unknown {
@@ -307,12 +317,18 @@ class Execution {
     return kind === 'list' ? NIL_LIST : NIL_MAP
   }
 
-  #fail({ at, text }: { readonly at: number; readonly text: string }, message: string): TemplateError {
+  #fail({ at, text }: Place, message: string): TemplateError {
     const { line, column } = placeOf(this.#template.text, at)
     const short = text.length > MAX_CONTEXT ? `${text.slice(0, MAX_CONTEXT)}...` : text
     const name = JSON.stringify(this.#name)
     return new TemplateError('execution', `template: :${line}:${column}: executing ${name} at <${short}>: ${message}`)
   }
+}
+
+/** Where in the template, for complaints. */
+interface Place {
+  readonly at: number
+  readonly text: string
 }
 
 interface Site {

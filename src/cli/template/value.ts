@@ -46,6 +46,19 @@ export function holdsTexts(map: object): boolean {
   return TEXTS.has(map)
 }
 
+const OPEN = new WeakSet<object>()
+
+/** The map, known from now on to have no more fields than it holds, and no fault where another is asked for. */
+export function asOpen(map: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  OPEN.add(map)
+  return map
+}
+
+/** What the map does not hold is «no value», no error. */
+export function isOpen(map: object): boolean {
+  return OPEN.has(map) || TEXTS.has(map)
+}
+
 const FORMS = new WeakMap<object, Readonly<Record<string, unknown>>>()
 
 /** Says what `json` writes of an object: Go leaves members out that are empty, and has an order of its own. */
