@@ -146,9 +146,13 @@ interface LineOptions {
   readonly details: boolean
 }
 
+/** What comes before a line comes once, also where the line is in pieces. */
 function lineFormat({ request }: ContainerRecord, { timestamps, details }: LineOptions): (line: LogLine) => Uint8Array {
-  return ({ stream, bytes, time }) => {
-    const prefix = `${timestamps ? `${logTimeText(time)} ` : ''}${details ? ' ' : ''}`
+  const within = new Set<LogLine['stream']>()
+  return ({ stream, bytes, time, ended }) => {
+    const prefix = within.has(stream) ? '' : `${timestamps ? `${logTimeText(time)} ` : ''}${details ? ' ' : ''}`
+    if (ended) within.delete(stream)
+    else within.add(stream)
     const text = prefix === '' ? bytes : Buffer.concat([Buffer.from(prefix), bytes])
     return request.tty ? text : encodeFrame(stream, text)
   }
@@ -156,7 +160,8 @@ function lineFormat({ request }: ContainerRecord, { timestamps, details }: LineO
 
 /** What is not a number of lines asks for all of them, as in Docker. */
 function tailOf(text: string | undefined): number | undefined {
-  return text !== undefined && /^\+?\d{1,15}$/.test(text) ? Number(text) : undefined
+  const lines = text !== undefined && /^[-+]?\d{1,15}$/.test(text) ? Number(text) : -1
+  return lines < 0 ? undefined : Math.abs(lines)
 }
 
 /** 0 and absent are no bound. */
