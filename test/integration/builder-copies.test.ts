@@ -160,6 +160,48 @@ test('the layer of known files is hashed beside the copy', { timeout: 240_000 },
   }),
 )
 
+test('what was hashed of a context that came is not taken for other sources or rules', { timeout: 60_000 }, () =>
+  withBench(WORKER, async (bench, context) => {
+    const files = join(context, 'files')
+    mkdirSync(files)
+    for (const name of NAMES) writeFileSync(join(files, name), name)
+    writeFileSync(join(context, 'alone'), 'before')
+    const rules = { 'one.dockerignore': 'files/f1\n', 'two.dockerignore': 'files/f2\n' }
+    for (const [name, text] of Object.entries(rules)) writeFileSync(join(context, name), text)
+    const copies = [
+      'COPY --exclude=f1 files /one',
+      'COPY --exclude=f2 files /two',
+      'COPY alone /alone',
+      'COPY files /files',
+    ]
+    for (const name of ['one', 'two'])
+      writeFileSync(join(context, name), ['FROM busybox', ...copies, 'COPY files /by-rule', ''].join('\n'))
+    let id = ''
+    const look = async (name: string): Promise<readonly string[]> => {
+      const bytes = bytesOf(execFileSync('tar', ['--sort=name', '-c', '-C', context, '.'], { maxBuffer: 1 << 30 }))
+      const run = await bench.build({ context: { kind: 'tar', bytes }, dockerfile: { path: name } })
+      id = run.image.id
+      return withRoot(bench, run, (root) =>
+        ['alone', 'files/f1', 'files/f2', 'one/f2', 'two/f1', 'by-rule/f1', 'by-rule/f2'].map((path) => {
+          const stat = statSync(join(root, path), { throwIfNoEntry: false })
+          return stat === undefined ? `no ${path}` : readFileSync(join(root, path), 'utf8')
+        }),
+      )
+    }
+    assert.deepEqual(await look('one'), ['before', 'no files/f1', 'f2', 'f2', 'no two/f1', 'no by-rule/f1', 'f2'])
+    assert.deepEqual(await look('two'), ['before', 'f1', 'no files/f2', 'no one/f2', 'f1', 'f1', 'no by-rule/f2'])
+    writeFileSync(join(files, 'f1'), 'changed')
+    assert.deepEqual(await look('one'), ['before', 'no files/f1', 'f2', 'f2', 'no two/f1', 'no by-rule/f1', 'f2'])
+    const changed = ['changed', 'no files/f2', 'no one/f2', 'changed', 'changed', 'no by-rule/f2']
+    assert.deepEqual(await look('two'), ['before', ...changed])
+    writeFileSync(join(context, 'alone'), 'after')
+    assert.deepEqual(await look('two'), ['after', ...changed])
+    const before = id
+    await look('two')
+    assert.equal(id, before, 'all of it is cached')
+  }),
+)
+
 test('names of one file in a tar are files of their own in the image', { timeout: 60_000 }, () =>
   withBench(WORKER, async (bench, context) => {
     mkdirSync(join(context, 'sub'))
