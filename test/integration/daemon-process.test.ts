@@ -60,11 +60,15 @@ test('a daemon whose log takes nothing goes on', { timeout: 60_000 }, async () =
   const child = spawn(process.execPath, words, { stdio: ['ignore', full, full], env })
   closeSync(full)
   const ended = once(child, 'exit')
-  await until('it answers', () => {
-    assert.equal(child.exitCode, null, 'it ended')
-    return pings(socket)
-  })
-  assert.equal(await pings(socket), true)
-  child.kill('SIGUSR2')
-  assert.deepEqual(await ended, [0, null])
+  try {
+    await until('it answers', () => {
+      assert.equal(child.exitCode, null, 'it ended')
+      return pings(socket)
+    })
+    assert.equal(await pings(socket), true)
+    child.kill('SIGUSR2')
+    assert.deepEqual(await ended, [0, null])
+  } finally {
+    child.kill('SIGKILL')
+  }
 })
