@@ -1,3 +1,4 @@
+import { invalid } from '#base'
 import type { Engine, Finding, VolumeRecord } from '#engine'
 import { compareVersions, type DiskUsageJson, type FindingJson } from '#wire'
 import { containerSummary } from '#api/container'
@@ -37,11 +38,14 @@ async function info(engine: Engine, { version, reply }: SmallExchange): Promise<
   reply(200, await infoJson(engine, version))
 }
 
-type Kind = 'image' | 'container' | 'volume' | 'build-cache'
+const KINDS = ['container', 'image', 'volume', 'build-cache'] as const
+type Kind = (typeof KINDS)[number]
 
 /** Of the kinds that are asked for with `type`; of all where none is. */
 async function diskUsage(engine: Engine, { query, version, reply }: Exchange): Promise<void> {
   const types = query.list('type')
+  const unknown = types.find((type) => !KINDS.some((kind) => kind === type))
+  if (unknown !== undefined) throw invalid(`unknown object type: ${unknown}`)
   const unless = async <T>(kind: Kind, value: () => Promise<T>): Promise<T | null> =>
     types.length === 0 || types.includes(kind) ? await value() : null
   const usage = await unless('image', () => engine.system.diskUsage())

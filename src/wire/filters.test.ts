@@ -9,9 +9,18 @@ test('parseFilters() reads a map of lists and the old map of maps', () => {
   assert.deepEqual(parseFilters(undefined), new Map())
   assert.deepEqual(parseFilters(''), new Map())
   assert.deepEqual(parseFilters('null'), new Map())
+  assert.deepEqual(parseFilters('{"label":null}'), new Map([['label', []]]))
 })
 
-for (const text of ['foo', '[]', '"x"', '{"a":1}', `{"a":["${'x'.repeat(70_000)}"]}`]) {
+for (const text of [
+  'foo',
+  '[]',
+  '"x"',
+  '{"a":1}',
+  '{"a":[1]}',
+  '{"a":["x",null]}',
+  `{"a":["${'x'.repeat(70_000)}"]}`,
+]) {
   test(`parseFilters() refuses ${text.slice(0, 20)}`, () => {
     assert.throws(() => parseFilters(text), { kind: 'invalid', message: 'invalid filter' })
   })

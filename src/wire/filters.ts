@@ -74,8 +74,9 @@ function parseObject(text: string): object | null {
 }
 
 function valuesOf(entry: unknown): readonly string[] {
-  if (Array.isArray(entry)) return entry.map(String)
-  if (typeof entry !== 'object' || entry === null) throw invalid('invalid filter')
+  if (entry === null) return []
+  if (Array.isArray(entry) && entry.every((value) => typeof value === 'string')) return entry
+  if (typeof entry !== 'object' || Array.isArray(entry)) throw invalid('invalid filter')
   return Object.entries(entry)
     .filter(([, on]) => on === true)
     .map(([value]) => value)

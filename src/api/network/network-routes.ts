@@ -25,6 +25,7 @@ export function networkRoutes(engine: NetworkParts): readonly Route[] {
   const clock = systemClock()
   return [
     { method: 'GET', pattern: '/networks', isSmall: true, handle: (exchange) => list(engine, exchange) },
+    { method: 'GET', pattern: '/networks/', handle: (exchange) => list(engine, exchange) },
     { method: 'POST', pattern: '/networks/create', handle: (exchange) => create(engine, exchange) },
     { method: 'POST', pattern: '/networks/prune', handle: (exchange) => prune(engine, exchange, clock.nanoseconds()) },
     { method: 'GET', pattern: '/networks/{id}', isSmall: true, handle: (exchange) => inspect(engine, exchange) },
