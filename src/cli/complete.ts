@@ -41,13 +41,32 @@ async function find([first, ...rest]: readonly string[], prefix: string, asking:
   const name = group === undefined ? first : (rest[0] ?? '')
   const entry =
     group === undefined ? commandOf(first) : (own(group.entries, name) ?? own(group.entries, own(aliases, name) ?? ''))
-  if (entry === undefined) return { words: [], directive: FILES }
-  const command = await entry.load()
-  const flag = awaiting(command, rest.at(-1))
+  if (entry === undefined) return first === 'completion' && rest.length === 0 ? SHELLS : NOTHING
+  const typed = group === undefined ? rest : rest.slice(1)
+  return await within(await entry.load(), { name, typed, prefix }, asking)
+}
+
+interface Typed {
+  /** Of the command. */
+  readonly name: string
+  /** What stands behind it, but the last word. */
+  readonly typed: readonly string[]
+  readonly prefix: string
+}
+
+async function within(command: Command, { name, typed, prefix }: Typed, asking: Asking): Promise<Found> {
+  const flag = awaiting(command, typed.at(-1))
   if (flag !== undefined) return await valuesFor(flag, asking)
   if (prefix.startsWith('-')) return { words: flagsOf(command), directive: NO_FILES }
-  return await namesFor(command, asking.client)
+  // behind the first word stands the command of the container
+  const isOver = /^(\[OPTIONS\] )?(CONTAINER|IMAGE) (COMMAND|\[COMMAND\]|\[ps )/.test(command.usage)
+  if (isOver && wordsOf(command, typed) > 0) return NOTHING
+  return await namesFor(command, asking.client, name)
 }
+
+/** As `completion-scripts.ts` has them. */
+const SHELLS: Found = { words: ['bash', 'fish', 'zsh'].map((shell) => [shell, '']), directive: NO_FILES }
+const NOTHING: Found = { words: [], directive: FILES }
 
 function commandOf(name: string): Entry | undefined {
   return commands.map(({ entries }) => own(entries, name)).find((entry) => entry !== undefined)
@@ -81,7 +100,7 @@ function awaiting({ flags }: Command, word = ''): string | undefined {
 async function valuesFor(flag: string, { client, env }: Asking): Promise<Found> {
   const { flagValues } = await import('./complete-values.ts')
   const values = own(flagValues, flag)
-  if (values === undefined) return { words: [], directive: FILES }
+  if (values === undefined) return NOTHING
   const { words = [], names, tail = '' } = values
   const found = names === undefined ? words : names === 'variables' ? Object.keys(env) : await asked(names, client)
   return { words: found.map((word) => [`${word}${tail}`, ''] as const), directive: tail === '' ? NO_FILES : OPEN }
@@ -97,7 +116,24 @@ async function asked(names: 'containers' | 'networks', client: Client): Promise<
   }
 }
 
-type NamesOf = (client: Client) => Promise<readonly string[]>
+/** How many words were typed that are no flags, nor their values. */
+function wordsOf(command: Command, words: readonly string[]): number {
+  return words.filter((word, at) => !word.startsWith('-') && awaiting(command, words[at - 1]) === undefined).length
+}
+
+/** Commands that are for some containers only. */
+const STATES: Readonly<Record<string, readonly string[]>> = {
+  attach: ['running'],
+  exec: ['running'],
+  kill: ['running'],
+  pause: ['running'],
+  start: ['created', 'exited'],
+  stop: ['running'],
+  top: ['running'],
+  unpause: ['paused'],
+}
+
+type NamesOf = (client: Client, command?: string) => Promise<readonly string[]>
 
 /** What the word of a command's usage stands for. */
 const NAMES: readonly (readonly [usage: RegExp, names: NamesOf])[] = [
@@ -107,11 +143,11 @@ const NAMES: readonly (readonly [usage: RegExp, names: NamesOf])[] = [
   [/\bNETWORK\b/, networks],
 ]
 
-async function namesFor({ usage }: Command, client: Client): Promise<Found> {
+async function namesFor({ usage }: Command, client: Client, name: string): Promise<Found> {
   const wanted = NAMES.filter(([pattern]) => pattern.test(usage))
-  if (wanted.length === 0) return { words: [], directive: FILES }
+  if (wanted.length === 0) return NOTHING
   try {
-    const names = await Promise.all(wanted.map(([, namesOf]) => namesOf(client)))
+    const names = await Promise.all(wanted.map(([, namesOf]) => namesOf(client, name)))
     return { words: names.flat().map((name) => [name, ''] as const), directive: NO_FILES }
   } catch (error) {
     // a shell that completes shows no errors
@@ -120,10 +156,13 @@ async function namesFor({ usage }: Command, client: Client): Promise<Found> {
   }
 }
 
-async function containers(client: Client): Promise<readonly string[]> {
-  const found = await client.get<readonly { readonly Names: readonly string[] }[]>('/containers/json', {
-    query: { all: true },
-  })
+async function containers(client: Client, command = ''): Promise<readonly string[]> {
+  const states = own(STATES, command)
+  const all = await client.get<readonly { readonly Names: readonly string[]; readonly State: string }[]>(
+    '/containers/json',
+    { query: { all: true } },
+  )
+  const found = all.filter(({ State }) => states === undefined || states.includes(State))
   return found.flatMap(({ Names }) => Names.slice(0, 1).map((name) => name.replace(/^\//, '')))
 }
 

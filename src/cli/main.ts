@@ -39,7 +39,14 @@ export interface StartedDaemon {
 }
 
 const GLOBAL_FLAGS = {
+  config: flag.text('Location of client config files'),
+  context: flag.text('Name of the context to use to connect to the daemon', { short: 'c' }),
+  debug: flag.switch('Enable debug mode', { short: 'D' }),
   host: flag.text('Daemon socket to connect to', { short: 'H' }),
+  'log-level': flag.text('Set the logging level ("debug", "info", "warn", "error", "fatal")', {
+    short: 'l',
+    initial: '"info"',
+  }),
   version: flag.switch('Print version information and quit', { short: 'v' }),
 }
 
@@ -54,8 +61,22 @@ export async function runCli(environment: CliEnvironment): Promise<number> {
   }
 }
 
-async function dispatch(environment: CliEnvironment): Promise<number> {
-  const { flags, args, help } = parseGlobal(environment.words)
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic']
+
+/** What is said of the client itself: it keeps no log, and knows no contexts yet. */
+function checkGlobal(flags: { readonly context: string | undefined; readonly 'log-level': string | undefined }): void {
+  const { context = 'default', 'log-level': level = 'info' } = flags
+  if (!LOG_LEVELS.includes(level.toLowerCase()))
+    throw new CommandLineError(`Unable to parse logging level: ${level}`, { exit: 1 })
+  if (context !== 'default' && context !== '')
+    throw new CommandLineError(`--context: not yet carried out by mica (${context})`, { exit: 1 })
+}
+
+async function dispatch(outside: CliEnvironment): Promise<number> {
+  const { flags, args, help } = parseGlobal(outside.words)
+  checkGlobal(flags)
+  const { config } = flags
+  const environment = config ? { ...outside, env: { ...outside.env, DOCKER_CONFIG: config } } : outside
   if (flags.version) {
     environment.io.stdout.write(`mica version ${environment.version}\n`)
     return 0

@@ -44,7 +44,7 @@ test('containerSummary() is a row of docker ps', () => {
   const row = containerSummary(record, { now: NOW, image: 'busybox', size: { writable: 1, total: 3 }, minor: 51 })
   assert.deepEqual(
     [row.Names, row.Command, row.Created, row.State, row.SizeRw, row.SizeRootFs, row.Labels],
-    [['/web'], String.raw`sh -c 'echo '\''x'\'''`, 1_700_000_000, 'running', 1, 3, { a: 'b' }],
+    [['/web'], "sh -c 'echo 'x''", 1_700_000_000, 'running', 1, 3, { a: 'b' }],
   )
   assert.deepEqual(row.Ports, [
     { PrivatePort: 80, Type: 'tcp' },

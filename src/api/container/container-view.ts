@@ -211,10 +211,7 @@ function macAddressJson({ request }: ContainerRecord): { readonly MacAddress?: s
 
 /** As Docker shows it: words joined by blanks, those with blanks in quotes. */
 function commandText(record: ContainerRecord): string {
-  return [
-    record.path,
-    ...record.args.map((word) => (/[\s'"]/.test(word) ? `'${word.replaceAll("'", String.raw`'\''`)}'` : word)),
-  ].join(' ')
+  return [record.path, ...record.args.map((word) => (word.includes(' ') ? `'${word}'` : word))].join(' ')
 }
 
 function setOf(names: readonly string[]): Readonly<Record<string, object>> {

@@ -18,6 +18,7 @@ const COLUMNS = {
   Mounts: 'MOUNTS',
   LocalVolumes: 'LOCAL VOLUMES',
   Networks: 'NETWORKS',
+  Platform: 'PLATFORM',
 }
 const SHOWN = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names']
 
@@ -90,7 +91,7 @@ interface RowOptions {
 function rowOf(
   container: ContainerSummaryJson,
   { whole, now }: RowOptions,
-): Readonly<Record<keyof typeof COLUMNS, string>> {
+): Readonly<Record<Exclude<keyof typeof COLUMNS, 'Platform'>, string>> & { readonly Platform: null } {
   const created = container.Created * 1000
   const names = container.Names.map((name) => name.replace(/^\//, '')).filter((name) => whole || !name.includes('/'))
   return {
@@ -110,6 +111,8 @@ function rowOf(
       .join(','),
     LocalVolumes: String(container.Mounts.filter((mount) => mount.Driver === 'local').length),
     Networks: Object.keys(container.NetworkSettings.Networks).join(','),
+    // only an engine on containerd's store tells of it
+    Platform: null,
   }
 }
 

@@ -1,11 +1,12 @@
-import { createView, parseTemplate, TemplateError } from '#cli/template'
+import { createView, NIL_POINTER, parseTemplate, TemplateError } from '#cli/template'
 import { CommandLineError } from './error.ts'
 import { formatTable } from './table.ts'
 
 /** Field name of a format template → heading of the table. */
 type Columns = Readonly<Record<string, string>>
 
-type Row = Readonly<Record<string, string>>
+/** Null is a pointer to nothing. */
+type Row = Readonly<Record<string, string | null>>
 
 interface RowOptions {
   readonly columns: Columns
@@ -29,7 +30,7 @@ interface RowOptions {
  */
 export function formatRows(rows: readonly Row[], options: RowOptions): string {
   const { columns, shown } = options
-  const asked = options.format?.trim() ?? ''
+  const asked = options.format ?? ''
   const format = asked === 'raw' ? (options.raw ?? asked) : asked
   if (format === '' || format === 'table')
     return formatTable(
@@ -37,7 +38,8 @@ export function formatRows(rows: readonly Row[], options: RowOptions): string {
       rows.map((row) => cells(row, shown)),
     )
   if (format === 'json') return rows.map((row) => `${JSON.stringify(sorted(row))}\n`).join('')
-  if (!format.startsWith('table')) return complaining(options, () => lines(format, rows, options).join(''))
+  if (!format.startsWith('table'))
+    return complaining(options, () => lines(format.replaceAll(/^ +| +$/g, ''), rows, options).join(''))
   const template = format.slice('table'.length).trim()
   const [first = [], ...others] = complaining(options, () => [
     heading(template, options),
@@ -51,7 +53,8 @@ function lines(format: string, rows: readonly Row[], { type = 'map[string]string
   return rows.map((row, index) => {
     const own = labels?.[index] ?? {}
     const label = (name: string): string => (Object.hasOwn(own, name) ? (own[name] ?? '') : '')
-    return `${template.execute(createView(type, sorted(row), labels === undefined ? {} : { Label: label }))}\n`
+    const fields = Object.entries(sorted(row)).map(([name, value]) => [name, value ?? NIL_POINTER])
+    return `${template.execute(createView(type, Object.fromEntries(fields), labels === undefined ? {} : { Label: label }))}\n`
   })
 }
 
@@ -84,7 +87,7 @@ export function formatLabels(labels: Readonly<Record<string, string>>): string {
     .join(',')
 }
 
-const sorted = (row: Row): Row =>
+const sorted = <T>(row: Readonly<Record<string, T>>): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(row).toSorted(([one], [two]) => (one < two ? -1 : 1)))
 const headings = (shown: readonly string[], columns: Columns): readonly string[] =>
   shown.map((name) => columns[name] ?? name)

@@ -106,7 +106,7 @@ function volumeView(found: unknown): unknown {
 
 /** What is found is printed, what is not is said after it; one missing makes the exit status 1. */
 async function show(context: Context, { names, format, query, kinds }: ShowOptions): Promise<number> {
-  const formatter = format === undefined || format === 'json' ? undefined : inspectorOf(format)
+  const formatter = !format || format === 'json' ? undefined : inspectorOf(format)
   const found: unknown[] = []
   const missing: string[] = []
   for (const name of names) {
@@ -117,7 +117,7 @@ async function show(context: Context, { names, format, query, kinds }: ShowOptio
     }
   }
   const { stdout, stderr } = context.io
-  if (format === undefined) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
+  if (!format) stdout.write(`${found.length === 0 ? '[]' : JSON.stringify(found, undefined, 4)}\n`)
   else if (formatter === undefined) stdout.write(`${JSON.stringify(found)}\n`)
   else printEach(context, found, (value) => formatter(...viewsOf(value, kinds)))
   stderr.write(missing.join(''))
@@ -166,7 +166,9 @@ async function findFirst({ client }: Context, name: string, { kinds, query }: Fi
     try {
       return await client.get<unknown>(PLACES[kind](encodeURIComponent(name)), { query })
     } catch (error) {
-      if (!isKind(error, 'not-found') || others.length === 0) throw error
+      // «No-Image» is no name of an image, and may be one of something else
+      const isElse = isKind(error, 'not-found') || (kind === 'image' && isKind(error, 'invalid'))
+      if (!isElse || others.length === 0) throw error
     }
   }
   throw new NothingFound('not-found', `Error: No such ${others.length === 0 ? only : 'object'}: ${name}`)

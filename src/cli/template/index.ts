@@ -5,4 +5,4 @@
  */
 export { TemplateError } from './error.ts'
 export { parseTemplate } from './template.ts'
-export { createView, setForm } from './value.ts'
+export { createView, NIL_POINTER, setForm } from './value.ts'
