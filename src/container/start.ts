@@ -160,6 +160,7 @@ function processSpec(parts: Parts, record: ContainerRecord, root: string): Proce
     cwd: record.workingDir || '/',
     user: resolveUser(root, record.user),
     terminal: request.tty,
+    ...(request.consoleSize && { size: request.consoleSize }),
     capabilities: containerCapabilities(parts, record),
   }
 }

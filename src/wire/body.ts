@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 import { check, entries, flag, labels, number, object, set, text, texts, words } from './schema.ts'
 
+/** Rows and columns. */
+const consoleSize = v.nullish(v.tuple([v.number(), v.number()]))
 const HealthcheckSchema = v.object({
   Test: v.optional(v.nullable(v.array(v.string())), []),
   Interval: v.optional(v.number()),
@@ -55,6 +57,7 @@ const HostConfigSchema = v.object({
   Privileged: flag,
   ReadonlyRootfs: flag,
   ShmSize: number,
+  ConsoleSize: consoleSize,
   LogConfig: v.nullish(v.object({ Type: text, Config: labels })),
   Tmpfs: labels,
   Mounts: v.nullish(v.array(MountSchema), []),
@@ -86,7 +89,7 @@ const ExecSchema = v.object({
 const ExecStartSchema = v.object({
   Detach: flag,
   Tty: flag,
-  ConsoleSize: v.nullish(v.tuple([v.number(), v.number()])),
+  ConsoleSize: consoleSize,
 })
 
 const VolumeSchema = v.object({ Name: text, Driver: text, DriverOpts: labels, Labels: labels })

@@ -69,6 +69,7 @@ test('parseCreate() takes the flags that are carried out', () => {
     hostname: 'h',
     domainname: 'd',
     stopTimeout: 0,
+    consoleSize: { rows: 24, columns: 80 },
     shmSize: 1_048_576,
     healthcheck: { Test: ['NONE'] },
     image: 'x',

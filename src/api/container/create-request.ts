@@ -94,10 +94,17 @@ function streamsOf(wanted: ConfigBody): Pick<CreateRequest, 'tty' | 'openStdin' 
   }
 }
 
+/** Zeros are no size. */
+function consoleSizeOf(given: HostConfigBody['ConsoleSize']): Pick<CreateRequest, 'consoleSize'> {
+  const [rows = 0, columns = 0] = given ?? []
+  return rows > 0 && columns > 0 ? { consoleSize: { rows, columns } } : {}
+}
+
 function fromHostConfig(host: HostConfigBody) {
   if ((host.ShmSize ?? 0) < 0) throw invalid('SHM size can not be less than 0')
   return {
     ...(host.ShmSize && { shmSize: host.ShmSize }),
+    ...consoleSizeOf(host.ConsoleSize),
     ...logOf(host.LogConfig),
     mounts: mountRequests(host),
     ...(host.VolumesFrom && host.VolumesFrom.length > 0 && { volumesFrom: volumesFrom(host.VolumesFrom) }),

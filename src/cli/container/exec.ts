@@ -12,7 +12,7 @@ import {
 } from '#cli/kit'
 import { environment } from '#cli/request'
 import type { ExecJson } from '#wire'
-import { cancelledByKeys, followSize, requireTerminal } from './foreground.ts'
+import { cancelledByKeys, consoleSize, followSize, requireTerminal } from './foreground.ts'
 import { pathOf } from './each.ts'
 
 export const exec = command({
@@ -52,6 +52,7 @@ export const exec = command({
         WorkingDir: flags.workdir ?? '',
         Privileged: flags.privileged,
         Detach: flags.detach,
+        ...consoleSize(context, flags.tty),
       },
     })
     if (flags.detach) {
@@ -74,7 +75,9 @@ interface ExecFlags {
 
 async function joinExec(context: Context, id: string, flags: ExecFlags): Promise<number> {
   const { client, io } = context
-  using stream = await client.hijack(`/exec/${id}/start`, { json: { Detach: false, Tty: flags.tty } })
+  using stream = await client.hijack(`/exec/${id}/start`, {
+    json: { Detach: false, Tty: flags.tty, ...consoleSize(context, flags.tty) },
+  })
   using released = new DisposableStack()
   if (flags.tty && flags.interactive && io.stdin.terminal) released.use(io.stdin.raw())
   if (flags.tty && io.stdout.terminal) released.use(followSize(context, `/exec/${id}`))

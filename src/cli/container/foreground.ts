@@ -128,6 +128,13 @@ function proxy({ client }: Context, path: string, end: (reason: Error) => void):
   }
 }
 
+/** So large is this terminal, for the process to find it so from its first moment. */
+export function consoleSize({ io }: Context, tty: boolean): { readonly ConsoleSize?: readonly [number, number] } {
+  if (!tty || !io.stdout.terminal) return {}
+  const { rows, columns } = io.stdout.size()
+  return { ConsoleSize: [rows, columns] }
+}
+
 /** The container's terminal is as large as this one, now and after each change. `path` may be an exec's. */
 export function followSize({ client, io }: Context, path: string): Disposable {
   const tell = (): void => {

@@ -12,16 +12,18 @@ interface MakeOptions {
   readonly given: ReadonlySet<string>
   readonly words: readonly string[]
   readonly attachment: Attachment
+  /** Of the terminal that it is going to have. */
+  readonly console?: { readonly ConsoleSize?: readonly [number, number] }
 }
 
 /** Creates the container, pulling its image first where --pull says so or where it is not there; answers its id. */
 export async function makeContainer(
   context: Context,
-  { flags, given, words, attachment }: MakeOptions,
+  { flags, given, words, attachment, console }: MakeOptions,
 ): Promise<string> {
   const [image = '', ...command] = words
   const { body, policy } = understood(context, () => ({
-    body: containerRequest({ flags, given, image, command, attachment, env: context.env, cwd: context.cwd }),
+    body: containerRequest({ flags, given, image, command, attachment, console, env: context.env, cwd: context.cwd }),
     policy: pullPolicy(flags.pull),
   }))
   warn(context, flags)

@@ -1,7 +1,7 @@
 import { EngineError, invalid } from '#base'
 import { CommandLineError, command, complaint, type Context, flag, startStatus } from '#cli/kit'
 import { type Attachment, attachFlag, containerFlags, streamsOf } from '#cli/request'
-import { foreground, requireTerminal } from './foreground.ts'
+import { consoleSize, foreground, requireTerminal } from './foreground.ts'
 import { makeContainer } from './make.ts'
 
 export const run = command({
@@ -27,7 +27,8 @@ export const run = command({
     if (!flags.detach && flags.interactive && flags.tty) requireTerminal(context)
     const attachment = flags.detach ? NOTHING : streamsOf(flags)
     try {
-      const id = await makeContainer(context, { flags, given, words: args, attachment })
+      const console = consoleSize(context, flags.tty)
+      const id = await makeContainer(context, { flags, given, words: args, attachment, console })
       if (flags.detach) return await startInBackground(context, id)
       const end = await foreground(context, {
         id,

@@ -17,6 +17,7 @@ interface RequestOptions {
   readonly image: string
   readonly command: readonly string[]
   readonly attachment: Attachment
+  readonly console?: Readonly<Record<string, unknown>> | undefined
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
 }
@@ -53,7 +54,7 @@ export function containerRequest(options: RequestOptions): Readonly<Record<strin
     ...(flags['stop-timeout'] !== undefined && { StopTimeout: flags['stop-timeout'] }),
     ...(health && { Healthcheck: health }),
     ...(flags['mac-address'] !== undefined && { MacAddress: flags['mac-address'] }),
-    HostConfig: { ...ofHost, NetworkMode: mode },
+    HostConfig: { ...ofHost, NetworkMode: mode, ...options.console },
     NetworkingConfig: config,
   }
 }

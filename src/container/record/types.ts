@@ -52,6 +52,8 @@ export interface CreateRequest {
   readonly capDrop: readonly string[]
   readonly readonlyRoot: boolean
   readonly shmSize?: number
+  /** Of its terminal, when it starts. */
+  readonly consoleSize?: { readonly rows: number; readonly columns: number }
   /** As asked for, an empty driver being the daemon's own; in a record, what it is. Older ones have none. */
   readonly log?: LogConfig
   /** The request as it came, given back by inspect (HostConfig and Config as on the wire). */
