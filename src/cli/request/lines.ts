@@ -40,9 +40,9 @@ interface LabelOptions {
 export function labels({ flags, cwd }: LabelOptions): Readonly<Record<string, string>> {
   const bad = flags.label.find((label) => label === '' || label.startsWith('='))
   if (bad !== undefined) throw badArgument(bad, '-l, --label', `invalid label '${bad}': empty name`)
-  const spaced = flags.label.find((label) => /\s/.test(label.split('=')[0] ?? ''))
-  if (spaced !== undefined)
-    throw badArgument(spaced, '-l, --label', `label '${spaced.split('=')[0] ?? ''}' contains whitespaces`)
+  const nameOf = (label: string): string => (label.split('=')[0] ?? '').trimStart()
+  const spaced = flags.label.find((label) => /\s/.test(nameOf(label)))
+  if (spaced !== undefined) throw badArgument(spaced, '-l, --label', `label '${nameOf(spaced)}' contains whitespaces`)
   const fromFiles = flags['label-file'].flatMap((file) => readLines(file, cwd)).filter((line) => line.includes('='))
   return pairsOf([...fromFiles, ...flags.label])
 }
