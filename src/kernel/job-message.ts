@@ -10,6 +10,9 @@ export interface JobMessage {
   readonly cancel: SharedArrayBuffer
 }
 
+/** From the pool to a worker: nothing more is to come. */
+export const END = 'end'
+
 /** From a worker to the pool. */
 export type JobReply =
   | { readonly id: number; readonly output: unknown }

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { isMainThread, type MessagePort, parentPort } from 'node:worker_threads'
 import { internal } from '#base'
 import { hostJobs } from './host-job.ts'
-import { errorImage, type JobMessage, type JobReply } from './job-message.ts'
+import { END, errorImage, type JobMessage, type JobReply } from './job-message.ts'
 import { giveMemoryBack } from './memory.ts'
 import type { JobContext, JobTable } from './types.ts'
 
@@ -17,7 +17,9 @@ export function serveJobs(table: JobTable, { restAfter = REST_AFTER } = {}): voi
   const jobs: JobTable = { ...hostJobs, ...table }
   port.postMessage({ id: 0, tid: Number(basename(readlinkSync('/proc/thread-self'))) } satisfies JobReply)
   const rest = setTimeout(giveMemoryBack, restAfter).unref()
-  port.on('message', (message: JobMessage) => {
+  port.on('message', (message: JobMessage | typeof END) => {
+    // of this thread alone
+    if (message === END) process.exit(0)
     void answer(jobs, message, port).finally(() => rest.refresh())
   })
 }

@@ -114,6 +114,15 @@ test('a thread without work gives memory back', async () => {
   for (const end = Date.now() + 10_000; (await rests()) === 0; await sleep(300)) assert.ok(Date.now() < end)
 })
 
+test('a pool that is closed while its thread rests takes nothing else with it', async () => {
+  // to rest the thread loads native code, which must not be cut off
+  for (const wait of [99, 100, 101, 102, 103, 104, 105, 106]) {
+    await using pool = createWorkerPool({ entry, size: 1 })
+    await pool.run('test.thread', 0)
+    await sleep(wait)
+  }
+})
+
 test('a closed pool stops its jobs and takes no more', async () => {
   const pool = createWorkerPool({ entry, size: 1 })
   const running = assert.rejects(pool.run('test.spin', 0), (error) => isKind(error, 'cancelled'))

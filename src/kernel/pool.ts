@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { cancelled, type Deferred, defer, internal, messageOf, unavailable } from '#base'
-import { errorFrom, type JobMessage, type JobReply } from './job-message.ts'
+import { END, errorFrom, type JobMessage, type JobReply } from './job-message.ts'
 import { Stillness } from './stillness.ts'
 import type { JobOptions, Lane, WorkerPool } from './types.ts'
 
@@ -113,7 +113,7 @@ class Pool implements WorkerPool {
     clearTimeout(late)
     for (const thread of this.#threads) clearTimeout(thread.idle)
     const free = [...this.#threads].filter((thread) => !thread.task)
-    await Promise.all(free.map((thread) => thread.worker.terminate()))
+    await Promise.all(free.map(({ worker }) => endThread(worker)))
   }
 
   /** Such a thread ends with the process alone. */
@@ -297,13 +297,27 @@ class Pool implements WorkerPool {
 
   #end(thread: Thread): void {
     clearTimeout(thread.idle)
-    if (this.#threads.delete(thread)) void thread.worker.terminate()
+    if (this.#threads.delete(thread)) thread.worker.postMessage(END)
   }
 
   #reject(task: Task, error: Error): void {
     task.forget()
     task.done.reject(error)
   }
+}
+
+/**
+ * The thread ends by itself, between two jobs: to be terminated while it loads native code, or is in it, would end the whole
+ * process. One that does not hear is terminated.
+ */
+async function endThread(worker: Worker): Promise<void> {
+  const ended = defer<void>()
+  worker.once('exit', () => ended.resolve())
+  worker.ref()
+  worker.postMessage(END)
+  const late = setTimeout(() => void worker.terminate(), CLOSE_PATIENCE)
+  await ended.promise
+  clearTimeout(late)
 }
 
 function laneOf({ options }: Task): Lane {
