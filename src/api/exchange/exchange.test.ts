@@ -11,7 +11,7 @@ type Handle = (exchange: Exchange, response: ServerResponse, request: IncomingMe
 async function withRequest(handle: Handle, use: (client: ReturnType<typeof get>) => Promise<void>): Promise<void> {
   const server = createServer((request, response) => {
     const facts = { version: { major: 1, minor: 51 }, search: '', params: {}, local: true, head: [] }
-    handle(createExchange({ ...facts, request, response }), response, request)
+    handle(createExchange(facts, { request, response }), response, request)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
