@@ -12,10 +12,12 @@ export function checkRoutes({ system }: Pick<Engine, 'system'>): readonly Route[
 async function check(system: Engine['system'], exchange: Exchange): Promise<void> {
   const { query, signal } = exchange
   const credentials = credentialsFor(exchange.header('x-registry-config'))
-  await streamProgress(exchange, async ({ line }) => {
+  await streamProgress(exchange, async ({ begin, line }) => {
     const aux = (value: CheckAux): void => line({ aux: value })
     const report = (event: CheckEvent): void => {
       switch (event.kind) {
+        case 'begun':
+          return begin()
         case 'progress':
           return line({
             id: event.of,

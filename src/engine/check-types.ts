@@ -43,6 +43,8 @@ export interface CheckSummary {
 }
 
 export type CheckEvent =
+  /** It was not refused. */
+  | { readonly kind: 'begun' }
   | { readonly kind: 'progress'; readonly of: 'blobs' | 'layers'; readonly done: number; readonly total: number }
   | { readonly kind: 'damage'; readonly damage: Damage }
   | { readonly kind: 'repair'; readonly repair: Repair }

@@ -50,6 +50,7 @@ async function check(parts: CheckParts, options: CheckOptions): Promise<CheckSum
   const { ground } = parts
   const begun = ground.clock.nanoseconds()
   await using lease = await ground.leases.open('system check')
+  options.report({ kind: 'begun' })
   const run = startRun(parts, options, lease)
   await checkDatabase(run)
   const world = await takeWorld(parts)

@@ -62,7 +62,7 @@ export function lookingRows({ id, network, volume }: Target): readonly Asked[] {
     row('GET /containers/{id...}/attach/ws', one, '?stream=1&stdout=1', { headers: UPGRADE }),
     row('POST /containers/{id...}/resize', one, '?h=10&w=20'),
     row('POST /containers/{id...}/wait', one, '', ENDLESS),
-    row('GET /volumes/{name}', [volume]),
+    row('GET /volumes/{name...}', [volume]),
     row('GET /networks/{id}', [network]),
     row('GET /x/images/{name...}/layers', one),
   ]
@@ -98,7 +98,7 @@ export function generalRows({ tag }: Target, archive: Buffer): readonly Asked[] 
     row('POST /grpc'),
     row('POST /session'),
     row('POST /build/cancel'),
-    row('PUT /volumes/{name}', ['none'], '?version=1', { body: {} }),
+    row('PUT /volumes/{name...}', ['none'], '?version=1', { body: {} }),
     row('POST /x/registries', [], '', { body: {} }),
     row('DELETE /x/registries/{address}', ['127.0.0.1:1']),
     row('POST /x/registries/prune'),
@@ -143,7 +143,7 @@ export function changingRows({ id, name, network, volume, tag }: Target): readon
     post('stop', '?t=0'),
     post('start'),
     row('DELETE /containers/{id...}', [id], '?force=1'),
-    row('DELETE /volumes/{name}', [volume]),
+    row('DELETE /volumes/{name...}', [volume]),
     row('DELETE /networks/{id}', [network]),
   ]
 }

@@ -4,6 +4,8 @@ import type { Exchange, ReplyStream } from './exchange.ts'
 
 /** A reply of lines whose head goes out with the first of them: what fails before then still has a status. */
 export interface ProgressStream {
+  /** Sends the head now: what fails from here on is a line. */
+  readonly begin: () => void
   /** Never waits: what comes out is small beside what is done. Lines of one turn of the event loop go out together. */
   readonly line: (line: ProgressLine) => void
   /** That was the last line: what is still done is nothing to the client. */
@@ -19,9 +21,10 @@ export async function streamProgress(
   let waiting = ''
   let soon: NodeJS.Immediate | undefined
   let ended = false
+  const begin = (): ReplyStream => (output ??= exchange.stream('application/json'))
   const send = (): ReplyStream => {
     clearImmediate(soon)
-    const sent = (output ??= exchange.stream('application/json'))
+    const sent = begin()
     if (waiting !== '') void sent.write(waiting)
     waiting = ''
     return sent
@@ -36,7 +39,7 @@ export async function streamProgress(
     ended = true
   }
   try {
-    await work({ line, end })
+    await work({ begin: () => void begin(), line, end })
   } catch (error) {
     if ((!output && waiting === '') || ended || exchange.signal.aborted) {
       clearImmediate(soon)
