@@ -75,7 +75,7 @@ export function generalRows({ tag }: Target, archive: Buffer): readonly Asked[] 
   const image = (path: string, query = ''): Asked => row(`GET ${path}`, busybox, query)
   return [
     ...['/_ping', '/version', '/info', '/system/df', '/x/disk', '/x/doctor', '/images/json'].map((path) => get(path)),
-    ...['/x/images/tree', '/volumes', '/networks', '/x/registries', '/plugins'].map((path) => get(path)),
+    ...['/x/images/tree', '/volumes', '/networks', '/networks/', '/x/registries', '/plugins'].map((path) => get(path)),
     row('HEAD /_ping'),
     row('POST /x/check', [], '', ENDLESS),
     get('/events', '', ENDLESS),
