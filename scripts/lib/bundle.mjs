@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { dist, modules, project } from './place.mjs'
 import { Stop } from './run.mjs'
-import { bundleStartImage } from './start-image.mjs'
+import { bundleStartImages, startImages } from './start-image.mjs'
 
 const ENTRIES = ['cli', 'daemon', 'worker', 'switchboard']
 const identity = join(dist, 'bundle-id')
@@ -75,7 +75,7 @@ export async function build() {
     })
     writeFileSync(join(temporary, 'package.json'), '{"type":"module"}\n')
     writeFileSync(join(temporary, 'bundle-id'), hashOf(temporary))
-    await bundleStartImage(esbuild, temporary)
+    await bundleStartImages(esbuild, temporary)
     replaceDist(temporary)
   } catch (error) {
     if (!error.errors) throw error
@@ -104,7 +104,7 @@ function replaceDist(built) {
     if (!fresh.has(name) && name.endsWith('.js') && statSync(path).mtimeMs < before - 10_000)
       rmSync(path, { force: true })
   }
-  if (!fresh.has('cli.image')) rmSync(join(dist, 'cli.image'), { force: true })
+  for (const name of startImages) if (!fresh.has(name)) rmSync(join(dist, name), { force: true })
   for (const name of fresh) if (name !== 'bundle-id') renameSync(join(built, name), join(dist, name))
   renameSync(join(built, 'bundle-id'), identity)
 }

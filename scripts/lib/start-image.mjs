@@ -8,10 +8,40 @@ import { text } from 'node:stream/consumers'
 import { packagedNode, project } from './place.mjs'
 import { withStandIn } from './stand-in.mjs'
 
-const SCRIPT = 'cli-ready.cjs'
-
 /** What bin/mica starts an image with; docs/decisions/022-a-start-image.md says why. */
-const FLAGS = ['--no-rehash-snapshot', '--no-sparkplug']
+const FLAGS = ['--no-rehash-snapshot', '--no-sparkplug', '--v8-pool-size=1']
+
+/** Used once before any image is made. */
+const SHORT = [
+  'ps -a',
+  'images',
+  'version',
+  'inspect name',
+  'image inspect name',
+  'start name',
+  'stop name',
+  'rm -f name',
+]
+
+/** The images, each with the commands that it has tried. `short` has those of bin/mica only, by their rooms. */
+const IMAGES = {
+  cli: { tried: [...SHORT, 'run -d --name name image true', '--help'] },
+  short: {
+    tried: SHORT,
+    rooms: {
+      '#cli/container': 'exec kill logs pause port ps rename restart rm start stop top unpause wait',
+      '#cli/credential': '',
+      '#cli/image': 'history images rmi tag',
+      '#cli/system': 'info inspect inspectContainer inspectImage inspectNetwork inspectVolume networks version volumes',
+    },
+  },
+}
+
+/** Lets an image try Node's own way to `main` too, and its cache of numbers stay small. Another Node may refuse. */
+const INSIDE = ['--expose-internals', '--max-semi-space-size=1']
+
+/** Names of their files. */
+export const startImages = Object.keys(IMAGES).map((name) => `${name}.image`)
 
 /** Parts of Node that few commands use: in the image they would cost each start milliseconds. */
 const LATER = new Set(['node:crypto', 'node:fs/promises', 'node:stream/promises', 'node:zlib'])
@@ -21,51 +51,99 @@ const later = {
   name: 'later',
   setup(build) {
     build.onResolve({ filter: /^node:/ }, ({ path }) => (LATER.has(path) ? { path, namespace: 'later' } : undefined))
-    build.onLoad({ filter: /./, namespace: 'later' }, async ({ path }) => {
-      const names = JSON.stringify(Object.keys(await import(path)))
-      const get = `() => process.getBuiltinModule('${path}')[name]`
-      return {
-        contents: `for (const name of ${names}) Object.defineProperty(exports, name, { enumerable: true, get: ${get} })`,
-        loader: 'js',
-      }
+    build.onLoad({ filter: /./, namespace: 'later' }, ({ path }) => {
+      const part = `new Proxy({}, { get: (_, name) => process.getBuiltinModule('${path}')[name] })`
+      return { contents: `module.exports = Object.create(${part}, { __esModule: { value: true } })`, loader: 'js' }
     })
   },
 }
 
-/** Writes into the folder of a new bundle what an image is made of, the image, and which sources both came from. */
-export async function bundleStartImage(esbuild, folder) {
-  const { metafile, outputFiles } = await esbuild.build({
-    entryPoints: [join(project, 'src/bin/cli-ready.ts')],
-    write: false,
-    outdir: folder,
-    absWorkingDir: project,
-    bundle: true,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node24',
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'silent',
-    metafile: true,
-    plugins: [later],
-  })
-  // With one letter beyond ASCII all of the text would take two bytes a letter in the image.
-  const code = outputFiles[0].text.replace(
-    /[^\0-\x7f]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-  writeFileSync(join(folder, SCRIPT), code)
-  writeFileSync(join(folder, 'sources.sh'), freshness(Object.keys(metafile.inputs)))
-  await makeStartImage(folder)
+/** Nothing is loaded later from an image: with plain imports the bundler leaves out what no command uses. */
+const atOnce = {
+  name: 'at-once',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/cli\/.*\.ts$/ }, ({ path }) => {
+      const imports = []
+      const code = readFileSync(path, 'utf8').replace(/await import\('(.*?)'\)/g, (_, from) => {
+        const name = `imported${imports.length}`
+        imports.push(`import * as ${name} from '${from}'`)
+        return name
+      })
+      return { contents: [code, ...imports].join('\n'), loader: 'ts' }
+    })
+  },
 }
 
+/** Of the rooms of commands these only; where another one is typed after all, the process becomes the CLI without an image. */
+const commandsOnly = (rooms) => ({
+  name: 'commands-only',
+  setup(build) {
+    build.onResolve({ filter: /./ }, ({ path, importer }) =>
+      path in rooms && importer.endsWith('/cli/table.ts') ? { path, namespace: 'commands-only' } : undefined,
+    )
+    build.onLoad({ filter: /./, namespace: 'commands-only' }, ({ path }) => {
+      const folder = join(project, 'src', path.slice(1))
+      const all = [...readFileSync(join(folder, 'index.ts'), 'utf8').matchAll(/^export \{ (.*) \} from/gm)]
+      const kept = rooms[path].split(' ')
+      const others = all.flatMap(([, names]) => names.split(', ')).filter((name) => !kept.includes(name))
+      const contents = `
+        const start = () => process.execve(process.execPath, [process.execPath, '--', ...process.argv.slice(1)])
+        export { ${kept.join(', ')} } from '${path}'
+        ${others.map((name) => `export const ${name} = { start }`).join('\n')}`
+      return { contents, resolveDir: folder }
+    })
+  },
+})
+
+/** Writes into the folder of a new bundle what the images are made of, the images, and which sources all came from. */
+export async function bundleStartImages(esbuild, folder) {
+  const inputs = new Set()
+  for (const [name, { rooms }] of Object.entries(IMAGES)) {
+    const { metafile, outputFiles } = await esbuild.build({
+      entryPoints: [join(project, 'src/bin/cli-ready.ts')],
+      write: false,
+      outdir: folder,
+      absWorkingDir: project,
+      bundle: true,
+      format: 'cjs',
+      platform: 'node',
+      target: 'node24',
+      minify: true,
+      legalComments: 'none',
+      logLevel: 'silent',
+      metafile: true,
+      plugins: rooms ? [later, atOnce, commandsOnly(rooms)] : [later, atOnce],
+    })
+    // With one letter beyond ASCII all of the text would take two bytes a letter in the image.
+    const code = outputFiles[0].text.replace(
+      /[^\0-\x7f]/g,
+      (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+    writeFileSync(join(folder, scriptOf(name)), code)
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input)
+  }
+  writeFileSync(join(folder, 'sources.sh'), freshness([...inputs]))
+  await makeStartImages(folder)
+}
+
+const scriptOf = (name) => `${name}-ready.cjs`
+
 /** By the Node that bin/mica starts, on the machine where it does. Where that can make none, there is none. */
-export async function makeStartImage(folder) {
-  const [script, image] = [join(folder, SCRIPT), join(folder, 'cli.image')]
+export async function makeStartImages(folder) {
   const node = packagedNode()
-  if (node === undefined || !existsSync(script)) return
+  if (node === undefined) return
+  for (const [name, { tried }] of Object.entries(IMAGES)) {
+    const [script, image] = [join(folder, scriptOf(name)), join(folder, `${name}.image`)]
+    if (existsSync(script)) await makeStartImage({ node, script, image, tried })
+  }
+}
+
+async function makeStartImage({ node, script, image, tried }) {
   const words = ['--snapshot-blob', image, '--build-snapshot', script]
-  const refusal = await withStandIn((socket) => make(node, [...words, socket])).catch(({ message }) => message)
+  const attempt = (flags) => withStandIn((socket) => make(node, [...flags, ...words, socket, ...tried]))
+  const refusal = await attempt(INSIDE)
+    .then((why) => (why === undefined ? why : attempt([])))
+    .catch(({ message }) => message)
   if (refusal !== undefined) {
     process.stderr.write(`no start image of the CLI, it starts without: ${refusal}\n`)
     return rmSync(image, { force: true })

@@ -1,24 +1,12 @@
 /**
- * The CLI as a start image of Node (docs/decisions/022): this file runs when the image is made, and its only word is the
- * socket of a stand-in for the daemon (scripts/lib/start-image.mjs). It uses the common commands once, so that the image
- * holds them loaded and compiled, and leaves `main` to be run at each start.
+ * The CLI as a start image of Node (docs/decisions/022): this file runs when an image is made, and its words are the
+ * socket of a stand-in for the daemon and common commands (scripts/lib/start-image.mjs). It uses these once, so that the
+ * image holds them loaded and compiled, and leaves `main` to be run at each start.
  */
 import { dirname } from 'node:path'
 import { queryObjects, setFlagsFromString, startupSnapshot } from 'node:v8'
 import { runCli } from '#cli'
 import { drained, main, surroundings } from './cli-main.ts'
-
-const COMMANDS = [
-  'ps -a',
-  'images',
-  'version',
-  'inspect name',
-  'run -d --name name image true',
-  'start name',
-  'stop name',
-  'rm -f name',
-  '--help',
-]
 
 /** Node's own functions are all there compiled. Of them and of ours the image keeps only the code that runs from here on. */
 function forgetCompiled(): void {
@@ -29,10 +17,17 @@ function forgetCompiled(): void {
   setFlagsFromString('--no-flush-bytecode')
 }
 
+/** Node's own way from an image to `main`, which changes nothing when it is gone twice. It is there where it may be seen. */
+function rehearseStart(): void {
+  const inside: unknown = process.getBuiltinModule('internal/process/pre_execution')
+  const prepare: unknown = typeof inside === 'object' && inside && Reflect.get(inside, 'prepareMainThreadExecution')
+  if (typeof prepare === 'function') prepare()
+}
+
 /** Uses each command once against the stand-in. Nothing of it stays open; what they say goes to a stdout that nobody reads. */
-async function rehearse(socket: string): Promise<void> {
+async function rehearse([socket = '', ...commands]: readonly string[]): Promise<void> {
   const env = { MICA_HOST: `unix://${socket}`, HOME: dirname(socket) }
-  for (const command of COMMANDS) {
+  for (const command of commands) {
     // Not this process's own folder: Node would remember in the image that it was asked for it.
     const own = { ...surroundings(), env, cwd: '/' }
     const exit = await drained(own.io, await runCli({ ...own, words: command.split(' ') }))
@@ -42,7 +37,8 @@ async function rehearse(socket: string): Promise<void> {
 
 startupSnapshot.setDeserializeMainFunction(main)
 forgetCompiled()
-rehearse(process.argv[2] ?? '').catch((error: unknown) => {
+rehearseStart()
+rehearse(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`${String(error)}\n`)
   process.exit(1)
 })

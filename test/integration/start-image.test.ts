@@ -10,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   statSync,
@@ -26,7 +27,11 @@ const PROJECT = join(import.meta.dirname, '..', '..')
 const folder = temporary()
 const leftovers = watchLeftovers(folder.path)
 const installed = folder.join('node_modules/mica')
+const IMAGES = ['cli.image', 'short.image']
 let daemon: TestDaemon
+
+/** A file of the installed bundle. */
+const distributed = (name: string): string => join(installed, 'dist', name)
 
 /** `bin/mica` of the installed package. */
 const typed = (words: readonly string[], options: RunOptions = {}): Promise<Outcome> =>
@@ -56,11 +61,11 @@ async function install(): Promise<void> {
   for (const name of readdirSync(join(PROJECT, 'node_modules')).filter((name) => /^(koffi|node-linux-.*)$/.test(name)))
     symlinkSync(realpathSync(join(PROJECT, 'node_modules', name)), folder.join('node_modules', name))
   assert.equal((await typed(['version'])).code, 0, 'before there is an image')
-  assert.equal(existsSync(join(installed, 'dist/cli.image')), false)
+  for (const name of IMAGES) assert.equal(existsSync(distributed(name)), false)
   await succeed(process.execPath, [join(installed, 'scripts/image.mjs')])
-  // Each start reads all of it: with the code of functions that no command has run it would be 4 MB.
-  const { size } = statSync(join(installed, 'dist/cli.image'))
-  assert.ok(size < 3_500_000, `an image of ${size} bytes`)
+  // Each start reads all of it: with the code of functions that no command has run it would be a megabyte more.
+  assert.ok(statSync(distributed('cli.image')).size < 3_300_000)
+  assert.ok(statSync(distributed('short.image')).size < 2_900_000)
 }
 
 async function succeed(file: string, words: readonly string[], options: RunOptions = {}): Promise<void> {
@@ -120,18 +125,42 @@ test('the environment is that of each start', async () => {
   assert.equal((await typed(['rm', 'shown'])).stdout, 'shown\n')
 })
 
+/** What bin/mica starts with the short image, as words. */
+function shortCommands(): readonly (readonly string[])[] {
+  const launcher = readFileSync(join(PROJECT, 'bin/mica'), 'utf8')
+  const [, list = ''] = /case \$command in(.*?)\) short=short/s.exec(launcher) ?? []
+  return list.split('|').map((each) =>
+    each
+      .replace(/[\\\s*]/g, '')
+      .split('/')
+      .filter(Boolean),
+  )
+}
+
+test('the short image has the commands that bin/mica starts with it, and others become the CLI without', async () => {
+  renameSync(distributed('cli.image'), folder.join('cli.image'))
+  renameSync(distributed('cli.js'), folder.join('cli.js'))
+  writeFileSync(distributed('cli.js'), 'process.stdout.write(`without: ${process.argv.slice(2)}`)\n')
+  const commands = shortCommands()
+  assert.ok(commands.length > 20)
+  for (const words of commands)
+    assert.match((await typed([...words, '--help'])).stdout, /^\s*Usage: +mica/, words.join(' '))
+  const [node] = readdirSync(folder.join('node_modules')).filter((name) => name.startsWith('node-linux-'))
+  const start = ['--snapshot-blob', distributed('short.image'), '--', distributed('cli.js')]
+  const other = await runProgram(folder.join('node_modules', node ?? '', 'bin/node'), [...start, 'layers', 'x'])
+  assert.equal(other.stdout, 'without: layers,x')
+  for (const name of ['cli.image', 'cli.js']) renameSync(folder.join(name), distributed(name))
+})
+
 test('an image older than its Node is left alone, and a source newer than the bundle is bundled first', async () => {
-  utimesSync(join(installed, 'dist/cli.image'), 1, 1)
-  writeFileSync(join(installed, 'dist/cli.js'), "process.stdout.write('without')\n")
+  for (const name of IMAGES) utimesSync(distributed(name), 1, 1)
+  writeFileSync(distributed('cli.js'), "process.stdout.write('without')\n")
   assert.equal((await typed(['version'])).stdout, 'without')
   mkdirSync(join(installed, 'src'))
   writeFileSync(join(installed, 'src/some.ts'), '')
   writeFileSync(join(installed, 'scripts/build.mjs'), "process.stderr.write('built ')\n")
-  writeFileSync(join(installed, 'dist/sources.sh'), 'stale=\n')
+  writeFileSync(distributed('sources.sh'), 'stale=\n')
   assert.equal((await typed(['version'])).stderr, '')
-  writeFileSync(
-    join(installed, 'dist/sources.sh'),
-    '[ "$root/src/some.ts" -nt "$root/dist/bundle-id" ] && return\nstale=\n',
-  )
+  writeFileSync(distributed('sources.sh'), '[ "$root/src/some.ts" -nt "$root/dist/bundle-id" ] && return\nstale=\n')
   assert.equal((await typed(['version'])).stderr, 'built ')
 })
