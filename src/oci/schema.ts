@@ -15,16 +15,13 @@ const digestText = v.pipe(text, v.check(isDigest, 'want sha256: and 64 lower-cas
 
 export const digest = v.pipe(digestText, v.transform(parseDigest))
 export const diffId = v.pipe(digestText, v.transform(parseDiffId))
-/**
- * Labels and annotations: any key is good, but `__proto__`, which no object can hold as a key of its own by assignment.
- * (valibot's own `record` also drops «prototype» and «constructor».)
- */
+/** Labels and annotations: any key is good. (valibot's own `record` drops «__proto__», «prototype» and «constructor».) */
 export const annotations = v.pipe(
   v.custom<Readonly<Record<string, unknown>>>(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
     'want an object',
   ),
-  v.transform((value) => Object.entries(value).filter(([key]) => key !== '__proto__')),
+  v.transform((value) => Object.entries(value)),
   v.array(v.tuple([text, text])),
   v.transform((pairs): Record<string, string> => Object.fromEntries(pairs)),
 )
