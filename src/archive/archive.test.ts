@@ -4,17 +4,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import {
-  compress,
-  componentsOfName,
-  decompress,
-  detectCompression,
-  nameOfText,
-  placeOfName,
-  readTar,
-  textOfName,
-  writeTar,
-} from './index.ts'
+import { compress, decompress, detectCompression, readTar, writeTar } from './index.ts'
 import { TarReader } from './reader.ts'
 import type { TarSource } from './stream.ts'
 import type { TarEntry } from './types.ts'
@@ -333,40 +323,6 @@ test('TarReader hands out sparse bodies at their offsets and calls end() once an
   }
   reader.finish()
   assert.deepEqual(calls, ['entry f', 'body 388 at 0', 'body 212 at 388', 'end', 'entry p', 'end'])
-})
-
-const PATHS: readonly (readonly [path: string, components: readonly string[] | undefined])[] = [
-  ['a/b', ['a', 'b']],
-  ['./a//b/', ['a', 'b']],
-  ['/etc/passwd', ['etc', 'passwd']],
-  ['a/../b', ['b']],
-  ['.', []],
-  ['a/..', []],
-  ['..', undefined],
-  ['a/../../b', undefined],
-  ['a\0b', undefined],
-  ['a/b/.', ['a', 'b']],
-  ['...', ['...']],
-  ['a/.b/..c', ['a', '.b', '..c']],
-  ['', []],
-]
-
-for (const [path, components] of PATHS) {
-  test(`componentsOfName() of ${JSON.stringify(path)} is ${JSON.stringify(components)}`, () => {
-    if (components) {
-      assert.deepEqual(componentsOfName(path), components)
-      assert.equal(placeOfName(path), components.join('/'))
-    } else {
-      assert.throws(() => componentsOfName(path), { kind: 'invalid' })
-      assert.throws(() => placeOfName(path), { kind: 'invalid' })
-    }
-  })
-}
-
-test('names go from text to bytes and back', () => {
-  assert.equal(nameOfText('grün'), 'gr\xc3\xbcn')
-  assert.equal(textOfName('gr\xc3\xbcn'), 'grün')
-  assert.equal(textOfName('\xff'), '\ufffd')
 })
 
 test('decompress() tells the form by the first bytes', async () => {
