@@ -130,6 +130,8 @@ test('two who are attached hear the same, run() too gives output and status', as
   const heard = (await Promise.all(streams)).map((stream) => said(stream))
   await container.start()
   for (const { stdout } of await Promise.all(heard)) assert.equal(stdout, '1\n2\n3\n')
+  // the last output comes before the end, in Docker too
+  await container.wait()
   await container.remove()
 
   const [status, ran] = await runAndHear(['echo', 'hello'], 'hello\n')
