@@ -1,6 +1,6 @@
 import { fstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { cloneMount, joinMountNamespace, mountTable, unmountSync, withCopiedNamespace } from '#kernel/mount'
-import type { HostEntry, JobContext, JobTable } from './types.ts'
+import type { HostEntry, JobTable } from './types.ts'
 
 /** Descriptors of the host's mount namespace and of the root folder there. */
 export interface HostDescriptors {
@@ -16,24 +16,24 @@ export interface HostInput {
 
 /** The jobs behind `openHostMounts`; `serveJobs` adds them to every worker. They move their thread for ever. */
 export const hostJobs = {
-  'kernel.hostClone': (input: HostInput & { readonly recursive: boolean }, context: JobContext): number => {
-    enter(input.host, context)
+  'kernel.hostClone': (input: HostInput & { readonly recursive: boolean }): number => {
+    enter(input.host)
     const clone = (): number => cloneMount(input.path, { recursive: input.recursive })
     // The kernel attaches no tree with a pinned mount namespace in it (ELOOP); copies of a namespace have no pins.
     return input.recursive && input.host && hasPinBelow(input.path) ? withCopiedNamespace(input.host, clone) : clone()
   },
-  'kernel.hostInspect': (input: HostInput, context: JobContext): HostEntry | undefined => {
-    enter(input.host, context)
+  'kernel.hostInspect': (input: HostInput): HostEntry | undefined => {
+    enter(input.host)
     const found = statSync(input.path, { throwIfNoEntry: false })
     if (!found) return undefined
     return { kind: found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other', mode: found.mode & 0o7777 }
   },
-  'kernel.hostMakeFolder': (input: HostInput & { readonly mode: number }, context: JobContext): void => {
-    enter(input.host, context)
+  'kernel.hostMakeFolder': (input: HostInput & { readonly mode: number }): void => {
+    enter(input.host)
     mkdirSync(input.path, { recursive: true, mode: input.mode })
   },
-  'kernel.hostUnmount': (input: HostInput, context: JobContext): void => {
-    enter(input.host, context)
+  'kernel.hostUnmount': (input: HostInput): void => {
+    enter(input.host)
     unmountSync(input.path, { detach: true, ifMounted: true })
   },
 } satisfies JobTable
@@ -45,9 +45,7 @@ function hasPinBelow(path: string): boolean {
   )
 }
 
-/** The next call of the job is one that a file system of the host may not answer: it is said before. */
-function enter(host: HostDescriptors | undefined, context: JobContext): void {
+function enter(host: HostDescriptors | undefined): void {
   const isThere = !host || fstatSync(host.namespace).ino === statSync('/proc/thread-self/ns/mnt').ino
   if (!isThere) joinMountNamespace(host.namespace, host.root)
-  context.report('asked')
 }

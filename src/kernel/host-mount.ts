@@ -1,25 +1,21 @@
 import { invalid } from '#base'
 import { closeDescriptor, setCloseOnExec } from '#kernel/call'
 import type { HostDescriptors } from './host-job.ts'
-import { HostThreads, type Patience } from './host-thread.ts'
+import { HostThreads } from './host-thread.ts'
 import type { HostMounts } from './types.ts'
-
-/** Milliseconds until a file system of the host that was asked counts as one that does not answer; until nobody waits any more. */
-const PATIENCE = { asked: 1500, most: 5000 }
 
 /**
  * Looks at files as the host sees them, while the daemon lives in a mount namespace of its own: by threads that went back
  * to the host's namespace for ever. `entry` is the file that calls `serveJobs`; `inherited` is what
  * `reexecuteInMountNamespace` handed over in the environment (`HOST_VARIABLE`); without it our own view is taken.
- * A file system that hangs holds up nobody who looks elsewhere; who looks there is told so after `patience`.
+ * A file system that hangs holds up nobody who looks elsewhere; who looks there is told so.
  */
 export function openHostMounts(options: {
   readonly entry: string | URL
   readonly inherited?: string | undefined
-  readonly patience?: Patience
 }): HostMounts {
   const host = options.inherited === undefined ? undefined : parseInherited(options.inherited)
-  const threads = new HostThreads(options.entry, options.patience ?? PATIENCE)
+  const threads = new HostThreads(options.entry)
   return {
     clone: (path, { recursive = false } = {}) =>
       threads.run('kernel.hostClone', { host, path, recursive }, closeDescriptor),

@@ -4,14 +4,14 @@ const never = new Int32Array(new SharedArrayBuffer(4))
 
 serveJobs({
   /** Hangs as a system call does: nothing but its time ends it. */
-  'test.hang': ({ milliseconds }: { readonly milliseconds: number }, context) => {
-    context.report('asked')
+  'test.hang': ({ milliseconds }: { readonly milliseconds: number }) => {
     Atomics.wait(never, 0, 0, milliseconds)
     return milliseconds
   },
-  /** Has not come to ask anybody. */
-  'test.starve': ({ milliseconds }: { readonly milliseconds: number }) => {
-    Atomics.wait(never, 0, 0, milliseconds)
+  /** Works, as one that gets too little of a processor does. */
+  'test.work': ({ milliseconds }: { readonly milliseconds: number }) => {
+    const end = performance.now() + milliseconds
+    while (performance.now() < end);
     return milliseconds
   },
   'test.look': ({ path }: { readonly path: string }) => path,

@@ -4,10 +4,9 @@ import { isKind } from '#base'
 import { HostThreads } from './host-thread.ts'
 
 const entry = new URL('./host-thread.test-worker.ts', import.meta.url)
-const PATIENT = { asked: 60_000, most: 60_000 }
 
 test('who looks elsewhere is answered while a file system hangs; who looks there is told so', async () => {
-  await using threads = new HostThreads(entry, { asked: 1000, most: 9000 })
+  await using threads = new HostThreads(entry)
   const discarded: unknown[] = []
   // More than there may be threads: those of one place wait for each other.
   const hanging = Array.from({ length: 12 }, (_, n) =>
@@ -26,15 +25,19 @@ test('who looks elsewhere is answered while a file system hangs; who looks there
   assert.equal(await threads.run('test.look', { path: '/c' }), '/c')
 })
 
-test('a thread that has not come to ask its file system is waited for, but not for ever', async () => {
-  await using threads = new HostThreads(entry, { asked: 100, most: 3000 })
-  const starve = (milliseconds: number): Promise<number> => threads.run('test.starve', { path: '/x', milliseconds })
-  assert.equal(await starve(900), 900)
-  await assert.rejects(starve(4000), /has not answered for 3\.\d s/)
+test('a thread that starts slowly or works is waited for', async () => {
+  await using slow = new HostThreads(new URL('./host-thread.test-slow.ts', import.meta.url))
+  await using threads = new HostThreads(entry)
+  const ends = await Promise.all([
+    threads.run('test.work', { path: '/x', milliseconds: 2500 }),
+    threads.run('test.look', { path: '/x/y' }),
+    slow.run('test.look', { path: '/z' }),
+  ])
+  assert.deepEqual(ends, [2500, '/x/y', '/z'])
 })
 
 test('closing does not wait for what hangs, and what comes after is put back', async () => {
-  const threads = new HostThreads(entry, PATIENT)
+  const threads = new HostThreads(entry)
   const discarded = Promise.withResolvers<number>()
   const hanging = threads.run('test.hang', { path: '/hung', milliseconds: 700 }, discarded.resolve)
   assert.equal(await threads.run('test.look', { path: '/a' }), '/a')
@@ -45,7 +48,7 @@ test('closing does not wait for what hangs, and what comes after is put back', a
 })
 
 test('a thread that dies fails its own job alone', async () => {
-  await using threads = new HostThreads(entry, PATIENT)
+  await using threads = new HostThreads(entry)
   await assert.rejects(threads.run('test.die', { path: '/x' }), (error) => isKind(error, 'internal'))
   assert.equal(await threads.run('test.look', { path: '/a' }), '/a')
 })

@@ -2,19 +2,9 @@ import { type Deferred, cancelled, defer, unavailable } from '#base'
 import { createWorkerPool } from './pool.ts'
 import type { WorkerPool } from './types.ts'
 
-/** A file system that answers this late counts as one that hangs: others get another thread. Milliseconds. */
+/** A job that takes so long gives way: who looks elsewhere gets another thread. Milliseconds. */
 const STALL = 300
 const MOST_THREADS = 8
-/** So often it is looked again whether a task that is late hangs, or its thread only has no processor. Milliseconds. */
-const LOOK_EVERY = 200
-
-/** Milliseconds. */
-export interface Patience {
-  /** For a file system that was asked. */
-  readonly asked: number
-  /** In any case: a crowded machine may need long to ask. */
-  readonly most: number
-}
 
 interface Task {
   readonly job: string
@@ -23,33 +13,36 @@ interface Task {
   /** Puts back what comes after nobody waits any more. */
   readonly discard: (output: unknown) => void
   readonly begun: number
-  late: NodeJS.Timeout | undefined
   over: boolean
+}
+
+interface Busy {
+  readonly task: Task
+  readonly begun: number
+  /** Whether it stands in one call of the kernel, and for too long. */
+  hangs: boolean
 }
 
 interface Lane {
   readonly pool: WorkerPool
-  /** What runs there, and since when. */
-  busy: { readonly path: string; readonly begun: number; asked: boolean } | undefined
+  busy: Busy | undefined
 }
 
 /**
  * Runs jobs on files of the host, each by one thread of `entry`. A job that hangs in the kernel (a network's file system
- * whose server is gone) holds up only those that look there too: others get more threads, up to a number. A job reports when
- * it is about to enter the kernel. One that is not done within `patience`, in the line or in the kernel, fails with kind
- * `unavailable`. Closing does not wait for what hangs.
+ * whose server is gone) holds up only those that look there too: others get more threads, up to a number. It fails with kind
+ * `unavailable`, and who waits behind it; a thread that starts slowly or gets no processor hangs nowhere, and is waited for.
+ * Closing does not wait for what hangs.
  */
 export class HostThreads implements AsyncDisposable {
   readonly #entry: string | URL
-  readonly #patience: Patience
   readonly #lanes: Lane[] = []
   #waiting: Task[] = []
   #look: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(entry: string | URL, patience: Patience) {
+  constructor(entry: string | URL) {
     this.#entry = entry
-    this.#patience = patience
   }
 
   run<Input extends { readonly path: string }, Output>(
@@ -57,18 +50,13 @@ export class HostThreads implements AsyncDisposable {
     input: Input,
     discard: (output: Output) => void = () => undefined,
   ): Promise<Output> {
-    const done = defer<unknown>()
     if (this.#closed) return Promise.reject(cancelled(job))
-    const begun = performance.now()
-    const known = this.#hanging().find(
-      (busy) => busy.asked && begun - busy.begun >= this.#patience.asked && isRelated(busy.path, input.path),
-    )
-    if (known) return Promise.reject(unanswered(input.path, begun - known.begun))
-    const task: Task = { job, input, done, discard: discard as Task['discard'], begun, late: undefined, over: false }
+    const [done, begun] = [defer<unknown>(), performance.now()]
+    const task: Task = { job, input, done, discard: discard as Task['discard'], begun, over: false }
     this.#waiting.push(task)
-    task.late = setTimeout(() => this.#lookAt(task), this.#patience.asked)
+    this.#refuse()
     this.#assign()
-    return done.promise.finally(() => clearTimeout(task.late)) as Promise<Output>
+    return done.promise as Promise<Output>
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,25 +67,21 @@ export class HostThreads implements AsyncDisposable {
     await Promise.all(idle.map(({ pool }) => pool[Symbol.asyncDispose]()))
   }
 
-  /** Of a task that is late. */
-  #lookAt(task: Task): void {
-    const waited = performance.now() - task.begun
-    const asked = this.#hanging().filter((busy) => busy.asked)
-    const hangs = asked.length === MOST_THREADS || asked.some(({ path }) => isRelated(path, task.input.path))
-    if (!hangs && waited < this.#patience.most) {
-      task.late = setTimeout(() => this.#lookAt(task), LOOK_EVERY)
-      return
+  /** Those in the line who would look where a file system hangs, or for whom no thread is left. */
+  #refuse(): void {
+    const hung = this.#lanes.flatMap(({ busy }) => (busy?.hangs ? [busy] : []))
+    for (const task of this.#waiting) {
+      const before = hung.length >= MOST_THREADS ? hung : hung.filter((busy) => isRelated(busy.task, task))
+      if (before.length > 0) fail(task, Math.min(...before.map(({ begun }) => begun)))
     }
-    task.over = true
-    this.#waiting = this.#waiting.filter((other) => other !== task)
-    task.done.reject(unanswered(task.input.path, waited))
+    this.#waiting = this.#waiting.filter(({ over }) => !over)
   }
 
   #assign(): void {
     clearTimeout(this.#look)
     while (!this.#closed) {
       const hanging = this.#hanging()
-      const at = this.#waiting.findIndex(({ input }) => !hanging.some(({ path }) => isRelated(path, input.path)))
+      const at = this.#waiting.findIndex((task) => !hanging.some((busy) => isRelated(busy.task, task)))
       const task = this.#waiting[at]
       const lane = task && (this.#lanes.find(({ busy }) => !busy) ?? this.#open(hanging.length))
       if (!lane) break
@@ -107,7 +91,8 @@ export class HostThreads implements AsyncDisposable {
     if (this.#waiting.length > 0) this.#look = setTimeout(() => this.#assign(), STALL)
   }
 
-  #hanging(): readonly (Lane['busy'] & {})[] {
+  /** That may hang: a moment tells nothing, but others need not wait. */
+  #hanging(): readonly Busy[] {
     const slow = performance.now() - STALL
     return this.#lanes.flatMap(({ busy }) => (busy && busy.begun <= slow ? [busy] : []))
   }
@@ -121,13 +106,15 @@ export class HostThreads implements AsyncDisposable {
   }
 
   async #work(lane: Lane, task: Task): Promise<void> {
-    const busy = { path: task.input.path, begun: performance.now(), asked: false }
+    const busy: Busy = { task, begun: performance.now(), hangs: false }
     lane.busy = busy
-    const onReport = (): void => {
-      busy.asked = true
+    const onHang = (): void => {
+      busy.hangs = true
+      fail(task, task.begun)
+      this.#refuse()
     }
     try {
-      const output = await lane.pool.run(task.job, task.input, { onReport })
+      const output = await lane.pool.run(task.job, task.input, { onHang })
       if (task.over || this.#closed) task.discard(output)
       task.done.resolve(output)
     } catch (error) {
@@ -147,11 +134,13 @@ export class HostThreads implements AsyncDisposable {
   }
 }
 
-function unanswered(path: string, waited: number): Error {
-  const why = `its file system has not answered for ${(waited / 1000).toFixed(1)} s`
-  return unavailable(`cannot look at ${path} on the host: ${why}; mend or unmount that`)
+/** Nobody has answered since `since`. */
+function fail(task: Task, since: number): void {
+  task.over = true
+  const why = `its file system has not answered for ${((performance.now() - since) / 1000).toFixed(1)} s`
+  task.done.reject(unavailable(`cannot look at ${task.input.path} on the host: ${why}; mend or unmount that`))
 }
 
-function isRelated(one: string, other: string): boolean {
-  return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`)
+function isRelated({ input: one }: Task, { input: other }: Task): boolean {
+  return one.path === other.path || one.path.startsWith(`${other.path}/`) || other.path.startsWith(`${one.path}/`)
 }

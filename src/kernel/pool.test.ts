@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -222,6 +222,26 @@ test('jobs on our own files never wait for those on others’, however many of t
   assert.deepEqual(await Promise.all([1, 2, 3].map((n) => pool.run('test.double', n))), [2, 4, 6])
   assert.equal(await pool.run('test.double', 4, { lane: 'short' }), 8)
   context.diagnostic(`they waited for ${Math.round(performance.now() - begun)} ms`)
+  end()
+  await hanging
+})
+
+test('who waits for a disk that is busy does not hang', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mica-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  const pressure = join(folder, 'io')
+  const press = (): void => {
+    writeFileSync(pressure, `some avg10=50.00 total=${Math.round(performance.now() * 500)}\nfull avg10=0.00 total=0\n`)
+  }
+  press()
+  await using pool = createWorkerPool({ entry, size: 2, pressure })
+  const { fifo, end } = makeHang(context)
+  const times = setInterval(press, 20)
+  const told = Promise.withResolvers<Hang>()
+  const hanging = pool.run('test.hang', fifo, { onHang: told.resolve })
+  assert.equal(await Promise.race([told.promise, sleep(2500).then(() => 'waits')]), 'waits')
+  clearInterval(times)
+  assert.ok((await told.promise).milliseconds > 2500)
   end()
   await hanging
 })

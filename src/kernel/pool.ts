@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { cancelled, type Deferred, defer, internal, messageOf, unavailable } from '#base'
+import { DISK_PRESSURE, DiskWait } from './disk-wait.ts'
 import { END, errorFrom, type JobMessage, type JobReply } from './job-message.ts'
 import { Stillness } from './stillness.ts'
 import type { JobOptions, Lane, WorkerPool } from './types.ts'
@@ -15,8 +16,8 @@ const IDLE_PATIENCE = { others: 15_000, last: 300_000 } as const
  * such a job, and may look at the same file system, earlier. Where that is wrong, a thread too many is started. Milliseconds.
  */
 const HANGS = { first: 400, further: 100 } as const
-/** For so long until its caller is told. Milliseconds. */
-const PATIENCE = 1400
+/** For so long until its caller is told; longer where the machine's own disks are busy, and it may only wait for them. Milliseconds. */
+const PATIENCE = { else: 1400, busy: 20_000 } as const
 /** Jobs that run are looked at so often: while others wait for one that hangs, and else. Milliseconds. */
 const LOOK_EVERY = { pressed: 40, else: 150 } as const
 /** So many threads are started in the place of those that hang. */
@@ -41,6 +42,8 @@ interface Running {
   readonly task: Task
   /** Milliseconds for which it has been in one call of the kernel. */
   still: number
+  /** Since it has stood there for a while. */
+  disk: DiskWait | undefined
   hangs: boolean
   isTold: boolean
 }
@@ -66,15 +69,19 @@ export function createWorkerPool(options: {
   readonly size?: number
   readonly streams?: number
   readonly spare?: number
+  readonly pressure?: string
 }): WorkerPool {
   const { entry, size = Math.min(MOST_THREADS, availableParallelism() + 1) } = options
-  return new Pool(entry, { size, streams: options.streams ?? MOST_STREAMS, spare: options.spare ?? MOST_SPARE })
+  const { streams = MOST_STREAMS, spare = MOST_SPARE, pressure = DISK_PRESSURE } = options
+  return new Pool(entry, { size, streams, spare, pressure })
 }
 
 interface Limits {
   readonly size: number
   readonly streams: number
   readonly spare: number
+  /** The file that tells how busy the disks are. */
+  readonly pressure: string
 }
 
 class Pool implements WorkerPool {
@@ -185,7 +192,7 @@ class Pool implements WorkerPool {
 
   #start(thread: Thread, task: Task): void {
     const id = this.#nextId++
-    thread.task = { id, task, still: 0, hangs: false, isTold: false }
+    thread.task = { id, task, still: 0, disk: undefined, hangs: false, isTold: false }
     thread.stillness?.begin()
     clearTimeout(thread.idle)
     this.#watch()
@@ -225,7 +232,13 @@ class Pool implements WorkerPool {
 
   #lookAtAll(now: number): void {
     const limit = this.#hanging().length > 0 ? HANGS.further : HANGS.first
-    for (const { task, stillness } of this.#threads) if (task && stillness) lookAt(task, stillness.look(now), limit)
+    for (const { task, stillness } of this.#threads) {
+      if (!task || !stillness) continue
+      lookAt(task, stillness.look(now), limit)
+      task.disk = task.still < HANGS.first ? undefined : (task.disk ?? new DiskWait(this.#limits.pressure, now))
+      const patience = task.disk?.isBusy(now) ? PATIENCE.busy : PATIENCE.else
+      if (task.still >= patience) tell(task)
+    }
   }
 
   /** What waits for those that hang, and might for ever. */
@@ -235,7 +248,7 @@ class Pool implements WorkerPool {
     for (const task of this.#waiting) {
       const same = hanging.filter((other) => isForeign(task) && other.task.options.about === task.options.about)
       const others = hanging.filter((other) => !passes(task, other))
-      const isFull = others.length > this.#limits.spare && now - task.asked >= PATIENCE
+      const isFull = others.length > this.#limits.spare && now - task.asked >= PATIENCE.else
       const before = same.length >= MOST_OF_ONE ? same : isFull ? others : undefined
       if (before) this.#refuseOne(task, before)
     }
@@ -336,7 +349,10 @@ function passes(task: Task, { task: other, still }: Running): boolean {
 function lookAt(running: Running, still: number, limit: number): void {
   running.still = still
   running.hangs = still >= limit
-  if (still < PATIENCE || running.isTold) return
+}
+
+function tell(running: Running): void {
+  if (running.isTold) return
   running.isTold = true
   running.task.options.onHang?.({ milliseconds: running.still })
 }

@@ -229,10 +229,14 @@ function isStream({ path, endless = false }: Call): boolean {
   return endless || /^\/build\?|\/push$|\/images\/create|\/export$|\/get/.test(path)
 }
 
-/** Milliseconds in which somebody had to wait for a processor (Documentation/accounting/psi.rst). */
+/** Milliseconds in which somebody had to wait for a processor or a disk (Documentation/accounting/psi.rst). */
 function pressure(): number {
+  return waitedFor('cpu') + waitedFor('io')
+}
+
+function waitedFor(what: 'cpu' | 'io'): number {
   try {
-    return Number(/some .*total=(\d+)/.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? 0) / 1000
+    return Number(/some .*total=(\d+)/.exec(readFileSync(`/proc/pressure/${what}`, 'utf8'))?.[1] ?? 0) / 1000
   } catch {
     return 0
   }
