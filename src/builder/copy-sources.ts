@@ -1,5 +1,5 @@
 import { contextUse, copyOrigin, hashOf } from '#builder/plan'
-import { type CopyOutput, hashReceived, type SourceInput } from '#builder/files'
+import { type CopyOutput, hashReceived, placeOfSource, type SourceInput } from '#builder/files'
 import type { CopyInstruction } from '#dockerfile'
 import { imageRoot } from './base-step.ts'
 import type { BuildRoot } from './build-root.ts'
@@ -38,7 +38,9 @@ async function hashOne(session: Session, source: SourceInput, isLocal: boolean):
   if (isLocal && session.context.isSmall === true && isPlain(source)) return hashReceived(source)
   const known = isLocal ? knownHash(session, source) : undefined
   if (known?.found !== undefined) return known.found
-  const hashed = await session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, session.reading)
+  const hashed =
+    foreseenHash(source) ??
+    (await session.parts.pool.run<SourceInput, CopyOutput>('builder.hash', source, session.reading))
   known?.keep(hashed)
   return hashed
 }
@@ -59,6 +61,14 @@ function knownHash({ context, hashes }: Session, source: SourceInput) {
       if (hashes.size > MAX_HASHES && oldest !== undefined) hashes.delete(oldest)
     },
   }
+}
+
+/** All of it was hashed while it came. */
+function foreseenHash(source: SourceInput): CopyOutput | undefined {
+  const [first, ...others] = source.sources
+  if (first === undefined || others.length > 0 || !isPlain(source)) return undefined
+  const place = placeOfSource(first)
+  return source.foreseen?.find((layer) => layer.source === place)?.read
 }
 
 /** No pattern is to be matched. */

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { nameOfText } from '#archive'
+import { nameOfText, type RawName } from '#archive'
 import { type CopyInstruction, type Dockerfile, DockerfileError, parseDockerfile, type Stage } from '#dockerfile'
 
 /** A COPY of a context of which its Dockerfile alone says what goes where. Names are raw. */
@@ -44,6 +44,11 @@ function neededStages({ stages }: Dockerfile, target: string | undefined): reado
   return [...needed]
 }
 
+/** A plain source's, below the context. */
+export function placeOfSource(source: string): RawName {
+  return nameOfText(posix.resolve('/', source).slice(1))
+}
+
 const PLAIN = /^[^$\\*?[\]"']+$/
 
 export function guessCopy(node: CopyInstruction): GuessedCopy | undefined {
@@ -55,7 +60,7 @@ export function guessCopy(node: CopyInstruction): GuessedCopy | undefined {
   const place = posix.resolve('/', destination).slice(1)
   // what stands above it may be in the root already
   if (!destination.startsWith('/') || place === '' || place.includes('/')) return undefined
-  const path = nameOfText(posix.resolve('/', source).slice(1))
+  const path = placeOfSource(source)
   return {
     source: path,
     name: posix.basename(path),

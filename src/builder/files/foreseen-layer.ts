@@ -5,6 +5,7 @@ import { type RawName, type TarEntry, type TarKind, TarWriter } from '#archive'
 import { listXattrs } from '#kernel'
 import type { ConfinedRoot, Owner } from '#tree'
 import type { GuessedCopy } from './copy-guess.ts'
+import type { ComingHash } from './tree-hash.ts'
 
 /** The layer that a COPY makes of files that came just now, if it goes to a place where nothing is and adds nothing else. */
 export interface ForeseenLayer {
@@ -19,6 +20,8 @@ export interface ForeseenLayer {
   readonly diffId: string
   readonly size: number
   readonly content: number
+  /** What `builder.hash` gives for the source. */
+  readonly read?: { readonly hash: string; readonly shape: 'file' | 'dir' }
 }
 
 /** In the order of a tree: what is in a folder follows it at once. */
@@ -63,10 +66,16 @@ export class LayerForecast {
   #isOpen = false
   /** Some entry, by its place in the context, with the time it is to have. */
   #sample: { readonly path: RawName; readonly mtime: bigint } | undefined
+  readonly #read: ComingHash | undefined
 
   /** `madeAt`: the time of the folder that the copy makes (nanoseconds since the epoch). */
-  constructor(guess: GuessedCopy, owner: Owner, madeAt = BigInt(Date.now()) * 1_000_000n) {
+  constructor(
+    guess: GuessedCopy,
+    owner: Owner,
+    { madeAt = BigInt(Date.now()) * 1_000_000n, read }: { readonly madeAt?: bigint; readonly read?: ComingHash } = {},
+  ) {
     this.#madeAt = madeAt
+    this.#read = read
     this.#guess = guess
     this.#owner = owner
     this.#place = guess.destination
@@ -116,7 +125,9 @@ export class LayerForecast {
   finish(root?: ConfinedRoot): ForeseenLayer | undefined {
     if (this.#isOver || this.#entries === 0 || (root !== undefined && !this.#isKept(root))) return undefined
     this.#tar.finish()
-    const { source, destination } = this.#guess
+    const { source, name, destination } = this.#guess
+    const isFolder = this.#folders.has(source) || source === ''
+    const hash = this.#read?.digest({ name, place: source, isFolder }, this.#entries)
     return {
       source,
       entries: this.#entries,
@@ -125,6 +136,7 @@ export class LayerForecast {
       diffId: `sha256:${this.#hash.digest('hex')}`,
       size: this.#size,
       content: this.#content,
+      ...(hash !== undefined && { read: { hash, shape: isFolder ? 'dir' : 'file' } }),
     }
   }
 
@@ -152,6 +164,7 @@ export class LayerForecast {
   #write(path: RawName, { kind, mode, size, mtime, link }: ForeseenEntry): void {
     const { source } = this.#guess
     const below = source === '' ? `/${path}` : path.slice(source.length)
+    this.#read?.entry(below.slice(1), path)
     const attributes = { mode: kind === 'symlink' ? 0o777 : mode & 0o7777, ...this.#owner, mtime }
     if (kind === 'file') this.#content += size
     this.#tar.entry({ kind, path: `${this.#place}${below}`, size, link, ...attributes })

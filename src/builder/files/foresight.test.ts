@@ -8,6 +8,7 @@ import { ConfinedRoot, unpackTar } from '#tree'
 import { guessCopies } from './copy-guess.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
 import { Foresight } from './foresight.ts'
+import { TarIndexer } from './tar-index.ts'
 
 const GUESSES: readonly (readonly [text: string, target: string | undefined, copies: readonly string[]])[] = [
   ['FROM a\nCOPY x /y', undefined, ['x y']],
@@ -56,9 +57,10 @@ function foresee(...members: readonly Member[]): readonly ForeseenLayer[] {
     mkdirSync(join(home, 'root'))
     using root = new ConfinedRoot(join(home, 'root'))
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+    const indexer = new TarIndexer()
     const foresight = new Foresight(
       { dockerfile: { path: 'Dockerfile' } },
-      { root, owner, isAsleep: () => false, settle: () => undefined },
+      { root, owner, isAsleep: () => false, settle: () => undefined, nodeOf: (place) => indexer.index.get(place) },
     )
     const tar = tarOf(members)
     const context = { cancelled: () => false, report: () => undefined }
@@ -70,7 +72,17 @@ function foresee(...members: readonly Member[]): readonly ForeseenLayer[] {
       root,
       place: '',
       owner,
-      watch: { entry: (entry) => foresight.entry(entry), body: (chunk) => foresight.body(chunk), end() {} },
+      watch: {
+        entry(entry) {
+          indexer.entry(entry)
+          foresight.entry(entry)
+        },
+        body(chunk) {
+          indexer.body(chunk)
+          foresight.body(chunk)
+        },
+        end: () => indexer.end(),
+      },
       context,
     })
     return foresight.finish()

@@ -2,7 +2,8 @@ import { placeOfName, type RawName, type TarEntry } from '#archive'
 import type { ConfinedRoot, Owner } from '#tree'
 import { guessCopies } from './copy-guess.ts'
 import { type ForeseenLayer, LayerForecast } from './foreseen-layer.ts'
-import type { NamedNode } from './tar-index.ts'
+import type { NamedNode, TarNode } from './tar-index.ts'
+import { ComingHash } from './tree-hash.ts'
 
 /** What is to be foreseen of a build. */
 export interface ForesightInput {
@@ -31,6 +32,8 @@ interface Parts {
   readonly isAsleep: () => boolean
   /** Returns once all that came before is there. */
   readonly settle: () => void
+  /** What has come, at a place in the context. */
+  readonly nodeOf: (place: RawName) => TarNode | undefined
 }
 
 /**
@@ -97,9 +100,11 @@ export class Foresight {
 
   #beginIfKnown(): void {
     if (this.#forecasts !== undefined || this.#text === undefined || this.#parts.isAsleep()) return
-    const { root, owner } = this.#parts
+    const { root, owner, nodeOf } = this.#parts
     const copies = guessCopies(Buffer.concat(this.#text).toString('utf8'), this.#input.target)
-    this.#forecasts = copies.slice(0, MOST_LAYERS).map((copy) => new LayerForecast(copy, owner))
+    this.#forecasts = copies
+      .slice(0, MOST_LAYERS)
+      .map((copy) => new LayerForecast(copy, owner, { read: new ComingHash(nodeOf) }))
     if (copies.length > 0) this.#parts.settle()
     for (const { path, entry } of this.#before)
       for (const forecast of this.#forecasts) forecast.catchUp(path, entry, root)

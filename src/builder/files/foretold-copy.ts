@@ -97,7 +97,7 @@ export function foretellCopy(foretelling: Foretelling, selections: readonly Sele
   if (selection === undefined || others.length > 0) return undefined
   const { place: source, name, entries } = selection
   const { destination, isFolder, madeAt, tree } = foretelling
-  const forecast = new LayerForecast({ source, name, destination, isFolder }, ROOT, madeAt)
+  const forecast = new LayerForecast({ source, name, destination, isFolder }, ROOT, { madeAt })
   const isWhole = entries[0]?.kind === 'folder'
   const made = new MadeHash(destination, isWhole || isFolder)
   const top = !isWhole && isFolder ? join(destination, name) : destination

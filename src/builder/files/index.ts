@@ -4,7 +4,7 @@
  * that nothing outside the source folder is read and nothing outside the root is touched, whatever links and names
  * are there, and that an unchanged file costs one stat. What is to be copied, and when, the builder decides.
  */
-export { guessCopy } from './copy-guess.ts'
+export { guessCopy, placeOfSource } from './copy-guess.ts'
 export { DIGESTS_FORM } from './file-digests.ts'
 export { builderJobs, hashReceived } from './jobs.ts'
 export type { CopyInput, CopyOutput, ForetellInput, Head, HeadOutput, SourceInput, TextsInput } from './jobs.ts'

@@ -12,7 +12,7 @@ import { errnoOf } from '#base'
 import { setTimes } from '#kernel'
 import { ConfinedRoot, type FileStand, type Owner, TreeWriter } from '#tree'
 import { entryIn, type KnownInput, KnownLayer } from './known-layer.ts'
-import { isFolder, type NamedNode, readTarIndex, type TarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
+import { isFolder, type NamedNode, openTarIndex, readTarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
 
 /** Larger files are written as they come. Bytes. */
 const MOST_HELD = 4 << 20
@@ -207,7 +207,7 @@ export interface CompleteInput {
 export function completeContext(input: CompleteInput): void {
   using root = new ConfinedRoot(input.folder)
   using layer = new KnownLayer(input.known)
-  const index = readTarIndex(input.index)
+  const index = openTarIndex(input.index)
   const owner = ownIds()
   const files = new Map(filesBelow(index, input.known.source))
   for (const [path, node] of index) {
@@ -222,7 +222,7 @@ export function ownIds(): Owner {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
 }
 
-function filesBelow(index: TarIndex, source: RawName): readonly NamedNode[] {
+function filesBelow(index: ReadonlyMap<RawName, TarNode>, source: RawName): readonly NamedNode[] {
   return [...index].filter(([path, { bytes }]) => bytes !== undefined && isBelow(path, source))
 }
 
@@ -236,13 +236,13 @@ function hasFacts(node: TarNode, { kind, mode, mtime, size, xattrs }: TarEntry):
 }
 
 /** What it leads to may be one of the files that are not written. */
-function isThroughLink(path: RawName, index: TarIndex): boolean {
+function isThroughLink(path: RawName, index: ReadonlyMap<RawName, TarNode>): boolean {
   const parts = path.split('/')
   return parts.some((_, at) => index.get(parts.slice(0, at + 1).join('/'))?.link !== undefined)
 }
 
 /** Inner folders first. */
-function setFolderTimes(root: ConfinedRoot, index: TarIndex): void {
+function setFolderTimes(root: ConfinedRoot, index: ReadonlyMap<RawName, TarNode>): void {
   for (const [path, node] of [...index].toReversed()) {
     if (path === '' || !isFolder(node) || node.mtime === '') continue
     setTimes(entryIn(root, path), BigInt(node.mtime), BigInt(node.mtime))

@@ -8,7 +8,7 @@ import type { ForeseenLayer } from './foreseen-layer.ts'
 import { KnownFiles, ownIds } from './known-files.ts'
 import type { KnownInput } from './known-layer.ts'
 import { SharedWriter } from './second-writer.ts'
-import { TarIndexer, type TarNode, writeTarIndex } from './tar-index.ts'
+import { IndexFile, keepTarIndex, TarIndexer, type TarNode } from './tar-index.ts'
 
 /** A context on its way: a plain tar that comes out of a pipe, or of a client's connection. */
 export interface ReceiveInput {
@@ -53,8 +53,9 @@ export interface ReceiveOutput {
  * file as it passes. Malformed archives end in `corrupt`.
  */
 export function receiveContext(input: ReceiveInput, context: JobContext): ReceiveOutput {
-  const indexer = new TarIndexer()
   mkdirSync(input.folder, { recursive: true, mode: 0o700 })
+  using file = new IndexFile(input.index)
+  const indexer = new TarIndexer(file)
   using root = new ConfinedRoot(input.folder)
   const owner = ownIds()
   const { fd, framed, foresee } = input
@@ -63,7 +64,15 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   const handOver = (path: RawName, node: TarNode): boolean => writer.put(path, node)
   using known = input.known && openKnown(input.known, { root, handOver, owner, indexer, texts: wanted })
   const settle = (): void => writer.settle()
-  const foresight = foresee && new Foresight(foresee, { root, owner, settle, isAsleep: () => known?.isSame === true })
+  const foresight =
+    foresee &&
+    new Foresight(foresee, {
+      root,
+      owner,
+      settle,
+      nodeOf: (place) => indexer.index.get(place),
+      isAsleep: () => known?.isSame === true,
+    })
   const tap = new StretchTap(known?.stretches, (stretch, bytes) => {
     const entries = known?.entriesOf(stretch) ?? []
     const accepted = known?.accept(entries)
@@ -83,8 +92,7 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
   })
   known?.finish()
   const { isPlain, hasLinks, index } = indexer
-  const digest = isPlain ? writeTarIndex(input.index, index) : undefined
-  if (isPlain) writeFileSync(input.stretches, JSON.stringify(tap.notes), { mode: 0o600 })
+  const digest = isPlain ? noteContext(input, { indexer, file, tap }) : undefined
   const texts = input.texts.map((path) => [path, root.readText(nameOfText(path), input.limit)] as const)
   const isMovable = isPlain && !hasLinks
   return {
@@ -94,6 +102,19 @@ export function receiveContext(input: ReceiveInput, context: JobContext): Receiv
     texts: textsOf(texts),
     foreseen: isMovable ? (foresight?.finish() ?? []) : [],
   }
+}
+
+/** Gives the digest of the index. */
+function noteContext(
+  input: ReceiveInput,
+  { indexer, file, tap }: { readonly indexer: TarIndexer; readonly file: IndexFile; readonly tap: StretchTap },
+): string {
+  const { index, hasRepeats } = indexer
+  keepTarIndex(input.index, index)
+  // the index does not say what stood in the stretch of what was replaced
+  const notes = hasRepeats ? { ...tap.notes, stretches: [] } : tap.notes
+  writeFileSync(input.stretches, JSON.stringify(notes), { mode: 0o600 })
+  return file.finish(hasRepeats ? index : undefined)
 }
 
 function sharingOf(known: KnownFiles | undefined): Pick<ReceiveOutput, 'isShared' | 'isDeferred'> {

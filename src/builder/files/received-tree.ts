@@ -4,8 +4,8 @@ import { corrupt } from '#base'
 import { ConfinedRoot, type Xattr } from '#tree'
 import type { FileFacts } from './file-digests.ts'
 import type { EntryStat, SourceTree } from './source-tree.ts'
-import { isFolder, readTarIndex } from './tar-index.ts'
-import type { TarIndex, TarNode } from './tar-index.ts'
+import { isFolder, openTarIndex } from './tar-index.ts'
+import type { TarNode } from './tar-index.ts'
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW
 const CHUNK = 1 << 20
@@ -18,7 +18,7 @@ export class ReceivedTree implements SourceTree, Disposable {
   readonly #folder: string
   /** Only once bytes are wanted: a hash wants none. */
   #root: ConfinedRoot | undefined
-  readonly #index: TarIndex
+  readonly #index: ReadonlyMap<string, TarNode>
   readonly #names = new Map<string, string[]>()
   /** The folder that was asked for last, and what it means. */
   #folderAsked: { readonly path: string; readonly place: string | undefined } | undefined
@@ -26,7 +26,7 @@ export class ReceivedTree implements SourceTree, Disposable {
 
   constructor(folder: string, index: string) {
     this.#folder = folder
-    this.#index = readTarIndex(index)
+    this.#index = openTarIndex(index)
     for (const path of this.#index.keys()) if (path !== '') this.#nameIn(parentOf(path), posix.basename(path))
     for (const names of this.#names.values()) names.sort()
   }
@@ -147,7 +147,7 @@ export class ReceivedTree implements SourceTree, Disposable {
 }
 
 /** The place that a path means, as a process sees it whose root is the archive's. */
-function resolveIn(index: TarIndex, path: string): string | undefined {
+function resolveIn(index: ReadonlyMap<string, TarNode>, path: string): string | undefined {
   const rest = path.split('/').toReversed()
   let place: readonly string[] = []
   for (let links = 0, name = rest.pop(); name !== undefined; name = rest.pop()) {

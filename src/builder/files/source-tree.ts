@@ -37,7 +37,7 @@ export interface SourceTree {
   head(folder: string, name: string, length: number): Buffer
 }
 
-export function kindOf(stat: Pick<EntryStat, 'mode'>): EntryKind {
+export function kindOf(stat: { readonly mode: bigint | number }): EntryKind {
   switch (Number(stat.mode) & constants.S_IFMT) {
     case constants.S_IFREG:
       return 'file'

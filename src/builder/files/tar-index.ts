@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { constants, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { placeOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
@@ -30,11 +30,84 @@ export function readTarIndex(path: string): TarIndex {
   return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
 }
 
-/** Gives the digest of what was written. */
-export function writeTarIndex(path: string, index: TarIndex): string {
-  const text = JSON.stringify([...index])
-  writeFileSync(path, text)
-  return hash('sha256', text)
+/** The last index of a context that this thread has made or read: the next job may want the same. Memory that is wanted is not kept for it. */
+class RecentIndex {
+  #path = ''
+  #index: WeakRef<TarIndex> | undefined
+
+  keep(path: string, index: TarIndex): void {
+    this.#path = path
+    this.#index = new WeakRef(index)
+  }
+
+  find(path: string): TarIndex | undefined {
+    return this.#path === path ? this.#index?.deref() : undefined
+  }
+}
+
+const recent = new RecentIndex()
+
+/** Of a context that has come: its file never changes, nor does what is given here. */
+export function keepTarIndex(path: string, index: TarIndex): void {
+  recent.keep(path, index)
+}
+
+export function openTarIndex(path: string): ReadonlyMap<string, TarNode> {
+  const known = recent.find(path)
+  if (known !== undefined) return known
+  const index = readTarIndex(path)
+  recent.keep(path, index)
+  return index
+}
+
+/** Characters that are written together. */
+const AT_ONCE = 1 << 16
+
+/** Writes an index while its entries come. */
+export class IndexFile implements Disposable {
+  readonly #path: string
+  readonly #hash = createHash('sha256')
+  #fd: number | undefined
+  #text = '['
+  #isFirst = true
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd !== undefined) closeSync(this.#fd)
+    this.#fd = undefined
+  }
+
+  add(path: string, node: TarNode): void {
+    const line = JSON.stringify([path, node])
+    this.#text += this.#isFirst ? line : `,${line}`
+    this.#isFirst = false
+    if (this.#text.length >= AT_ONCE) this.#write()
+  }
+
+  /** Where entries were replaced, `index` says so, and is written in place of them. Gives the digest of what was written. */
+  finish(index?: TarIndex): string {
+    if (index !== undefined) return this.#replace(JSON.stringify([...index]))
+    this.#text += ']'
+    this.#write()
+    return this.#hash.digest('hex')
+  }
+
+  #replace(text: string): string {
+    this[Symbol.dispose]()
+    writeFileSync(this.#path, text, { mode: 0o600 })
+    return hash('sha256', text)
+  }
+
+  #write(): void {
+    const bytes = Buffer.from(this.#text)
+    this.#text = ''
+    this.#hash.update(bytes)
+    this.#fd ??= openSync(this.#path, 'w', 0o600)
+    writeFileSync(this.#fd, bytes)
+  }
 }
 
 const TYPES = {
@@ -69,9 +142,18 @@ export class TarIndexer implements TarSink {
   isPlain = true
   /** A file has two names. */
   hasLinks = false
+  /** Something came twice: what came last counts. */
+  hasRepeats = false
   #open: OpenFile | undefined
   /** Of the entry before. */
   #folder = ''
+  readonly #file: Pick<IndexFile, 'add'> | undefined
+
+  /** `file` gets each entry once it is whole. */
+  constructor(file?: Pick<IndexFile, 'add'>) {
+    this.#file = file
+    file?.add('', IMPLIED)
+  }
 
   entry(entry: TarEntry): void {
     const path = this.#placeOf(entry.path)
@@ -95,7 +177,7 @@ export class TarIndexer implements TarSink {
     }
     if (!this.isPlain) return undefined
     const first = this.index.size
-    for (const [path, node] of entries) this.index.set(path, node)
+    for (const [path, node] of entries) this.#set(path, node)
     return first
   }
 
@@ -112,7 +194,12 @@ export class TarIndexer implements TarSink {
     this.#open = undefined
     if (open === undefined) return
     const bytes = { size: open.size, digest: open.digest ?? (open.hash ?? createHash('sha256')).digest('hex') }
-    this.index.set(open.path, { ...open.node, bytes })
+    this.#set(open.path, { ...open.node, bytes })
+  }
+
+  #set(path: string, node: TarNode): void {
+    this.index.set(path, node)
+    this.#file?.add(path, node)
   }
 
   /** The path without `.` and `..`; its folders are there then. Undefined where it cannot be said without a file system. */
@@ -130,7 +217,7 @@ export class TarIndexer implements TarSink {
     for (let slash = path.indexOf('/'); this.isPlain; slash = path.indexOf('/', slash + 1)) {
       const folder = slash < 0 ? path : path.slice(0, slash)
       const there = this.index.get(folder)
-      if (there === undefined) this.index.set(folder, IMPLIED)
+      if (there === undefined) this.#set(folder, IMPLIED)
       else if (!isFolder(there)) this.isPlain = false
       if (slash < 0) return
     }
@@ -144,9 +231,12 @@ export class TarIndexer implements TarSink {
       this.isPlain = false
       return
     }
+    if (there !== undefined && there !== IMPLIED) this.hasRepeats = true
     const node = nodeOf(entry)
-    this.index.set(path, node)
-    if (entry.kind === 'file') this.#open = { path, node, size: entry.size }
+    if (entry.kind === 'file') {
+      this.index.set(path, node)
+      this.#open = { path, node, size: entry.size }
+    } else this.#set(path, node)
   }
 
   /** A second name shows the same bytes: a context knows no owners, and its files never change. */
@@ -156,7 +246,10 @@ export class TarIndexer implements TarSink {
     const node = target === undefined ? undefined : this.index.get(target)
     const there = this.index.get(path)
     if (node === undefined || isFolder(node) || (there !== undefined && isFolder(there))) this.isPlain = false
-    else this.index.set(path, node)
+    else {
+      if (there !== undefined) this.hasRepeats = true
+      this.#set(path, node)
+    }
   }
 }
 

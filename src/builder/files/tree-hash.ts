@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
-import { cancelled } from '#base'
+import { cancelled, internal } from '#base'
 import type { JobContext } from '#kernel'
 import type { Xattr } from '#tree'
+import type { RawName } from '#archive'
 import { standing } from './select.ts'
 import type { Entry, Selection } from './select.ts'
+import { kindOf } from './source-tree.ts'
 import type { SourceTree } from './source-tree.ts'
+import type { TarNode } from './tar-index.ts'
 
 /** What is read. */
 export interface ReadTree {
@@ -29,8 +32,8 @@ export class TreeHash {
     this.#owners = owners
   }
 
-  begin(selection: Selection): void {
-    this.#add('source', selection.name, selection.entries.length)
+  begin({ name, entries }: Selection): void {
+    this.#add(lineOf('source', name, entries.length))
   }
 
   /** `digest` is a file's. */
@@ -40,7 +43,7 @@ export class TreeHash {
     const content = facts.digest ?? entry.link ?? (entry.kind === 'node' ? `${stat.rdev}` : '')
     const mode = entry.kind === 'link' ? 0 : Number(stat.mode)
     const xattrs = facts.xattrs.map(({ name, value }) => `${name}=${value.toString('hex')}`)
-    this.#add(entry.kind, entry.path, mode, owner, content, xattrs.join(' '))
+    this.#add(lineOf(entry.kind, entry.path, mode, owner, content, xattrs.join(' ')))
   }
 
   digest(): string {
@@ -48,11 +51,67 @@ export class TreeHash {
     return this.#hash.digest('hex')
   }
 
-  #add(...parts: readonly (string | number)[]): void {
-    this.#text += `${JSON.stringify(parts)}\n`
+  #add(line: string): void {
+    this.#text += line
     if (this.#text.length < AT_ONCE) return
     this.#hash.update(this.#text)
     this.#text = ''
+  }
+}
+
+function lineOf(...parts: readonly (string | number)[]): string {
+  return `${JSON.stringify(parts)}\n`
+}
+
+/**
+ * The hash of one selection of a received context, from its entries as they come, in the order of a tree: no owners count, and how
+ * many they are need not be known before.
+ */
+export class ComingHash {
+  readonly #nodeOf: (path: RawName) => TarNode | undefined
+  readonly #chunks: Buffer[] = []
+  #text = ''
+  #last: { readonly path: RawName; readonly place: RawName } | undefined
+
+  /** `nodeOf`: what stands at a place in the context; asked once all of it has come. */
+  constructor(nodeOf: (place: RawName) => TarNode | undefined) {
+    this.#nodeOf = nodeOf
+  }
+
+  /** `path`: below what is selected. */
+  entry(path: RawName, place: RawName): void {
+    this.#endEntry()
+    this.#last = { path, place }
+  }
+
+  /** `isFolder`: what is selected is one, and was no entry. */
+  digest(
+    selection: { readonly name: RawName; readonly place: RawName; readonly isFolder: boolean },
+    entries: number,
+  ): string {
+    this.#endEntry()
+    const { name, place, isFolder } = selection
+    const hash = createHash('sha256').update(lineOf('source', name, entries))
+    if (isFolder) hash.update(this.#lineAt('', place))
+    for (const chunk of this.#chunks) hash.update(chunk)
+    return hash.update(this.#text).digest('hex')
+  }
+
+  #endEntry(): void {
+    if (this.#last === undefined) return
+    const { path, place } = this.#last
+    this.#last = undefined
+    this.#text += this.#lineAt(path, place)
+    if (this.#text.length < AT_ONCE) return
+    this.#chunks.push(Buffer.from(this.#text))
+    this.#text = ''
+  }
+
+  #lineAt(path: RawName, place: RawName): string {
+    const node = this.#nodeOf(place)
+    if (node === undefined) throw internal(`cannot hash ${place} of a build context: it has not come`)
+    const kind = kindOf(node)
+    return lineOf(kind, path, kind === 'link' ? 0 : node.mode, '', node.bytes?.digest ?? node.link ?? '', '')
   }
 }
 
