@@ -94,10 +94,10 @@ async function openLocal(site: StepSite, node: CopyInstruction): Promise<OpenLoc
   if (local.length === 0) return { async [Symbol.asyncDispose]() {} }
   const origin = node.kind === 'copy' ? copyOrigin(session.file, node, site.stage) : undefined
   if (origin === undefined) {
-    const { ignore, digests, folder, index, foreseen } = context
+    const { ignore, digests, folder, index, digest, foreseen } = context
     const input: SourceInput = {
       folder,
-      ...(index === undefined ? {} : { index, foreseen }),
+      ...(index === undefined ? {} : { index, foreseen, ...(digest !== undefined && { digest }) }),
       use: context.isMovable ? contextUse(session.plan, node) : 'copy',
       sources: local,
       ...(ignore === undefined ? {} : { ignore }),

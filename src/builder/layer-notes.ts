@@ -106,8 +106,7 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
       await mkdir(all, { recursive: true, mode: 0o700 })
       const own = filesOf(chain)
       for (const kind of ['index', 'stretches'] as const) {
-        await rm(own[kind], { force: true })
-        await link(files[kind], own[kind])
+        await linkOver(files[kind], own[kind])
       }
       const temporary = `${file}.${shortId()}`
       await writeFile(temporary, JSON.stringify({ chain, source, place } satisfies ReceivedNote), { mode: 0o600 })
@@ -116,6 +115,15 @@ export function receivedNotes(folder: string, { tags, dockerfile, target }: Buil
     },
     forget: () => rm(file, { force: true }),
   }
+}
+
+/** Another name, also where one is already. */
+async function linkOver(from: string, to: string): Promise<void> {
+  const temporary = `${to}.${shortId()}`
+  await link(from, temporary)
+  await rename(temporary, to)
+  // a rename onto another name of the same file does nothing (rename(2))
+  await rm(temporary, { force: true })
 }
 
 function noteOf(text: string): ReceivedNote | undefined {

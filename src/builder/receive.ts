@@ -86,7 +86,12 @@ export async function receiveContext(parts: BuilderParts, folder: string, receiv
     const { indexed, digest, isMovable, texts, foreseen } = received
     const complete = async (): Promise<void> => {
       if (!known || !received.isDeferred) return
-      const input: CompleteInput = { folder: root, index, known: known.input }
+      const input: CompleteInput = {
+        folder: root,
+        index,
+        ...(digest !== undefined && { digest }),
+        known: known.input,
+      }
       await parts.pool.run('builder.complete', input, { signal })
     }
     const isSmall = indexed !== undefined && indexed <= SMALL

@@ -35,6 +35,8 @@ export interface SourceInput {
   readonly folder: string
   /** Index of a context that was received into the folder. */
   readonly index?: string
+  /** Of the index. */
+  readonly digest?: string
   readonly foreseen?: readonly ForeseenLayer[]
   /** What may be done with its files: without, they are copied. */
   readonly use?: ContextUse
@@ -151,7 +153,7 @@ function withSource<T>(
     return use({ source, owners: input.keepOwners, context, use: input.use ?? 'copy' }, selections)
   }
   if (input.index !== undefined) {
-    using received = new ReceivedTree(input.folder, input.index)
+    using received = new ReceivedTree(input.folder, input.index, input.digest)
     return read(received)
   }
   using root = new ConfinedRoot(input.folder)

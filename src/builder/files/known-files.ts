@@ -12,10 +12,16 @@ import { errnoOf } from '#base'
 import { setTimes } from '#kernel'
 import { ConfinedRoot, type FileStand, type Owner, TreeWriter } from '#tree'
 import { entryIn, type KnownInput, KnownLayer } from './known-layer.ts'
-import { isFolder, type NamedNode, openTarIndex, readTarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
+import { isFolder, type NamedNode, readTarIndex, type TarIndexer, type TarNode } from './tar-index.ts'
 
 /** Larger files are written as they come. Bytes. */
 const MOST_HELD = 4 << 20
+
+/** The stretches of an archive, and the index in which their entries stand. */
+export interface IndexedStretches extends StretchNotes {
+  /** Its digest. */
+  readonly index: string
+}
 
 interface Parts {
   /** Where the context is unpacked. */
@@ -37,7 +43,7 @@ export class KnownFiles implements FileStand, Disposable {
   readonly #source: RawName
   readonly #parts: Parts
   /** Parts of the earlier archive. */
-  readonly stretches: StretchNotes | undefined
+  readonly stretches: IndexedStretches | undefined
   /** All entries of it, in their order. */
   readonly #nodes: readonly NamedNode[]
   readonly #left: Map<RawName, TarNode>
@@ -47,8 +53,8 @@ export class KnownFiles implements FileStand, Disposable {
   #isUsed = false
 
   constructor(input: KnownInput, parts: Parts) {
-    const index = readTarIndex(input.index)
     this.stretches = readStretches(input.stretches)
+    const index = readTarIndex(input.index, this.stretches?.index)
     this.#layer = new KnownLayer(input)
     this.#source = input.source
     this.#parts = parts
@@ -167,9 +173,9 @@ export class KnownFiles implements FileStand, Disposable {
   }
 }
 
-function readStretches(path: string): StretchNotes | undefined {
+function readStretches(path: string): IndexedStretches | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as StretchNotes
+    return JSON.parse(readFileSync(path, 'utf8')) as IndexedStretches
   } catch (error) {
     if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
     throw error
@@ -200,6 +206,8 @@ function folderOf(path: RawName): RawName {
 export interface CompleteInput {
   readonly folder: string
   readonly index: string
+  /** Of the index. */
+  readonly digest?: string
   readonly known: KnownInput
 }
 
@@ -207,7 +215,7 @@ export interface CompleteInput {
 export function completeContext(input: CompleteInput): void {
   using root = new ConfinedRoot(input.folder)
   using layer = new KnownLayer(input.known)
-  const index = openTarIndex(input.index)
+  const index = readTarIndex(input.index, input.digest)
   const owner = ownIds()
   const files = new Map(filesBelow(index, input.known.source))
   for (const [path, node] of index) {

@@ -66,8 +66,8 @@ class Scene implements Disposable {
 
   /** By the index's file, as another thread reads it. */
   hash(source: string): unknown {
-    const index = `${this.home}/./index.json`
-    return builderJobs['builder.hash']({ folder: this.folder, index, sources: [source], keepOwners: false }, context)
+    const { folder, index } = this
+    return builderJobs['builder.hash']({ folder, index, sources: [source], keepOwners: false }, context)
   }
 
   /** The hash of sources as the tar shows them, and as a folder does into which it was unpacked. */
@@ -320,6 +320,21 @@ test('what came twice and comes once again is what comes', { skip: process.getui
   again.receive(tarOf(SENT), TEXTS, layerOf(before))
   plain.receive(tarOf(SENT), TEXTS)
   assert.deepEqual(treeOf(again.folder), treeOf(plain.folder))
+})
+
+test('stretches are not told by an index that is not theirs', { skip: process.getuid?.() !== 0 }, () => {
+  using before = new Scene()
+  using other = new Scene()
+  using again = new Scene()
+  before.receive(tarOf(SENT), TEXTS)
+  const notes = JSON.parse(readFileSync(before.stretches, 'utf8')) as object
+  writeFileSync(
+    before.stretches,
+    JSON.stringify({ ...notes, index: other.receive(tarOf(PLAIN)).digest?.replace(/./, 'x') }),
+  )
+  const { isShared } = again.receive(tarOf(SENT), TEXTS, layerOf(before))
+  assert.equal(isShared, false)
+  assert.deepEqual(treeOf(again.folder), treeOf(before.folder))
 })
 
 test('without notes of its stretches a context is told by its files', { skip: process.getuid?.() !== 0 }, () => {

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { errnoOf, type FramedBody } from '#base'
+import { errnoOf, type FramedBody, isKind } from '#base'
 import { nameOfText, placeOfName, type RawName, StretchTap, type TarEntry, type TarSink } from '#archive'
 import { type JobContext, readBodyWaiting } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
 import { Foresight, type ForesightInput } from './foresight.ts'
 import type { ForeseenLayer } from './foreseen-layer.ts'
-import { KnownFiles, ownIds } from './known-files.ts'
+import { type IndexedStretches, KnownFiles, ownIds } from './known-files.ts'
 import type { KnownInput } from './known-layer.ts'
 import { SharedWriter } from './second-writer.ts'
 import { IndexFile, keepTarIndex, TarIndexer, type TarNode } from './tar-index.ts'
@@ -110,11 +110,13 @@ function noteContext(
   { indexer, file, tap }: { readonly indexer: TarIndexer; readonly file: IndexFile; readonly tap: StretchTap },
 ): string {
   const { index, hasRepeats } = indexer
-  keepTarIndex(input.index, index)
+  const digest = file.finish(hasRepeats ? index : undefined)
+  keepTarIndex(digest, index)
+  const { key, stretches } = tap.notes
   // the index does not say what stood in the stretch of what was replaced
-  const notes = hasRepeats ? { ...tap.notes, stretches: [] } : tap.notes
+  const notes: IndexedStretches = { index: digest, key, stretches: hasRepeats ? [] : stretches }
   writeFileSync(input.stretches, JSON.stringify(notes), { mode: 0o600 })
-  return file.finish(hasRepeats ? index : undefined)
+  return digest
 }
 
 function sharingOf(known: KnownFiles | undefined): Pick<ReceiveOutput, 'isShared' | 'isDeferred'> {
@@ -127,7 +129,7 @@ function openKnown(input: KnownInput, parts: ConstructorParameters<typeof KnownF
   try {
     return new KnownFiles(input, parts)
   } catch (error) {
-    if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
+    if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT' || isKind(error, 'corrupt')) return undefined
     throw error
   }
 }

@@ -4,7 +4,7 @@ import { corrupt } from '#base'
 import { ConfinedRoot, type Xattr } from '#tree'
 import type { FileFacts } from './file-digests.ts'
 import type { EntryStat, SourceTree } from './source-tree.ts'
-import { isFolder, openTarIndex } from './tar-index.ts'
+import { isFolder, readTarIndex } from './tar-index.ts'
 import type { TarNode } from './tar-index.ts'
 
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW
@@ -19,16 +19,16 @@ export class ReceivedTree implements SourceTree, Disposable {
   /** Only once bytes are wanted: a hash wants none. */
   #root: ConfinedRoot | undefined
   readonly #index: ReadonlyMap<string, TarNode>
-  readonly #names = new Map<string, string[]>()
+  readonly #names: ReadonlyMap<string, readonly string[]>
   /** The folder that was asked for last, and what it means. */
   #folderAsked: { readonly path: string; readonly place: string | undefined } | undefined
   readonly #now = BigInt(Date.now()) * 1_000_000n
 
-  constructor(folder: string, index: string) {
+  /** `digest`: the index's, where it is known. */
+  constructor(folder: string, index: string, digest: string | undefined) {
     this.#folder = folder
-    this.#index = openTarIndex(index)
-    for (const path of this.#index.keys()) if (path !== '') this.#nameIn(parentOf(path), posix.basename(path))
-    for (const names of this.#names.values()) names.sort()
+    this.#index = readTarIndex(index, digest)
+    this.#names = namesIn(this.#index)
   }
 
   [Symbol.dispose](): void {
@@ -109,12 +109,6 @@ export class ReceivedTree implements SourceTree, Disposable {
     }
   }
 
-  #nameIn(folder: string, name: string): void {
-    const names = this.#names.get(folder)
-    if (names === undefined) this.#names.set(folder, [name])
-    else names.push(name)
-  }
-
   #placeOf(folder: string, name: string): string {
     if (this.#folderAsked?.path !== folder) this.#folderAsked = { path: folder, place: this.resolve(folder) }
     const place = this.#folderAsked.place ?? folder
@@ -131,19 +125,62 @@ export class ReceivedTree implements SourceTree, Disposable {
   #statOf(place: string): EntryStat | undefined {
     const node = this.#index.get(place)
     if (node === undefined) return undefined
-    return {
-      mode: BigInt(node.mode),
-      uid: 0n,
-      gid: 0n,
-      rdev: BigInt(node.device ?? 0),
-      mtimeNs: node.mtime === '' ? this.#now : BigInt(node.mtime),
-      ctimeNs: 0n,
-      size: BigInt(node.bytes?.size ?? 0),
-      nlink: 1n,
-      dev: 0n,
-      ino: 0n,
-    }
+    return new NodeStat(node, this.#now)
   }
+}
+
+/** What an index says; a copy that moves its files asks for little of it. */
+class NodeStat implements EntryStat {
+  readonly #node: TarNode
+  readonly #now: bigint
+  readonly uid = 0n
+  readonly gid = 0n
+  readonly ctimeNs = 0n
+  readonly nlink = 1n
+  readonly dev = 0n
+  readonly ino = 0n
+
+  /** `now`: the time of a folder that the archive only implies. */
+  constructor(node: TarNode, now: bigint) {
+    this.#node = node
+    this.#now = now
+  }
+
+  get mode(): bigint {
+    return BigInt(this.#node.mode)
+  }
+
+  get rdev(): bigint {
+    return BigInt(this.#node.device ?? 0)
+  }
+
+  get mtimeNs(): bigint {
+    return this.#node.mtime === '' ? this.#now : BigInt(this.#node.mtime)
+  }
+
+  get size(): bigint {
+    return BigInt(this.#node.bytes?.size ?? 0)
+  }
+}
+
+/** The sorted names in each folder. */
+function namesIn(index: ReadonlyMap<string, TarNode>): ReadonlyMap<string, readonly string[]> {
+  const all = new Map<string, string[]>()
+  // most entries come behind another one of their folder
+  let [folder, names]: [string, string[]] = ['', []]
+  all.set(folder, names)
+  for (const path of index.keys()) {
+    if (path === '') continue
+    const slash = path.lastIndexOf('/')
+    if (slash !== folder.length || !path.startsWith(folder)) {
+      folder = path.slice(0, Math.max(0, slash))
+      names = all.get(folder) ?? []
+      all.set(folder, names)
+    }
+    names.push(path.slice(slash + 1))
+  }
+  for (const each of all.values()) each.sort()
+  return all
 }
 
 /** The place that a path means, as a process sees it whose root is the archive's. */

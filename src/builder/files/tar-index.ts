@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { corrupt } from '#base'
 import { placeOfName } from '#archive'
 import type { TarEntry, TarSink } from '#archive'
 import { makeDevice } from '#kernel'
@@ -26,37 +27,37 @@ export type NamedNode = readonly [path: string, node: TarNode]
 /** Entries by their path; the root has the empty one. A folder stands before what is in it. */
 export type TarIndex = Map<string, TarNode>
 
-export function readTarIndex(path: string): TarIndex {
-  return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, TarNode][])
-}
+/** Indexes that this thread has made or read last: the next job may want the same. Memory that is wanted is not kept for them. */
+class RecentIndexes {
+  #all: readonly { readonly digest: string; readonly index: WeakRef<TarIndex> }[] = []
 
-/** The last index of a context that this thread has made or read: the next job may want the same. Memory that is wanted is not kept for it. */
-class RecentIndex {
-  #path = ''
-  #index: WeakRef<TarIndex> | undefined
-
-  keep(path: string, index: TarIndex): void {
-    this.#path = path
-    this.#index = new WeakRef(index)
+  keep(digest: string, index: TarIndex): void {
+    this.#all = [{ digest, index: new WeakRef(index) }, ...this.#all].slice(0, MOST_RECENT)
   }
 
-  find(path: string): TarIndex | undefined {
-    return this.#path === path ? this.#index?.deref() : undefined
+  find(digest: string): TarIndex | undefined {
+    return this.#all.find((each) => each.digest === digest)?.index.deref()
   }
 }
 
-const recent = new RecentIndex()
+/** That of a context, and the one of the context before. */
+const MOST_RECENT = 2
+const recent = new RecentIndexes()
 
-/** Of a context that has come: its file never changes, nor does what is given here. */
-export function keepTarIndex(path: string, index: TarIndex): void {
-  recent.keep(path, index)
+/** `index` is what has been written, and changes no more. */
+export function keepTarIndex(digest: string, index: TarIndex): void {
+  recent.keep(digest, index)
 }
 
-export function openTarIndex(path: string): ReadonlyMap<string, TarNode> {
-  const known = recent.find(path)
+/** `digest`: what was given when it was written. Ends in `corrupt` where that is another. */
+export function readTarIndex(path: string, digest: string | undefined): ReadonlyMap<string, TarNode> {
+  const known = digest === undefined ? undefined : recent.find(digest)
   if (known !== undefined) return known
-  const index = readTarIndex(path)
-  recent.keep(path, index)
+  const text = readFileSync(path)
+  if (digest !== undefined && hash('sha256', text) !== digest)
+    throw corrupt(`cannot use ${path}: its digest is another`)
+  const index = new Map(JSON.parse(text.toString()) as [string, TarNode][])
+  if (digest !== undefined) recent.keep(digest, index)
   return index
 }
 
