@@ -13,7 +13,7 @@ import type { ActiveSnapshot } from '#store/snapshot'
 import { archivesOf } from './archives.ts'
 import type { FoundArchives } from './archives.ts'
 import type { BuildRoot } from './build-root.ts'
-import { contentOf, type CopySources, readSources } from './copy-sources.ts'
+import { contentOf, type CopySources, foreseenHash, readSources } from './copy-sources.ts'
 import { openNotes } from './layer-notes.ts'
 import { type Content, earlierLayer, type Performed } from './layer-step.ts'
 import { mountRoot } from './scratch-mount.ts'
@@ -75,7 +75,7 @@ function toCopy(
   ofLocal: Pick<SourceInput, 'skip' | 'use'>,
 ): readonly SourceInput[] {
   return all.map((source, at) => {
-    const read = known?.sources[at]
+    const read = known?.sources[at] ?? foreseenHash(source)
     return { ...source, ...(read && { hash: read.hash }), ...(source === local && ofLocal) }
   })
 }

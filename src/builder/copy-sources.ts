@@ -64,7 +64,7 @@ function knownHash({ context, hashes }: Session, source: SourceInput) {
 }
 
 /** All of it was hashed while it came. */
-function foreseenHash(source: SourceInput): CopyOutput | undefined {
+export function foreseenHash(source: SourceInput): CopyOutput | undefined {
   const [first, ...others] = source.sources
   if (first === undefined || others.length > 0 || !isPlain(source)) return undefined
   const place = placeOfSource(first)
