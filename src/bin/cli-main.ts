@@ -11,6 +11,8 @@ const childProcess = () => process.getBuiltinModule('node:child_process')
 /** Of a credential helper: an account is short. */
 const MAX_OUTPUT = 4 << 20
 const DAEMON_LOG_FOLDER = '/run/mica-start'
+/** What bin/mica has set for this process alone. */
+const OWN_TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.top_pad=8388608'
 
 /** Beside the CLI that was started, in the same form: `daemon.ts` in the sources, `daemon.js` in the bundle. */
 function daemonProgram(words: readonly string[]) {
@@ -100,6 +102,7 @@ export function surroundings() {
 
 /** Runs the command of this process's own words, and ends the process with its status. */
 export function main(): void {
+  if (process.env['GLIBC_TUNABLES'] === OWN_TUNABLES) delete process.env['GLIBC_TUNABLES']
   const own = surroundings()
   runCli({ ...own, words: process.argv.slice(2), cwd: process.cwd() })
     .then((exit) => drained(own.io, exit))

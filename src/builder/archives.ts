@@ -1,11 +1,10 @@
-import { createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { isKind, shortId } from '#base'
+import { type Bytes, invalid, isKind, shortId } from '#base'
 import { decompress, detectCompression } from '#archive'
-import { readContextFile } from './context.ts'
-import type { Head, HeadOutput, SourceInput } from '#builder/files'
+import type { Head, HeadOutput, OpenInput, SourceInput } from '#builder/files'
 import type { Session } from './session.ts'
 
 /** Sources of ADD that are archives, as plain tar files that go with this. */
@@ -48,7 +47,7 @@ interface PlainTar {
 async function plainTar(session: Session, { source, found, home, index }: PlainTar): Promise<string | undefined> {
   await mkdir(home, { recursive: true, mode: 0o700 })
   const file = join(home, `${index}.tar`)
-  const bytes = readContextFile(source, found.place)
+  const bytes = await openFile(session, { folder: source.folder, place: found.place })
   try {
     await pipeline(decompress(bytes, session.parts.filters), createWriteStream(file, { mode: 0o600 }), {
       signal: session.signal,
@@ -65,6 +64,13 @@ async function plainTar(session: Session, { source, found, home, index }: PlainT
   } finally {
     await handle.close()
   }
+}
+
+/** The folder's file system may not answer: it is opened by a job. */
+async function openFile({ parts, reading }: Session, input: OpenInput): Promise<Bytes> {
+  const fd = await parts.pool.run<OpenInput, number | undefined>('builder.open', input, reading)
+  if (fd === undefined) throw invalid(`${input.place} is not there any more`)
+  return createReadStream('', { fd })
 }
 
 const BLOCK = 512

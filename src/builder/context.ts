@@ -1,16 +1,14 @@
-import { createReadStream } from 'node:fs'
 import { mkdir, stat, utimes } from 'node:fs/promises'
-import { closeSync, constants, fstatSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { createHash } from 'node:crypto'
 import { errnoOf, invalid } from '#base'
-import type { Bytes } from '#base'
-import { nameOfText, pathOfName } from '#archive'
+import { nameOfText } from '#archive'
 import { DIGESTS_FORM, walksBeside } from '#builder/files'
-import type { ReceiveInput, SourceInput, TextsInput } from '#builder/files'
+import type { ReceiveInput, TextsInput } from '#builder/files'
 import { parseDockerfile, parseIgnore } from '#dockerfile'
 import type { Dockerfile } from '#dockerfile'
-import { descriptorPath, isErrno, type JobOptions, openInRoot, openRoot } from '#kernel'
+import { descriptorPath, type JobOptions } from '#kernel'
 import type { Lease } from '#store/lease'
 import { keepNewest } from './newest.ts'
 import { MAX_TEXT, receiveContext } from './receive.ts'
@@ -174,19 +172,4 @@ function ignoreOf(place: Place, request: BuildRequest): BuildContext['ignore'] {
     if (text !== undefined) return { text, file }
   }
   return undefined
-}
-
-/** The bytes of a file of a folder that is not trusted; `invalid` where it is gone, or is no file any more. */
-export function readContextFile({ folder }: SourceInput, place: string): Bytes {
-  const root = openRoot(folder)
-  try {
-    const fd = openInRoot(root, pathOfName(place), constants.O_RDONLY | constants.O_NONBLOCK, { follow: true })
-    if (fstatSync(fd).isFile()) return createReadStream('', { fd })
-    closeSync(fd)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
-  } finally {
-    closeSync(root)
-  }
-  throw invalid(`${place} is not there any more`)
 }

@@ -6,7 +6,7 @@ import type { JobContext } from '#kernel'
 import { makeDevice } from '#kernel'
 import type { ConfinedRoot, Owner } from './confined-root.ts'
 import { lstatIfThere } from './confined-root.ts'
-import { TreeWriter } from './write-tree.ts'
+import { TreeWriter, writeAtOnce } from './write-tree.ts'
 import type { Attributes, EntryWriter, OpenFile } from './write-tree.ts'
 
 const CHUNK = 1 << 20
@@ -170,14 +170,10 @@ class UnpackSink implements TarSink {
   }
 
   #writeHeld({ folder, name, attributes, chunks }: HeldFile): void {
-    const file = this.#writer.openFile(folder, name)
-    try {
-      for (const chunk of chunks) file.append(chunk)
-    } catch (error) {
-      file.abandon()
-      throw error
-    }
-    file.finish(attributes)
+    writeAtOnce(this.#writer.openFile(folder, name), (append) => {
+      for (const chunk of chunks) append(chunk)
+      return attributes
+    })
   }
 
   #checkKind({ kind, path }: TarEntry, folder: string, name: string): void {

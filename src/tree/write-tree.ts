@@ -124,18 +124,9 @@ export class TreeWriter implements EntryWriter {
     }
   }
 
-  /** A file written at once, its attributes known at the end; nothing stays open where `write` fails. */
+  /** As `writeAtOnce` does it. */
   file<T extends Attributes>(parent: string, name: string, write: (append: OpenFile['append']) => T): T {
-    const file = this.openFile(parent, name)
-    let attributes: T
-    try {
-      attributes = write((chunk, offset) => file.append(chunk, offset))
-    } catch (error) {
-      file.abandon()
-      throw error
-    }
-    file.finish(attributes)
-    return attributes
+    return writeAtOnce(this.openFile(parent, name), write)
   }
 
   link(parent: string, name: string, attributes: Attributes, target: string): void {
@@ -199,6 +190,19 @@ export class TreeWriter implements EntryWriter {
     this.#root.removeFolder(parent, name)
     return 'nothing'
   }
+}
+
+/** A file written at once, its attributes known at the end; nothing stays open where `write` fails. */
+export function writeAtOnce<T extends Attributes>(file: OpenFile, write: (append: OpenFile['append']) => T): T {
+  let attributes: T
+  try {
+    attributes = write((chunk, offset) => file.append(chunk, offset))
+  } catch (error) {
+    file.abandon()
+    throw error
+  }
+  file.finish(attributes)
+  return attributes
 }
 
 /** Owner before mode: chown takes setuid away; attributes last: chown takes capabilities away. */

@@ -123,6 +123,15 @@ test('the environment is that of each start', async () => {
   })
   assert.equal(stdout, 'mine shown\n')
   assert.equal((await typed(['rm', 'shown'])).stdout, 'shown\n')
+  // what bin/mica sets for a short command is neither a container's nor another program's
+  assert.equal((await typed(['run', '-d', '--name', 'given', 'busybox', 'sleep', '1d'])).code, 0)
+  const given = ['exec', '-e', 'GLIBC_TUNABLES', 'given', 'sh', '-c', 'echo "<$GLIBC_TUNABLES>"']
+  assert.equal((await typed(given)).stdout, '<>\n')
+  assert.equal(
+    (await typed(given, { env: { GLIBC_TUNABLES: 'glibc.malloc.check=0' } })).stdout,
+    '<glibc.malloc.check=0>\n',
+  )
+  assert.equal((await typed(['rm', '-f', 'given'])).code, 0)
 })
 
 /** What bin/mica starts with the short image, as words. */

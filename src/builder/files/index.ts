@@ -7,7 +7,16 @@
 export { guessCopy, placeOfSource } from './copy-guess.ts'
 export { DIGESTS_FORM } from './file-digests.ts'
 export { builderJobs, hashReceived } from './jobs.ts'
-export type { CopyInput, CopyOutput, ForetellInput, Head, HeadOutput, SourceInput, TextsInput } from './jobs.ts'
+export type {
+  CopyInput,
+  CopyOutput,
+  ForetellInput,
+  Head,
+  HeadOutput,
+  OpenInput,
+  SourceInput,
+  TextsInput,
+} from './jobs.ts'
 export type { ForetoldCopy } from './foretold-copy.ts'
 export type { ForeseenLayer } from './foreseen-layer.ts'
 export type { CompleteInput } from './known-files.ts'

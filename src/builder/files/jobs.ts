@@ -1,10 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { closeSync, constants, fstatSync, readdirSync, rmSync } from 'node:fs'
 import { posix } from 'node:path'
 import { invalid } from '#base'
-import { nameOfText } from '#archive'
+import { nameOfText, pathOfName } from '#archive'
 import { parseIgnore } from '#dockerfile'
 import type { IgnoreRules, InlineFile } from '#dockerfile'
-import { type JobContext, type JobTable, unmountSync } from '#kernel'
+import { isErrno, type JobContext, type JobTable, openInRoot, openRoot, unmountSync } from '#kernel'
 import { ConfinedRoot, unpackTar } from '#tree'
 import { beginCopy, checkDestination, copySelections, folderPlace, writeInline } from './copy-tree.ts'
 import type { Copy, Landing } from './copy-tree.ts'
@@ -116,6 +116,7 @@ export const builderJobs = {
   'builder.write': writeContext,
   'builder.complete': completeContext,
   'builder.heads': headsJob,
+  'builder.open': openJob,
   'builder.texts': textsJob,
   /** Takes away what was received. */
   'builder.remove': (input: { readonly folder: string }): void =>
@@ -283,6 +284,29 @@ function folderJob(input: { readonly root: string; readonly path: string; readon
   if (there?.isDirectory()) return false
   if (there !== undefined) throw invalid(`cannot mkdir: ${input.path} is not a directory`)
   return root.makeFolders(place, findUser(root, input.user))
+}
+
+export interface OpenInput {
+  /** Not trusted. */
+  readonly folder: string
+  /** A raw name below it. */
+  readonly place: string
+}
+
+/** A descriptor of this process for a file, links followed inside of the folder; undefined where it is gone, or is no file any more. */
+function openJob({ folder, place }: OpenInput): number | undefined {
+  const root = openRoot(folder)
+  try {
+    const fd = openInRoot(root, pathOfName(place), constants.O_RDONLY | constants.O_NONBLOCK, { follow: true })
+    if (fstatSync(fd).isFile()) return fd
+    closeSync(fd)
+    return undefined
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+    throw error
+  } finally {
+    closeSync(root)
+  }
 }
 
 const HEAD = 512

@@ -312,6 +312,24 @@ test('a file that its layer has no more, or not as it was, is written', { skip: 
   }
 })
 
+test('of a source that is a link nothing is foreseen but its layer', () => {
+  using scene = new Scene()
+  const { foreseen } = scene.receive(
+    tarOf([
+      file('Dockerfile', 'FROM scratch\nCOPY up /new\nCOPY other /file\n'),
+      folder('deep/'),
+      aged('deep/in', 'x'),
+      aged('other', 'y'),
+      { kind: 'symlink', path: 'up', link: 'deep', mtime: TIME },
+    ]),
+  )
+  const read = foreseen.map((layer) => [layer.source, layer.read])
+  assert.deepEqual(read, [
+    ['up', undefined],
+    ['other', scene.hash('other')],
+  ])
+})
+
 test('what came twice and comes once again is what comes', { skip: process.getuid?.() !== 0 }, () => {
   using before = new Scene()
   using again = new Scene()

@@ -84,13 +84,15 @@ export class ComingHash {
     this.#last = { path, place }
   }
 
-  /** `isFolder`: what is selected is one, and was no entry. */
+  /** `isFolder`: what is selected is one, and was no entry. Undefined for a link: what it leads to is selected. */
   digest(
     selection: { readonly name: RawName; readonly place: RawName; readonly isFolder: boolean },
     entries: number,
-  ): string {
+  ): string | undefined {
     this.#endEntry()
     const { name, place, isFolder } = selection
+    const top = this.#nodeOf(place)
+    if (top?.link !== undefined) return undefined
     const hash = createHash('sha256').update(lineOf('source', name, entries))
     if (isFolder) hash.update(this.#lineAt('', place))
     for (const chunk of this.#chunks) hash.update(chunk)
