@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 
 /** Where the kernel tells for how long anybody has waited for a disk since the boot (Documentation/accounting/psi.rst). */
 export const DISK_PRESSURE = '/proc/pressure/io'
-/** A disk counts as busy where somebody waited for it for this share of the time. */
+/** Disks count as busy where somebody waited for one for this share of the time, as the kernel weighs it. */
 const BUSY = 0.25
 
 /** Of a time that begins now: whether the machine's disks were busy in it, so that who stands in a call may only wait for them. */

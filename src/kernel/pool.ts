@@ -226,6 +226,15 @@ class Pool implements WorkerPool {
     )
   }
 
+  /** Once it has hung for so long that its caller is to know. */
+  #tell(running: Running, now: number): void {
+    const { still } = running
+    running.disk = still < HANGS.first ? undefined : (running.disk ?? new DiskWait(this.#limits.pressure, now))
+    if (still < PATIENCE.else || (still < PATIENCE.busy && running.disk?.isBusy(now))) return
+    running.isTold = true
+    running.task.options.onHang?.({ milliseconds: still })
+  }
+
   #hanging(): readonly Running[] {
     return [...this.#threads].flatMap(({ task }) => (task?.hangs ? [task] : []))
   }
@@ -235,9 +244,7 @@ class Pool implements WorkerPool {
     for (const { task, stillness } of this.#threads) {
       if (!task || !stillness) continue
       lookAt(task, stillness.look(now), limit)
-      task.disk = task.still < HANGS.first ? undefined : (task.disk ?? new DiskWait(this.#limits.pressure, now))
-      const patience = task.disk?.isBusy(now) ? PATIENCE.busy : PATIENCE.else
-      if (task.still >= patience) tell(task)
+      if (task.task.options.onHang && !task.isTold) this.#tell(task, now)
     }
   }
 
@@ -349,12 +356,6 @@ function passes(task: Task, { task: other, still }: Running): boolean {
 function lookAt(running: Running, still: number, limit: number): void {
   running.still = still
   running.hangs = still >= limit
-}
-
-function tell(running: Running): void {
-  if (running.isTold) return
-  running.isTold = true
-  running.task.options.onHang?.({ milliseconds: running.still })
 }
 
 function requestStop(task: Task): void {

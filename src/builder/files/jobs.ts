@@ -298,9 +298,13 @@ function openJob({ folder, place }: OpenInput): number | undefined {
   const root = openRoot(folder)
   try {
     const fd = openInRoot(root, pathOfName(place), constants.O_RDONLY | constants.O_NONBLOCK, { follow: true })
-    if (fstatSync(fd).isFile()) return fd
-    closeSync(fd)
-    return undefined
+    let isFile = false
+    try {
+      isFile = fstatSync(fd).isFile()
+    } finally {
+      if (!isFile) closeSync(fd)
+    }
+    return isFile ? fd : undefined
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error

@@ -175,7 +175,9 @@ export class KnownFiles implements FileStand, Disposable {
 
 function readStretches(path: string): IndexedStretches | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as IndexedStretches
+    const notes = JSON.parse(readFileSync(path, 'utf8')) as Partial<IndexedStretches>
+    // an earlier mica did not say of which index they are
+    return typeof notes.index === 'string' ? (notes as IndexedStretches) : undefined
   } catch (error) {
     if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -312,6 +312,32 @@ test('a file that its layer has no more, or not as it was, is written', { skip: 
   }
 })
 
+test('what ceases to be plain beside a source takes nothing from the build', { skip: process.getuid?.() !== 0 }, () => {
+  for (const odd of [
+    file('x/../y', 'y'),
+    { kind: 'directory', path: 'other', mode: 0o755 },
+    { kind: 'hardlink', path: 'second', link: 'src' },
+  ] as const) {
+    using scene = new Scene()
+    const members = [
+      file('Dockerfile', 'FROM x\nCOPY src /src\n'),
+      file('other', 'o'),
+      folder('src/'),
+      aged('src/a', 'a'),
+    ]
+    const sent = [...members, odd, aged('src/b', 'bb'), aged('src/c', 'c')]
+    try {
+      const { indexed, foreseen } = scene.receive(tarOf(sent))
+      assert.deepEqual([indexed, foreseen], [undefined, []])
+    } catch (error) {
+      // what no file system takes is refused in its own words
+      assert.doesNotMatch(String(error), /has not come/)
+      continue
+    }
+    assert.equal(readFileSync(join(scene.folder, 'src/b'), 'latin1'), 'bb')
+  }
+})
+
 test('of a source that is a link nothing is foreseen but its layer', () => {
   using scene = new Scene()
   const { foreseen } = scene.receive(
@@ -356,7 +382,7 @@ test('stretches are not told by an index that is not theirs', { skip: process.ge
 })
 
 test('without notes of its stretches a context is told by its files', { skip: process.getuid?.() !== 0 }, () => {
-  for (const text of [undefined, '', '{']) {
+  for (const text of [undefined, '', '{', '{"key":"00","stretches":[]}']) {
     using before = new Scene()
     using again = new Scene()
     before.receive(tarOf(SENT), TEXTS)

@@ -151,7 +151,8 @@ function watchOf({ indexer, known, foresight, tap, wanted, writer }: Watched): T
       indexer.entry(entry)
       known?.look(entry)
       if (known?.isSame !== true) writer.expect(entry.size)
-      foresight?.entry(entry)
+      // of what is not plain nothing is foreseen
+      if (indexer.isPlain) foresight?.entry(entry)
       const path = placeOfName(entry.path)
       const isPlain = indexer.isPlain && isRepeatable(entry) && !wanted.has(path)
       const place = isPlain && indexer.index.size === before + 1 ? before : undefined
@@ -159,7 +160,7 @@ function watchOf({ indexer, known, foresight, tap, wanted, writer }: Watched): T
     },
     body(chunk) {
       indexer.body(chunk)
-      foresight?.body(chunk)
+      if (indexer.isPlain) foresight?.body(chunk)
     },
     end() {
       indexer.end()

@@ -73,7 +73,7 @@ export class ComingHash {
   #text = ''
   #last: { readonly path: RawName; readonly place: RawName } | undefined
 
-  /** `nodeOf`: what stands at a place in the context; asked once all of it has come. */
+  /** `nodeOf`: what stands at a place in the context; asked once that entry is over. */
   constructor(nodeOf: (place: RawName) => TarNode | undefined) {
     this.#nodeOf = nodeOf
   }
@@ -84,7 +84,7 @@ export class ComingHash {
     this.#last = { path, place }
   }
 
-  /** `isFolder`: what is selected is one, and was no entry. Undefined for a link: what it leads to is selected. */
+  /** `isFolder`: what is selected is one, and was no entry. Undefined for a link (what it leads to is selected), and for a folder with attributes. */
   digest(
     selection: { readonly name: RawName; readonly place: RawName; readonly isFolder: boolean },
     entries: number,
@@ -92,7 +92,7 @@ export class ComingHash {
     this.#endEntry()
     const { name, place, isFolder } = selection
     const top = this.#nodeOf(place)
-    if (top?.link !== undefined) return undefined
+    if (top?.link !== undefined || top?.xattrs !== undefined) return undefined
     const hash = createHash('sha256').update(lineOf('source', name, entries))
     if (isFolder) hash.update(this.#lineAt('', place))
     for (const chunk of this.#chunks) hash.update(chunk)
