@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
   closeSync,
   constants,
@@ -213,4 +214,9 @@ test('spliceFile() moves a part of a file into a pipe, also one that is too smal
   closeSync(other.from)
   await assert.rejects(spliceFile(file, { start: 0, end: 10 }, other.to), (error) => isErrno(error, 'EPIPE'))
   for (const fd of [file, pipe.from, other.to]) closeSync(fd)
+})
+
+test('a process that watches nothing it stays for ends well, also where it becomes ready then', () => {
+  const child = spawnSync(process.execPath, [join(import.meta.dirname, 'poll.test-exit.ts')], { encoding: 'utf8' })
+  assert.deepEqual([child.status, child.stderr], [0, ''])
 })

@@ -1,4 +1,4 @@
-import { ffi } from './ffi.ts'
+import { ffi, lazy, type PollHandle } from './ffi.ts'
 import { libc } from './libc.ts'
 import { checked } from './system-call-error.ts'
 
@@ -39,6 +39,18 @@ export interface WatchOptions {
 }
 
 /**
+ * Handles that do not keep the process alive. They are closed before it ends: Node goes on with its loop for a moment then, in which
+ * a callback can run no more, and would end the process by SIGABRT.
+ */
+const unkept = lazy(() => {
+  const all = new Set<PollHandle>()
+  process.once('exit', () => {
+    for (const poll of all) poll.close()
+  })
+  return all
+})
+
+/**
  * Watches a duplicate, for the loop takes but one watcher a descriptor and must not lose one that is closed meanwhile.
  * `ready` also resolves when the signal is aborted, and at an error or hang-up: the next call on the descriptor tells.
  */
@@ -50,15 +62,22 @@ export function watch(fd: number, interest: 'readable' | 'writable', options: Wa
     wake = undefined
     waiting?.()
   }
-  let handle: ReturnType<typeof start> | undefined
-  const start = () => {
+  let handle: PollHandle | undefined
+  const end = (poll: PollHandle): void => {
+    poll.close()
+    if (options.keepAlive === false) unkept().delete(poll)
+  }
+  const start = (): PollHandle => {
     const poll = ffi().node.poll(own, interest === 'readable' ? { readable: true } : { writable: true }, () => {
       // Named here so that the handle lives as long as its callback.
       if (handle === poll) handle = undefined
-      poll.close()
+      end(poll)
       woken()
     })
-    if (options.keepAlive === false) poll.unref()
+    if (options.keepAlive === false) {
+      poll.unref()
+      unkept().add(poll)
+    }
     return poll
   }
   options.signal?.addEventListener('abort', woken)
@@ -72,7 +91,7 @@ export function watch(fd: number, interest: 'readable' | 'writable', options: Wa
     },
     [Symbol.dispose]() {
       options.signal?.removeEventListener('abort', woken)
-      handle?.close()
+      if (handle) end(handle)
       handle = undefined
       checked(libc().close(own), { call: 'close descriptor', path: String(own) })
       woken()
