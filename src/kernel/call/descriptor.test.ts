@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import {
   closeDescriptor,
   copyRange,
@@ -217,6 +218,7 @@ test('spliceFile() moves a part of a file into a pipe, also one that is too smal
 })
 
 test('a process that watches nothing it stays for ends well, also where it becomes ready then', () => {
-  const child = spawnSync(process.execPath, [join(import.meta.dirname, 'poll.test-exit.ts')], { encoding: 'utf8' })
+  const entry = fileURLToPath(new URL('./poll.test-exit.ts', import.meta.url))
+  const child = spawnSync(process.execPath, [entry], { encoding: 'utf8' })
   assert.deepEqual([child.status, child.stderr], [0, ''])
 })
