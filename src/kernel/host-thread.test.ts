@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isKind } from '#base'
+import { isKind, sleep } from '#base'
 import { HostThreads } from './host-thread.ts'
 
 const entry = new URL('./host-thread.test-worker.ts', import.meta.url)
@@ -23,6 +23,9 @@ test('who looks elsewhere is answered while a file system hangs; who looks there
   }
   assert.deepEqual(discarded, [])
   assert.equal(await threads.run('test.look', { path: '/c' }), '/c')
+  // what came to those who were told so is put back: of each place one was asked
+  for (let waited = 0; discarded.length < 2 && waited < 10_000; waited += 50) await sleep(50)
+  assert.deepEqual(discarded, [4000, 4000])
 })
 
 test('a thread that starts slowly or works is waited for', async () => {
